@@ -1,0 +1,37 @@
+/*
+ * Who runs. An actor is a thread in the native engine and a fiber in the
+ * virtual one; include/tdpsim/run.h is its public face (lib/vm/run.c).
+ */
+#ifndef TDPSIM_PLATFORM_ACTOR_H
+#define TDPSIM_PLATFORM_ACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct actor {
+	const char *name;		   /* borrowed; for reports */
+	int (*body)(struct actor *actor); /* 0 or a negative errno */
+	void *arg;
+	int cpu;    /* host CPU to run on, or -1 */
+	int result; /* what body returned, once actor_run_all() is back */
+};
+
+/*
+ * Starts all, waits for all. 0, or -EAGAIN if a thread could not be made (then
+ * no body has run), or -EINVAL if a CPU to pin to does not exist.
+ */
+int actor_run_all(struct actor *actors, size_t count);
+
+/* A place where `count` actors wait for each other, again and again. */
+struct barrier;
+int barrier_create(size_t count, struct barrier **barrier);
+void barrier_destroy(struct barrier *barrier);
+void barrier_wait(struct barrier *barrier);
+/* One party leaves for good: the others no longer wait for it. */
+void barrier_leave(struct barrier *barrier);
+
+/* Should the acting actor let others run now? Always false where nobody is held up. */
+bool actor_should_yield(void);
+void actor_yield(void);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * The native engine's inline half: actors are threads and time is the host's,
+ * so a shared access costs what it costs and nothing has to be told.
+ */
+#ifndef TDPSIM_PLATFORM_NATIVE_ENGINE_H
+#define TDPSIM_PLATFORM_NATIVE_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum engine_kind {
+	ENGINE_READ,
+	ENGINE_WRITE,
+	ENGINE_UPDATE, /* a read-modify-write, or a store that needs the line at once */
+};
+
+static inline void engine_access(const void *address, enum engine_kind kind)
+{
+	(void)address;
+	(void)kind;
+}
+
+/* A bulk read or write of `bytes` from `address`, all lines of it. */
+static inline void engine_lines(const void *address, size_t bytes, enum engine_kind kind)
+{
+	(void)address;
+	(void)bytes;
+	(void)kind;
+}
+
+static inline void engine_charge(unsigned int kind, uint64_t count)
+{
+	(void)kind;
+	(void)count;
+}
+
+#endif

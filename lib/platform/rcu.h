@@ -1,0 +1,97 @@
+/*
+ * Deferred freeing: an epoch, one domain for each purpose
+ *
+ * Readers mark sections in a record that is passed by pointer (a vCPU's own, or
+ * one borrowed for another caller), so nothing is thread-local or global. What
+ * was unlinked before rcu_defer() is freed when every section that was open at
+ * that moment has ended.
+ *
+ * Promises
+ *   E1  A callback runs after every section that began before its rcu_defer()
+ *       ended, and before rcu_barrier() returns if it was deferred before that.
+ *   E2  rcu_synchronize() returns after every section that began before the call
+ *       ended. It never waits for sections that begin later.
+ *   E3  Callbacks run outside all locks of the domain, on a thread that called
+ *       rcu_defer(), rcu_poll(), rcu_synchronize() or rcu_barrier().
+ *
+ * Relies on
+ *   R1  A record is used by one actor at a time; sections of a record nest.
+ *   R2  rcu_synchronize() and rcu_barrier() are called outside sections of the
+ *       same domain.
+ *
+ * Order (no bare fences: race detectors model none)
+ *   Entering is a sequentially consistent exchange of the record's word with the
+ *   global epoch; the reclaimer advances the epoch with a sequentially consistent
+ *   read-modify-write and reads the records sequentially consistently. So either
+ *   the reclaimer sees the reader inside, or the reader's later loads see what
+ *   was unlinked before. Leaving is a release; reading a record that has left is
+ *   an acquire, so the section's accesses happen before the free.
+ */
+#ifndef TDPSIM_PLATFORM_RCU_H
+#define TDPSIM_PLATFORM_RCU_H
+
+#include <stddef.h>
+
+#include "platform/lock.h"
+
+struct rcu_head {
+	struct rcu_head *next;
+	void (*release)(struct rcu_head *head, void *context);
+	uint64_t epoch;
+};
+
+struct rcu_reader {
+	/*
+	 * 0 outside, else the epoch seen at entry, times two plus one. Written by
+	 * its owner alone, read by reclaimers (order above).
+	 */
+	_Alignas(CACHE_LINE) atomic_u64 epoch;
+	unsigned int nesting;	 /* owner only */
+	struct rcu_reader *next; /* under the domain's lock */
+};
+
+struct rcu {
+	_Alignas(CACHE_LINE) atomic_u64 epoch;
+	struct spinlock lock; /* readers list and the queue below */
+	struct rcu_reader *readers;
+	struct rcu_head *queue_first, **queue_last; /* oldest first */
+	atomic_u64 queued;			    /* length, a hint for rcu_poll() */
+	atomic_u32 running;			    /* callbacks being run, for rcu_barrier() */
+	void *context;				    /* given to every callback; immutable */
+};
+
+void rcu_init(struct rcu *rcu, void *context);
+/* Runs what is left. No reader may be registered or inside. */
+void rcu_fini(struct rcu *rcu);
+
+void rcu_register(struct rcu *rcu, struct rcu_reader *reader);
+void rcu_unregister(struct rcu *rcu, struct rcu_reader *reader);
+
+static inline void rcu_enter(struct rcu *rcu, struct rcu_reader *reader)
+{
+	if (reader->nesting++ == 0)
+		u64_exchange_seq_cst(&reader->epoch,
+				     u64_load_relaxed(&rcu->epoch) * 2 + 1);
+}
+
+static inline void rcu_leave(struct rcu_reader *reader)
+{
+	if (--reader->nesting == 0)
+		u64_store_release(&reader->epoch, 0);
+}
+
+static inline bool rcu_inside(const struct rcu_reader *reader)
+{
+	return reader->nesting != 0;
+}
+
+/* Never fails and never sleeps; now and then runs what is due. */
+void rcu_defer(struct rcu *rcu, struct rcu_head *head,
+	       void (*release)(struct rcu_head *head, void *context));
+
+/* Runs what is due without waiting for anybody. */
+void rcu_poll(struct rcu *rcu);
+void rcu_synchronize(struct rcu *rcu);
+void rcu_barrier(struct rcu *rcu);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * Waiting. Every loop that waits for another actor either calls
+ * platform_pause() in each round or parks on a word; nothing spins unseen.
+ *
+ * Parking is exact: wait_while() returns after a wake or when the word no
+ * longer holds `value`, and may return early, so callers re-test in a loop.
+ */
+#ifndef TDPSIM_PLATFORM_WAIT_H
+#define TDPSIM_PLATFORM_WAIT_H
+
+#include "platform/atomic.h"
+
+/* The state of one waiting loop; begins zeroed. */
+struct waiting {
+	unsigned int rounds;
+};
+
+/*
+ * One round of a retry loop: a CPU hint at first, then the processor is given
+ * up, then short sleeps, so that 128 threads on 2 CPUs let the one through
+ * that they wait for.
+ */
+void platform_pause(struct waiting *waiting);
+
+/* Parks while *word == value. */
+void wait_while(const atomic_u32 *word, uint32_t value);
+void wait_wake_one(const atomic_u32 *word);
+void wait_wake_all(const atomic_u32 *word);
+
+#endif
