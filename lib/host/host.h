@@ -1,0 +1,97 @@
+/*
+ * The host as its own room sees it: physical memory as one sparse window, the
+ * metadata allocator, who is calling, and the notifier chain. Frame `pfn` lives
+ * at window + (pfn << 12), so an entry's address bits become a pointer with one
+ * addition.
+ *
+ * The window has two regions, each advised once: tables first (huge pages), data
+ * behind them (no transparent huge pages: a touch would cost 2 MiB). Only what
+ * is touched costs memory.
+ */
+#ifndef TDPSIM_HOST_HOST_H
+#define TDPSIM_HOST_HOST_H
+
+#include <tdpsim/host.h>
+
+#include "platform/lock.h"
+#include "platform/rcu.h"
+
+struct frame_allocator; /* frame.c */
+struct notifier;	/* notify.h */
+
+/* Frames kept at hand for one caller, so that most allocations take no lock. */
+#define FRAME_CACHE_TABLES 16
+struct frame_cache {
+	unsigned int count;
+	tdp_pfn_t tables[FRAME_CACHE_TABLES];
+};
+
+/*
+ * Who is calling: a vCPU has one of its own, everybody else borrows one with
+ * host_caller_get(). Used by one actor at a time.
+ */
+struct host_caller {
+	struct tdp_host *host;
+	struct rcu_reader rcu;
+	struct frame_cache frames;
+	int node; /* preferred */
+	struct host_caller *next_idle;
+};
+
+struct tdp_host {
+	struct tdp_host_config config; /* as used: defaults filled in; immutable */
+	uint8_t *window;	       /* immutable */
+	uint64_t frames;	       /* table and data frames together; immutable */
+	uint64_t table_frames;	       /* the first of them; immutable */
+	uint8_t *records;	       /* FRAME_RECORD_BYTES for each table frame, sparse; immutable */
+	struct frame_allocator *allocator;
+	struct rcu rcu;		       /* frees page tables */
+	struct spinlock idle_lock;
+	struct host_caller *idle;      /* under idle_lock */
+	struct mutex notifiers_lock;
+	struct notifier *notifiers;    /* list: changed under notifiers_lock, see notify.h */
+	atomic_u64 metadata_bytes;     /* relaxed adds: a statistic */
+	atomic_u64 next_hva;	       /* where the next anonymous mapping goes; relaxed add */
+};
+
+static inline void *frame_address(const struct tdp_host *host, tdp_pfn_t pfn)
+{
+	return host->window + (pfn.n << TDP_PAGE_SHIFT);
+}
+
+static inline tdp_pfn_t frame_of(const struct tdp_host *host, const void *address)
+{
+	return tdp_pfn((uint64_t)((const uint8_t *)address - host->window) >> TDP_PAGE_SHIFT);
+}
+
+/* Zeroed memory of the library's own; NULL if refused. Sizes must match at release. */
+void *host_allocate(struct tdp_host *host, size_t bytes);
+void *host_allocate_aligned(struct tdp_host *host, size_t alignment, size_t bytes);
+void host_release(struct tdp_host *host, void *memory, size_t bytes);
+
+/* Hands a reason to the report callback; printf-like. */
+__attribute__((format(printf, 2, 3))) void host_report(const struct tdp_host *host,
+						       const char *format, ...);
+/* The same for a config that has no host yet. */
+__attribute__((format(printf, 2, 3))) void config_report(const struct tdp_host_config *config,
+							 const char *format, ...);
+
+/* Embedded callers: a vCPU's. init registers with the host's rcu. */
+void host_caller_init(struct host_caller *caller, struct tdp_host *host);
+void host_caller_fini(struct host_caller *caller);
+
+/* Borrowed callers; NULL if out of memory. Put it back when done. */
+struct host_caller *host_caller_get(struct tdp_host *host);
+void host_caller_put(struct host_caller *caller);
+
+static inline void host_read_begin(struct host_caller *caller)
+{
+	rcu_enter(&caller->host->rcu, &caller->rcu);
+}
+
+static inline void host_read_end(struct host_caller *caller)
+{
+	rcu_leave(&caller->rcu);
+}
+
+#endif

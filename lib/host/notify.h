@@ -1,0 +1,29 @@
+/*
+ * Notifiers: the host tells whoever subscribed before and after a range of the
+ * process's memory changes hands. The only road upwards out of host/.
+ *
+ * begin() returns when the subscriber maps nothing of the range any more; it may
+ * sleep. Callbacks run under no lock of the host but inside the chain's read
+ * section: subscribing and unsubscribing wait for callbacks that are running.
+ */
+#ifndef TDPSIM_HOST_NOTIFY_H
+#define TDPSIM_HOST_NOTIFY_H
+
+#include "host/host.h"
+
+struct notifier_ops {
+	void (*begin)(void *context, uint64_t start, uint64_t end);
+	void (*end)(void *context, uint64_t start, uint64_t end);
+};
+
+struct notifier {
+	const struct notifier_ops *ops;
+	void *context;
+	struct notifier *next; /* the chain's */
+};
+
+/* `notifier` is embedded in the subscriber and must live until unsubscribed. */
+void notifier_subscribe(struct tdp_host *host, struct notifier *notifier);
+void notifier_unsubscribe(struct tdp_host *host, struct notifier *notifier);
+
+#endif
