@@ -1,0 +1,14 @@
+# Every file in stress/ but main.c is one scenario, named after the file:
+# `stress --seconds N NAME`. Each runs twice as a test, for 5 s and for 60 s.
+add_executable(stress ${stress_sources})
+target_link_libraries(stress PRIVATE tdpsim-test-support)
+
+foreach(source ${stress_sources})
+    cmake_path(GET source STEM scenario)
+    if(NOT scenario STREQUAL main)
+        tdpsim_test(stress/${scenario} "fast;stress" 180 stress --seconds 5 ${scenario})
+        tdpsim_test(long/${scenario} long 900 stress --seconds 60 ${scenario})
+        set_tests_properties(stress/${scenario} long/${scenario} PROPERTIES PROCESSORS 2)
+        list(APPEND tdpsim_long_tests long/${scenario})
+    endif()
+endforeach()
