@@ -1,0 +1,41 @@
+#ifndef TDPSIM_MEMSLOT_H
+#define TDPSIM_MEMSLOT_H
+
+#include <tdpsim/vm.h>
+
+#define TDP_MEMSLOTS 512 /* ids of an address space: 0 to TDP_MEMSLOTS - 1 */
+
+/**
+ * A memory slot: guest frames laid over memory of the host's process. `hva` says
+ * where in `backing` the slot begins; the backing is borrowed and must outlive
+ * the slot.
+ */
+struct tdp_memslot {
+	size_t size; /* 0 or sizeof(struct tdp_memslot) */
+	unsigned int address_space; /* 0 normal, 1 SMM */
+	unsigned int id;
+	tdp_gfn_t gfn;
+	uint64_t pages; /* 0 deletes the slot */
+	const struct tdp_backing *backing;
+	uint64_t hva; /* 0: where the backing begins */
+	bool read_only;
+};
+
+/**
+ * Creates, deletes (pages 0) or moves (another gfn) a slot, as
+ * KVM_SET_USER_MEMORY_REGION does; the order of steps is upstream's (slot marked
+ * invalid, grace period, flush of its mappings, commit). On return no vCPU uses
+ * the old slot any more.
+ *
+ * -EINVAL  a field is out of range, or a change that KVM refuses too (size, backing,
+ *          read-only flag of an existing slot)
+ * -EEXIST  overlaps another slot of the address space
+ * -ENOENT  deletes a slot that is not there
+ * -ENOMEM  no metadata; nothing changed
+ */
+TDP_API int tdp_vm_set_memslot(struct tdp_vm *vm, const struct tdp_memslot *slot);
+
+/** Memslot generation, without the update-in-progress bit. */
+TDP_API uint64_t tdp_vm_memslot_generation(struct tdp_vm *vm);
+
+#endif

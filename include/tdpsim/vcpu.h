@@ -1,0 +1,140 @@
+#ifndef TDPSIM_VCPU_H
+#define TDPSIM_VCPU_H
+
+#include <tdpsim/vm.h>
+#include <tdpsim/walk.h>
+
+/**
+ * A virtual CPU: registers as far as they decide how addresses translate, a TLB,
+ * a reference to a root. Used by one actor at a time.
+ */
+struct tdp_vcpu;
+
+struct tdp_vcpu_config {
+	size_t size;		 /* 0 or sizeof(struct tdp_vcpu_config) */
+	unsigned int maxphyaddr; /* CPUID of this vCPU; 0: the VM's */
+	bool no_tlb;		 /* the TLB is empty at every entry */
+	int node;		 /* preferred NUMA node plus one; 0: any */
+};
+
+/**
+ * Stores a new vCPU of `vm` in *vcpu; its id is the number of vCPUs before it.
+ * It is destroyed with the VM.
+ *
+ * -EINVAL  a field is out of range
+ * -ENOMEM  no metadata
+ */
+TDP_API int tdp_vcpu_create(struct tdp_vm *vm, const struct tdp_vcpu_config *config,
+			    struct tdp_vcpu **vcpu);
+
+TDP_API unsigned int tdp_vcpu_id(const struct tdp_vcpu *vcpu);
+
+/** One access of one guest instruction; it lies within a page. */
+struct tdp_access_request {
+	uint64_t address; /* guest-linear; guest-physical while paging is off */
+	enum tdp_access access;
+	bool user;    /* CPL 3 */
+	uint64_t rip; /* for tracepoints only */
+	void *data;   /* NULL: the page's content is neither read nor written */
+	size_t bytes; /* of `data` */
+};
+
+/** What came of a guest access. None of these is a failure of the simulator. */
+enum tdp_outcome {
+	TDP_ACCESS_DONE,
+	TDP_ACCESS_FAULT,	/* tdp_vcpu_enter() only: an exit that the MMU must handle */
+	TDP_ACCESS_MMIO,	/* user space must emulate: no slot, or a write to a read-only one */
+	TDP_ACCESS_GUEST_FAULT, /* the guest's own tables refused */
+	TDP_ACCESS_REFUSED,	/* KVM_RUN would fail: see `error` (-EFAULT, -EHWPOISON) */
+};
+
+/** A second-level fault, as the exit reports it. */
+struct tdp_fault {
+	uint64_t gpa;
+	uint64_t error_code; /* NPT: EXITINFO1; EPT: exit qualification */
+	bool misconfig;	     /* EPT misconfiguration: no qualification */
+	uint64_t rip;
+};
+
+/** KVM's RET_PF codes; the numbers of the baseline stand in tracepoints only. */
+enum tdp_fault_result {
+	TDP_FAULT_RETRY,
+	TDP_FAULT_EMULATE,
+	TDP_FAULT_WRITE_PROTECTED,
+	TDP_FAULT_FIXED,
+	TDP_FAULT_SPURIOUS,
+	TDP_FAULT_ERROR, /* the error is returned */
+};
+
+struct tdp_access_result {
+	enum tdp_outcome outcome;
+	tdp_pfn_t pfn; /* done: the frame accessed */
+	bool tlb_hit;  /* done without a walk */
+	unsigned int faults; /* exits that it took */
+	int error;     /* refused: why */
+	struct tdp_fault fault; /* the last exit, if there was one */
+	uint32_t guest_error_code;
+};
+
+/**
+ * Makes an access as a running guest does: TLB, walk, A/D update, data; on an
+ * exit handles the fault and enters again until it is done or somebody else must
+ * act. An NPT or EPT table is loaded first where the vCPU has none.
+ *
+ * -ENOMEM  the fault could not get memory; nothing is half done
+ * -EINVAL  the access crosses a page
+ */
+TDP_API int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+			    struct tdp_access_result *result);
+
+/** One attempt in guest mode: like tdp_vcpu_access() but a fault is left to the caller. */
+TDP_API int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+			   struct tdp_access_result *result);
+
+/**
+ * Handles one exit as KVM's page-fault handler does and says what came of it.
+ * Returns 0, or with TDP_FAULT_ERROR the handler's negative errno (-EFAULT,
+ * -EHWPOISON, -ENOMEM, -EINVAL for a reserved bit in a present entry).
+ */
+TDP_API int tdp_vcpu_fault(struct tdp_vcpu *vcpu, const struct tdp_fault *fault,
+			   enum tdp_fault_result *result);
+
+/**
+ * Loads a root and serves pending requests now instead of at the next entry.
+ *
+ * -ENOMEM  no frame for the root
+ */
+TDP_API int tdp_vcpu_load_root(struct tdp_vcpu *vcpu);
+
+/** Registers that decide how addresses translate. */
+struct tdp_registers {
+	uint64_t cr0, cr3, cr4, efer;
+};
+
+TDP_API void tdp_vcpu_registers(const struct tdp_vcpu *vcpu, struct tdp_registers *registers);
+
+/** How registers are changed decides which roots are dropped. */
+enum tdp_register_change {
+	TDP_CHANGE_GUEST,  /* MOV CRn or WRMSR of the guest, one register at a time */
+	TDP_CHANGE_SREGS,  /* KVM_SET_SREGS: resets the context if a paging bit changed */
+};
+
+/**
+ * Changes registers with upstream's effect on the vCPU's root: kept, dropped and
+ * found again, or re-made in another role.
+ *
+ * -EINVAL  a combination that the processor refuses
+ */
+TDP_API int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *registers,
+				   enum tdp_register_change how);
+
+/** Enters or leaves system-management mode: another address space, another root. */
+TDP_API int tdp_vcpu_set_smm(struct tdp_vcpu *vcpu, bool smm);
+
+/** Empties the vCPU's own TLB; not counted as a flush. */
+TDP_API void tdp_vcpu_flush_tlb(struct tdp_vcpu *vcpu);
+
+/** Frame of the root that the vCPU has loaded, or 0. */
+TDP_API tdp_pfn_t tdp_vcpu_root(const struct tdp_vcpu *vcpu);
+
+#endif

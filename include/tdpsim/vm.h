@@ -1,0 +1,118 @@
+#ifndef TDPSIM_VM_H
+#define TDPSIM_VM_H
+
+#include <tdpsim/host.h>
+#include <tdpsim/trace.h>
+
+/**
+ * A virtual machine: its memory slots, its vCPUs and the second-level tables
+ * that translate its physical addresses. A VM owns everything created from it;
+ * pointers to its vCPUs are borrowed and die with it.
+ *
+ * Threads: one thread creates and destroys. Every other function that takes a
+ * VM may be called by any thread at any time, unless it says otherwise.
+ */
+struct tdp_vm;
+
+/** Which kernel's choices a VM makes where its config does not say. */
+enum tdp_baseline {
+	TDP_BASELINE_LATEST, /* the 7.0 development cycle */
+	TDP_BASELINE_5_13,
+	TDP_BASELINE_5_14,
+	TDP_BASELINE_6_1, /* 6.1.y stable, backports included */
+	TDP_BASELINE_6_12,
+};
+
+/** A policy that is on, off, or as the baseline has it. */
+enum tdp_choice {
+	TDP_AS_BASELINE,
+	TDP_ON,
+	TDP_OFF,
+};
+
+enum tdp_lock_policy {
+	TDP_LOCK_AS_BASELINE,
+	TDP_LOCK_EXCLUSIVE, /* faults take mmu_lock for themselves (upstream until 5.11) */
+	TDP_LOCK_SHARED,    /* one fair reader-writer word (upstream since 5.12) */
+	TDP_LOCK_PERCPU,    /* a flag for each vCPU, the writer sweeps */
+};
+
+enum tdp_stats_policy {
+	TDP_STATS_AS_BASELINE,
+	TDP_STATS_SHARED, /* pages_* are words of the VM, as upstream */
+	TDP_STATS_PERCPU, /* each vCPU counts for itself, readers add up */
+};
+
+enum tdp_huge_fault_policy {
+	TDP_HUGE_FAULT_AS_BASELINE,
+	TDP_HUGE_FAULT_SPLIT, /* a huge leaf above the goal is split in place (6.2) */
+	TDP_HUGE_FAULT_ZAP,   /* it is zapped, its other pages fault again (until 6.1) */
+};
+
+/**
+ * Where kernels differ, one field for each difference, so that any two can be
+ * compared. All zero: as the baseline.
+ */
+struct tdp_policy {
+	enum tdp_lock_policy lock;
+	enum tdp_stats_policy stats;
+	enum tdp_huge_fault_policy huge_fault;
+	enum tdp_choice suppress_ve;		  /* 6.10: bit 63 in every EPT entry and in
+						     the non-present value */
+	enum tdp_choice zap_flush_first;	  /* 6.10: atomic zap flushes before it accounts */
+	enum tdp_choice spurious_if_allowed;	  /* 6.13: a fault that the leaf already allows
+						     changes nothing */
+	enum tdp_choice dirty_at_birth;		  /* 6.13: a writable leaf always begins dirty */
+	enum tdp_choice software_ad;		  /* 6.13: A and D masks even without hardware A/D */
+	enum tdp_choice quiet_spurious;		  /* 6.13: no set_spte line for an unchanged leaf */
+	enum tdp_choice shared_root_alloc;	  /* 6.9: roots are allocated under the shared lock */
+	enum tdp_choice zap_each_level;		  /* 6.9: root zap level by level, 4K steps */
+	enum tdp_choice skip_invalid_roots;	  /* 6.9: zapping invalid roots owes no flush */
+	enum tdp_choice early_invalidation_check; /* 6.9: retry before taking mmu_lock */
+	enum tdp_choice frozen_check;		  /* 6.2: a frozen entry on the way down ends the walk */
+	enum tdp_choice exact_link_flush;	  /* 6.12: flush of a replaced table's own range */
+	enum tdp_choice slot_zap_all;		  /* quirk SLOT_ZAP_ALL: deleting a slot drops all
+						     roots; off (6.12 on): its leaves only */
+	enum tdp_choice exact_range_flush;	  /* a range flush drops only its range from TLBs;
+						     off: everything, as on bare metal */
+};
+
+/** All zero is a VM as upstream would make it; new fields are appended. */
+struct tdp_vm_config {
+	size_t size; /* 0 or sizeof(struct tdp_vm_config) */
+	enum tdp_format format;
+	unsigned int levels;	   /* deepest paging of the host: 4 or 5; 0 means 4 */
+	unsigned int maxphyaddr;   /* of the guest (CPUID); 0: 48 with 4 levels, 52 with 5 */
+	enum tdp_baseline baseline;
+	struct tdp_policy policy;
+	bool no_ad;		   /* the CPU keeps no accessed and dirty flags (EPT only) */
+	bool no_execute_only;	   /* EPT capability bit 0 clear */
+	bool no_mmio_caching;
+	enum tdp_level max_level;  /* largest leaf the hardware knows; 0 means 1G */
+	unsigned int address_spaces; /* 1, or 2 with SMM; 0 means 2 */
+	bool check;		   /* keep what the checker needs; slower */
+	/** Every event, on the thread and under the locks where it happens: must not call back. */
+	tdp_trace_sink trace;
+	void *trace_context;
+	size_t trace_ring; /* events kept for each vCPU, a power of two; 0: none */
+};
+
+/**
+ * Stores a new VM in *vm, to be ended with tdp_vm_destroy(), or leaves *vm alone.
+ *
+ * -EINVAL  fields of `config` contradict each other or the host (the host's report says which)
+ * -ENOMEM  no metadata
+ */
+TDP_API int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *config,
+			  struct tdp_vm **vm);
+
+/** NULL is allowed. No vCPU may run and no other call may be under way. */
+TDP_API void tdp_vm_destroy(struct tdp_vm *vm);
+
+/** The policies as used, none "as baseline" any more. */
+TDP_API void tdp_vm_policy(const struct tdp_vm *vm, struct tdp_policy *policy);
+
+/** The names of the options that select a policy ("6.12", "split", ...), or NULL. */
+TDP_API const char *tdp_baseline_name(enum tdp_baseline baseline);
+
+#endif
