@@ -1,0 +1,36 @@
+#!/bin/sh
+# Rooms depend downwards only, and are named in full: lib/ includes "room/file.h"
+# or <tdpsim/file.h>. Drivers and examples see the public headers alone. The
+# hardware's walk shares no code with the tables that it contradicts.
+. "$(dirname "$0")/common.sh"
+
+code lib | grep -E ':[[:space:]]*#[[:space:]]*include[[:space:]]*"' | awk '
+    BEGIN {
+        rooms = split("platform observe host paging guest gmem mmu vm", name)
+        for (i = 1; i <= rooms; i++) rank[name[i]] = i
+    }
+    {
+        split($0, place, ":"); split(place[1], path, "/"); room = path[2]
+        split($0, quoted, "\""); target = quoted[2]
+        split(target, to, "/")
+        if (target !~ /\//) {
+            if (room != "platform") print $0 "   (write it from lib/)"
+        } else if (!(to[1] in rank)) {
+            print $0 "   (no such room)"
+        } else if (rank[to[1]] > rank[room]) {
+            print $0 "   (" room " is below " to[1] ")"
+        }
+    }' | complain_each "includes that do not go downwards:"
+
+rooms='platform|observe|host|paging|guest|gmem|mmu|vm'
+code bench examples include | grep -vE '^bench/limits/' |
+    grep -E "#[[:space:]]*include[[:space:]]*[\"<](lib/|\.\./lib/)?($rooms)/" |
+    complain_each "outside lib/ only the public headers are seen:"
+
+code lib/paging | grep -E '^lib/paging/walk\.[ch]:.*include.*"paging/(table|iter)\.h"' |
+    complain_each "walk.c is a witness and may not see the tables or the iterator:"
+
+code lib bench tests examples | grep -E 'include[[:space:]]*".*\.c"' |
+    complain_each "a source includes a source:"
+
+verdict
