@@ -5,10 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__)
-#define TDP_API __attribute__((visibility("default")))
+/** Marks what the shared library exports; C++ sees it with C linkage. */
+#ifdef __cplusplus
+#define TDP_API extern "C" __attribute__((visibility("default")))
 #else
-#define TDP_API
+#define TDP_API __attribute__((visibility("default")))
 #endif
 
 #define TDP_PAGE_SHIFT 12
