@@ -1,6 +1,8 @@
 #ifndef TDPSIM_WALK_H
 #define TDPSIM_WALK_H
 
+#include <stdio.h>
+
 #include <tdpsim/host.h>
 
 /**
@@ -21,14 +23,16 @@ struct tdp_walk_config {
 	bool no_2m;		 /* 2M leaves are not known (reserved bit 7) */
 	bool no_1g;
 	/* EPT */
-	bool ad;		/* EPTP bit 6: accessed and dirty flags */
-	bool execute_only;	/* capability bit 0 */
-	bool mbec;		/* mode-based execute control: bit 10 is XU */
+	bool ad;		 /* EPTP bit 6: accessed and dirty flags */
+	bool execute_only;	 /* capability bit 0 */
+	bool mbec;		 /* mode-based execute control: bit 10 is XU */
 	bool advanced_exit_info; /* capability bit 22: qualification bits 9 to 11 */
 	/* NPT */
 	bool host_nxe;	/* host EFER.NXE; bit 63 is reserved without it */
 	bool host_smep; /* host CR4.SMEP; with host_nxe it decides whether ID is reported */
 	bool gmet;	/* guest-mode execute trap */
+	/** A guest-physical address wider than the walk faults as reserved, not as not-present. */
+	bool wide_gpa_reserved;
 };
 
 /**
@@ -61,28 +65,37 @@ struct tdp_guest_paging {
 struct tdp_walk_request {
 	uint64_t address; /* guest-linear for tdp_walk(), guest-physical for tdp_walk_gpa() */
 	enum tdp_access access;
-	bool user;	    /* CPL 3; for tdp_walk_gpa(): the linear address was a user one */
-	bool table;	    /* tdp_walk_gpa() only: access to a guest paging-structure entry */
+	bool user;	     /* CPL 3; for tdp_walk_gpa(): the linear address was a user one */
+	bool table;	     /* tdp_walk_gpa() only: access to a guest paging-structure entry */
 	bool linear_invalid; /* no linear address lies behind it (qualification bit 7 clear) */
-	bool no_update;	    /* look only: leave accessed and dirty flags, guest's and ours */
+	bool no_update;	     /* look only: leave accessed and dirty flags, guest's and ours */
 };
 
 enum tdp_walk_outcome {
 	TDP_WALK_DONE,
 	TDP_WALK_VIOLATION,   /* EPT violation; NPT fault without a reserved bit */
 	TDP_WALK_MISCONFIG,   /* EPT misconfiguration; NPT fault with a reserved bit */
-	TDP_WALK_GUEST_FAULT, /* the guest's own tables refused: #PF, no exit */
+	TDP_WALK_GUEST_FAULT, /* the guest's own tables refused: #PF, no exit. A linear address
+				 that is not canonical (#GP) ends here too, with error code 0 */
 	TDP_WALK_NO_FRAME,    /* an entry points at memory the host does not have */
 };
+
+/** One bit for each kind of access, by supervisor code or by code at CPL 3. */
+#define TDP_RIGHT(access, user) (1U << (2 * (unsigned int)(access) + ((user) ? 1 : 0)))
+#define TDP_RIGHTS_ALL		0x3fU
 
 struct tdp_walk_result {
 	enum tdp_walk_outcome outcome;
 	/** Done: the 4 KiB host frame of the access, and the smallest leaf that maps it. */
 	tdp_pfn_t pfn;
 	unsigned int level;
-	/** Done: what the two dimensions together allow, for a TLB. */
-	bool writable, executable, user;
-	/** Done: the second-level leaf had its dirty flag (or none is kept): writes need no walk. */
+	/** Done: what the two dimensions together allow: to code of the request's privilege, ... */
+	bool writable, executable;
+	/** ... and whether code at CPL 3 may read. */
+	bool user;
+	/** Done: TDP_RIGHT(access, user) for each kind of access that both allow, for a TLB. */
+	uint8_t rights;
+	/** Done: both leaves have their dirty flag (or keep none): writes need no walk. */
 	bool dirty;
 	/** Guest-physical address that was being translated; the faulting one on a fault. */
 	uint64_t gpa;
@@ -102,14 +115,36 @@ struct tdp_walk_result {
  * checks, the order and the A/D updates of the hardware. Takes no lock: the
  * caller makes sure that tables stay (a vCPU in guest mode does by the flush
  * protocol, others by holding still what could change them).
+ *
+ * -EINVAL  the config, or the request, is out of range (the host's report says
+ *          how); *result is left alone
  */
-TDP_API void tdp_walk_gpa(const struct tdp_host *host, const struct tdp_walk_config *config,
-			  tdp_pfn_t root, const struct tdp_walk_request *request,
-			  struct tdp_walk_result *result);
+TDP_API int tdp_walk_gpa(const struct tdp_host *host, const struct tdp_walk_config *config,
+			 tdp_pfn_t root, const struct tdp_walk_request *request,
+			 struct tdp_walk_result *result);
 
 /** The same for a guest-linear address: each guest table is met through the second level. */
-TDP_API void tdp_walk(const struct tdp_host *host, const struct tdp_walk_config *config,
-		      tdp_pfn_t root, const struct tdp_guest_paging *paging,
-		      const struct tdp_walk_request *request, struct tdp_walk_result *result);
+TDP_API int tdp_walk(const struct tdp_host *host, const struct tdp_walk_config *config,
+		     tdp_pfn_t root, const struct tdp_guest_paging *paging,
+		     const struct tdp_walk_request *request, struct tdp_walk_result *result);
+
+/**
+ * Prints how `gpa` is translated: a line for each entry met, from the root down,
+ * and a last one with what came of it. Changes no entry.
+ *
+ * -EINVAL  as tdp_walk_gpa()
+ * -EIO     `out` took no more
+ */
+TDP_API int tdp_dump_walk(const struct tdp_host *host, const struct tdp_walk_config *config,
+			  tdp_pfn_t root, uint64_t gpa, FILE *out);
+
+/**
+ * Prints the tree under `root`: indented by level, neighbouring leaves that map
+ * neighbouring frames with the same flags folded into one line. Ends after
+ * `max_lines` lines with one that says so (0: no limit). Other threads may change
+ * the tree meanwhile; the caller makes sure that its tables stay.
+ */
+TDP_API int tdp_dump_tables(const struct tdp_host *host, const struct tdp_walk_config *config,
+			    tdp_pfn_t root, unsigned int max_lines, FILE *out);
 
 #endif

@@ -9,43 +9,80 @@
  * An entry holds what the walk allowed when it was made: rights that were added
  * to the tables since are found by walking again, rights that were taken away
  * are owed a flush. A write through an entry without `dirty` walks again, because
- * the hardware must set the dirty flag in the tables.
+ * the hardware must set the dirty flag in the tables; such an entry therefore
+ * holds no right to write. Rights depend on the guest's paging controls too
+ * (CR0.WP, CR4.SMEP, CR4.SMAP with EFLAGS.AC): who changes them flushes.
  *
- * The paging-structure cache remembers, for a guest-physical region, the table
- * that the second-level walk reached, so that a miss starts lower down; it is
- * emptied with the TLB.
+ * The paging-structure cache (walk_cache.h) is emptied with the TLB. Emptying is
+ * one addition: an entry of an earlier epoch is no entry.
  */
 #ifndef TDPSIM_PAGING_TLB_H
 #define TDPSIM_PAGING_TLB_H
 
 #include <tdpsim/types.h>
+#include <tdpsim/walk.h>
+
+#include "paging/walk_cache.h"
 
 #define TLB_SETS 128 /* by page number; a power of two */
 #define TLB_WAYS 4
 
 struct tlb_entry {
-	uint64_t page;	 /* linear address >> 12, of the 4K page; ~0: empty */
-	tdp_pfn_t pfn;	 /* of that 4K page */
-	tdp_gfn_t gfn;	 /* what it translates to in the guest, for the checker */
-	uint64_t root;	 /* pfn of the second-level root it was made from */
-	uint8_t level;	 /* of the smallest leaf that mapped it */
-	bool writable, executable, user, dirty;
+	uint64_t page;	/* linear address >> 12, of the 4K page */
+	tdp_pfn_t pfn;	/* of that 4K page */
+	tdp_gfn_t gfn;	/* what it translates to in the guest, for the checker */
+	uint64_t root;	/* pfn of the second-level root it was made from */
+	uint32_t epoch; /* set by tlb_insert(); the entry is there while it is the TLB's */
+	uint8_t level;	/* of the smallest leaf that mapped it */
+	uint8_t rights; /* TDP_RIGHT() of each access that needs no walk */
+	bool dirty;
 };
 
 struct tlb {
 	struct tlb_entry entries[TLB_SETS][TLB_WAYS];
 	uint8_t victim[TLB_SETS];
-	bool empty; /* nothing was inserted since the last flush: a flush costs nothing */
+	uint32_t epoch; /* never 0 */
+	bool empty;	/* nothing was inserted since the last flush: a flush costs nothing */
 	uint64_t hits, misses;
+	struct walk_cache structures; /* for the walker; see walker.h */
 };
 
 void tlb_init(struct tlb *tlb);
 void tlb_flush(struct tlb *tlb);
 
+static inline bool tlb_entry_allows(const struct tlb_entry *entry, enum tdp_access access,
+				    bool user)
+{
+	return entry->rights & TDP_RIGHT(access, user);
+}
+
 /* The entry that allows this access, or NULL: then the access must walk. */
-const struct tlb_entry *tlb_lookup(struct tlb *tlb, uint64_t root, uint64_t linear,
-				   enum tdp_access access, bool user);
+static inline const struct tlb_entry *tlb_lookup(struct tlb *tlb, uint64_t root, uint64_t linear,
+						 enum tdp_access access, bool user)
+{
+	uint64_t page = linear >> TDP_PAGE_SHIFT;
+	const struct tlb_entry *set = tlb->entries[page & (TLB_SETS - 1)];
+
+	for (unsigned int way = 0; way < TLB_WAYS; way++) {
+		const struct tlb_entry *entry = &set[way];
+
+		if (entry->page != page || entry->epoch != tlb->epoch || entry->root != root)
+			continue;
+		if (!tlb_entry_allows(entry, access, user))
+			break; /* there is one entry at most for a page and a root */
+		tlb->hits++;
+		return entry;
+	}
+	tlb->misses++;
+	return NULL;
+}
+
+/* Replaces what the TLB holds for the page; without `dirty`, rights to write are left out. */
 void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry);
+
+/* Inserts what a walk of `linear` that ended as TDP_WALK_DONE found. */
+void tlb_insert_walk(struct tlb *tlb, uint64_t root, uint64_t linear,
+		     const struct tdp_walk_result *result);
 
 /* Calls `visit` for each valid entry until it returns false. */
 void tlb_visit(const struct tlb *tlb, bool (*visit)(const struct tlb_entry *entry, void *context),
