@@ -1,0 +1,94 @@
+/*
+ * Lockless table iterator
+ *
+ * Visits, parents first, every entry that maps part of [start, end) under one
+ * root, while other threads map, split and zap the same range. Holes are
+ * visited too, once, at the level where they are.
+ *
+ * Promises
+ *   P1  Between two yields frame numbers never go backwards and no entry is seen
+ *       twice. After a yield the walk comes down again from the root and goes on
+ *       with the entry at which it yielded.
+ *   P2  A walk ends: a yield is allowed only if there was a step sideways since
+ *       the last (iter_may_yield()).
+ *   P3  iter->entry is what the slot held at some moment after the step began.
+ *
+ * Relies on
+ *   R1  The caller stays in one RCU section from iter_begin(), or from the last
+ *       iter_set_yielded(), until its last use of iter->slot (table.h, T2).
+ *   R2  Under the shared lock a slot changes only by compare-and-swap.
+ *   R3  A frozen entry is thawed by the thread that froze it, and no other.
+ *
+ * Order
+ *   Following a table pointer is a load-acquire; it pairs with the release that
+ *   linked the table (T1), or we could read a new page before its contents. Every
+ *   other load is relaxed: it only feeds a compare-and-swap, which fails if it
+ *   was stale.
+ *
+ * An entry of an upper level may begin below `start`. The moves are those of
+ * Linux arch/x86/kvm/mmu/tdp_iter.c (5.16 on): down, side, up.
+ *
+ * Checked by test_iter.c (P1, P2) and the stress scenarios (P3, R1 to R3).
+ */
+#ifndef TDPSIM_PAGING_ITER_H
+#define TDPSIM_PAGING_ITER_H
+
+#include "paging/spte.h"
+#include "paging/table.h"
+#include "platform/check.h"
+
+struct iter {
+	const struct tdp_host *host;
+	const struct encoding *encoding;
+	atomic_u64 *path[TDP_LEVEL_MAX]; /* first entries of the tables above, by level - 1 */
+	tdp_gfn_t end;
+	tdp_gfn_t goal;		/* the walk is on its way to this frame */
+	tdp_gfn_t yielded_goal; /* goal at the last restart */
+	tdp_gfn_t gfn;		/* first frame of the current entry */
+	atomic_u64 *slot;	/* the current entry */
+	uint64_t entry;		/* what it held when it was reached or refreshed */
+	unsigned int root_level, min_level, level;
+	unsigned int address_space;
+	bool valid;
+	bool yielded; /* the next iter_next() restarts from the root */
+};
+
+void iter_begin(struct iter *iter, const struct tdp_host *host, const struct encoding *encoding,
+		const struct table *root, unsigned int min_level, tdp_gfn_t start, tdp_gfn_t end);
+void iter_next(struct iter *iter);
+
+static inline bool iter_valid(const struct iter *iter)
+{
+	return iter->valid && iter->gfn.n < iter->end.n;
+}
+
+/* P2: without it two threads that yield to each other could go on for ever. */
+static inline bool iter_may_yield(const struct iter *iter)
+{
+	return iter->goal.n != iter->yielded_goal.n;
+}
+
+/* The caller has left its RCU section: iter->slot is dead until iter_next(). */
+static inline void iter_set_yielded(struct iter *iter)
+{
+	DCHECK(iter_may_yield(iter));
+	iter->yielded = true;
+}
+
+/* Reads the current slot again, after a lost compare-and-swap or an own write. */
+static inline void iter_refresh(struct iter *iter)
+{
+	iter->entry = u64_load_relaxed(iter->slot);
+}
+
+static inline bool iter_at_leaf(const struct iter *iter)
+{
+	return spte_leaf(iter->encoding, iter->entry, iter->level);
+}
+
+static inline bool iter_at_table(const struct iter *iter)
+{
+	return spte_table(iter->encoding, iter->entry, iter->level);
+}
+
+#endif

@@ -1,0 +1,167 @@
+/* SPTEs: the encodings that take more than a mask. See spte.h. */
+#include "paging/spte.h"
+
+#include "platform/check.h"
+
+/* Generation bits 7:0 ride in entry bits 10:3, bits 18:8 in 62:52. */
+#define MMIO_LOW_SHIFT	3
+#define MMIO_LOW_BITS	8
+#define MMIO_HIGH_SHIFT 52
+
+#define L1TF_GUARD_BITS 5
+
+static void init_accessed_dirty(struct encoding *e, const struct encoding_config *config)
+{
+	const struct format *format = config->format;
+	bool kept = config->hardware_ad || config->software_ad;
+
+	e->accessed = kept ? format->accessed : 0;
+	e->dirty = kept ? format->dirty : 0;
+	e->ad_type = (uint64_t)(config->hardware_ad ? AD_ENABLED : AD_DISABLED) << AD_TYPE_SHIFT;
+}
+
+static void init_mmio(struct encoding *e, const struct encoding_config *config)
+{
+	e->mmio_caching = config->mmio_caching;
+	e->mmio_mask = config->format->mmio_mask;
+	e->mmio_value = config->format->mmio_value;
+	if (config->l1tf_width && config->l1tf_width < 52)
+		e->l1tf_guard = ((1ULL << L1TF_GUARD_BITS) - 1)
+				<< (config->l1tf_width - L1TF_GUARD_BITS);
+}
+
+void encoding_init(struct encoding *e, const struct encoding_config *config)
+{
+	const struct format *format = config->format;
+	uint64_t suppress_ve = config->suppress_ve ? format->suppress_ve : 0;
+
+	*e = (struct encoding){
+		.format = format,
+		.present = suppress_ve | (config->execute_only ? 0 : format->present & 1),
+		.user = format->user ? format->user : format->read,
+		.exec = format->exec,
+		.no_exec = format->no_exec,
+		.write = format->write,
+		.ram_type = format->memory_type_wb | format->ignore_pat,
+		.host_writable = format->host_writable,
+		.mmu_writable = format->mmu_writable,
+		.mmu_present = format->mmu_present,
+		.hardware_ad = config->hardware_ad,
+		.dirty_at_birth = config->dirty_at_birth,
+		.lockless_age = config->lockless_age,
+	};
+	if (format->id == TDP_EPT)
+		e->access_track = format->read | format->write | format->exec;
+	/* Bit 63 of the empty value exists on NPT too: there it is nothing but NX. */
+	e->nonpresent = config->suppress_ve ? 1ULL << 63 : 0;
+	e->frozen = e->nonpresent | FROZEN_BITS;
+	init_accessed_dirty(e, config);
+	init_mmio(e, config);
+	e->table_bits = e->mmu_present | e->present | e->user | e->exec | e->write | e->ad_type |
+			(config->hardware_ad ? format->accessed : 0);
+}
+
+bool spte_volatile(const struct encoding *e, uint64_t spte, unsigned int level)
+{
+	if (!spte_leaf(e, spte, level))
+		return false;
+	if (!spte_writable(e, spte) && spte_mmu_writable(e, spte))
+		return true; /* a fast page fault may make it writable */
+	if (!spte_ad_enabled(spte))
+		return e->lockless_age || spte_access_tracked(e, spte);
+	if (spte_writable(e, spte) && !(spte & e->format->dirty))
+		return true;
+	return !e->lockless_age && !(spte & e->format->accessed);
+}
+
+/*
+ * Until 6.12 a leaf over a writable one began clean. The old value is judged by
+ * its bare bits, so an old MMIO entry (bit 1 set) counts as a writable leaf too
+ * (is_writable_pte() in make_spte(), 6.1 and 6.12).
+ */
+static bool born_dirty(const struct encoding *e, const struct leaf *leaf)
+{
+	bool was_last = leaf->level == 1 || (leaf->old & e->format->large);
+
+	return e->dirty_at_birth || !(was_last && (leaf->old & e->write));
+}
+
+uint64_t spte_make_leaf(const struct encoding *e, const struct leaf *leaf)
+{
+	uint64_t spte = e->mmu_present | e->ad_type | e->present | e->user;
+
+	if (!leaf->prefetch)
+		spte |= e->accessed;
+	spte |= leaf->no_exec ? e->no_exec : e->exec;
+	if (leaf->level > 1)
+		spte |= e->format->large;
+	spte |= leaf->device ? e->device_type : e->ram_type;
+	spte |= leaf->pfn.n << TDP_PAGE_SHIFT;
+	if (leaf->writable) {
+		spte |= e->host_writable | e->mmu_writable | e->write;
+		if (born_dirty(e, leaf))
+			spte |= e->dirty;
+	}
+	return leaf->prefetch ? spte_to_tracked(e, spte) : spte;
+}
+
+uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned int level,
+			      unsigned int index)
+{
+	uint64_t small = huge + (index * tdp_level_bytes(level - 1));
+
+	DCHECK(level > 1);
+	if (level - 1 == 1)
+		small &= ~e->format->large;
+	return small;
+}
+
+uint64_t spte_to_tracked(const struct encoding *e, uint64_t spte)
+{
+	if (spte_ad_enabled(spte))
+		return spte & ~e->format->accessed;
+	if (spte_access_tracked(e, spte))
+		return spte;
+	DCHECK(!(spte & SAVED_BITS_MASK << SAVED_BITS_SHIFT));
+	spte |= (spte & SAVED_BITS_MASK) << SAVED_BITS_SHIFT;
+	return spte & ~(e->access_track | e->accessed);
+}
+
+uint64_t spte_restore(const struct encoding *e, uint64_t spte)
+{
+	uint64_t saved = spte >> SAVED_BITS_SHIFT & SAVED_BITS_MASK;
+
+	spte &= ~(e->access_track | SAVED_BITS_MASK << SAVED_BITS_SHIFT);
+	return spte | saved;
+}
+
+uint64_t spte_make_mmio(const struct encoding *e, tdp_gfn_t gfn, uint64_t generation)
+{
+	uint64_t gpa = gfn.n << TDP_PAGE_SHIFT;
+	uint64_t low = generation & ((1 << MMIO_LOW_BITS) - 1);
+	uint64_t high = (generation & MMIO_GENERATION_MASK) >> MMIO_LOW_BITS;
+	uint64_t spte = low << MMIO_LOW_SHIFT | high << MMIO_HIGH_SHIFT;
+
+	spte |= e->mmio_value | (gpa & ~e->l1tf_guard) | e->l1tf_guard;
+	spte |= (gpa & e->l1tf_guard) << L1TF_GUARD_BITS;
+	if (e->format->id == TDP_NPT)
+		spte |= e->write | e->user;
+	return spte;
+}
+
+uint64_t spte_mmio_generation(uint64_t spte)
+{
+	uint64_t low = spte >> MMIO_LOW_SHIFT & ((1 << MMIO_LOW_BITS) - 1);
+	uint64_t high = spte >> MMIO_HIGH_SHIFT & (MMIO_GENERATION_MASK >> MMIO_LOW_BITS);
+
+	return high << MMIO_LOW_BITS | low;
+}
+
+tdp_gfn_t spte_mmio_gfn(const struct encoding *e, uint64_t spte)
+{
+	uint64_t frame = spte & ENTRY_ADDRESS & ~e->mmio_value;
+	uint64_t moved = spte >> L1TF_GUARD_BITS & e->l1tf_guard;
+
+	frame &= ~(e->l1tf_guard | e->l1tf_guard << L1TF_GUARD_BITS);
+	return tdp_gfn((frame | moved) >> TDP_PAGE_SHIFT);
+}

@@ -1,0 +1,176 @@
+/*
+ * SPTEs: what the MMU writes into an entry and how it reads it back
+ *
+ * An encoding is a VM's digest of its entry format, its CPU's features and its
+ * baseline; it is immutable after VM creation, so these are pure functions.
+ * "Present" always means MMU-present (software bit 11), never the hardware bits.
+ *
+ * The five states of an entry: non-present, frozen, MMIO, leaf, table.
+ *
+ * Rules: Linux arch/x86/kvm/mmu/spte.h and spte.c, 6.1, 6.12 and the 7.0 cycle.
+ */
+#ifndef TDPSIM_PAGING_SPTE_H
+#define TDPSIM_PAGING_SPTE_H
+
+#include "paging/format.h"
+
+enum ad_type {
+	AD_ENABLED = 0,
+	AD_DISABLED = 1,
+};
+
+#define AD_TYPE_SHIFT	     52
+#define SAVED_BITS_SHIFT     54 /* R and X of an access-tracked entry */
+#define SAVED_BITS_MASK	     0x5ULL
+#define FROZEN_BITS	     0x5a0ULL
+#define MMIO_GENERATION_MASK 0x7ffffULL
+
+struct encoding {
+	const struct format *format;
+	uint64_t present; /* set in every present entry, beside mmu_present */
+	uint64_t user, exec, no_exec, write;
+	uint64_t accessed, dirty; /* 0 where the baseline keeps none without hardware flags */
+	uint64_t access_track;	  /* cleared to make an entry inaccessible; 0: no such form */
+	uint64_t table_bits;	  /* all of a table entry but the frame */
+	uint64_t ram_type, device_type;
+	uint64_t host_writable, mmu_writable, mmu_present;
+	uint64_t nonpresent, frozen;
+	uint64_t mmio_mask, mmio_value;
+	uint64_t l1tf_guard; /* frame bits that an MMIO entry must keep set; 0: not affected */
+	uint64_t ad_type;    /* of every entry, in place */
+	bool hardware_ad;    /* the CPU keeps accessed and dirty flags */
+	bool dirty_at_birth; /* 6.13: writable leaves always begin dirty */
+	bool mmio_caching;
+	bool lockless_age; /* 6.15: a missing accessed flag needs no atomic write */
+};
+
+struct encoding_config {
+	const struct format *format;
+	bool hardware_ad, execute_only, suppress_ve, software_ad, dirty_at_birth, mmio_caching;
+	bool lockless_age;
+	unsigned int l1tf_width; /* physical-address width of a CPU with L1TF; 0: none */
+};
+
+void encoding_init(struct encoding *encoding, const struct encoding_config *config);
+
+static inline bool spte_present(const struct encoding *e, uint64_t spte)
+{
+	return spte & e->mmu_present;
+}
+
+static inline bool spte_leaf(const struct encoding *e, uint64_t spte, unsigned int level)
+{
+	return spte_present(e, spte) && (level == 1 || (spte & e->format->large));
+}
+
+static inline bool spte_table(const struct encoding *e, uint64_t spte, unsigned int level)
+{
+	return spte_present(e, spte) && level > 1 && !(spte & e->format->large);
+}
+
+static inline bool spte_frozen(const struct encoding *e, uint64_t spte)
+{
+	return spte == e->frozen;
+}
+
+static inline bool spte_mmio(const struct encoding *e, uint64_t spte)
+{
+	return e->mmio_caching && (spte & e->mmio_mask) == e->mmio_value && spte != e->frozen;
+}
+
+static inline tdp_pfn_t spte_pfn(uint64_t spte)
+{
+	return tdp_pfn((spte & ENTRY_ADDRESS) >> TDP_PAGE_SHIFT);
+}
+
+static inline bool spte_writable(const struct encoding *e, uint64_t spte)
+{
+	return spte & e->write;
+}
+
+static inline bool spte_executable(const struct encoding *e, uint64_t spte)
+{
+	return (spte & (e->exec | e->no_exec)) == e->exec;
+}
+
+static inline bool spte_mmu_writable(const struct encoding *e, uint64_t spte)
+{
+	return spte & e->mmu_writable;
+}
+
+static inline bool spte_host_writable(const struct encoding *e, uint64_t spte)
+{
+	return spte & e->host_writable;
+}
+
+static inline bool spte_ad_enabled(uint64_t spte)
+{
+	return (spte >> AD_TYPE_SHIFT & 3) != AD_DISABLED;
+}
+
+/* Without A/D flags an old page has no rights at all; the next touch faults. */
+static inline bool spte_access_tracked(const struct encoding *e, uint64_t spte)
+{
+	return !spte_ad_enabled(spte) && !(spte & e->access_track);
+}
+
+/* Does a present entry allow the access? Non-leaf entries allow everything. */
+static inline bool spte_allows(const struct encoding *e, uint64_t spte, enum tdp_access access)
+{
+	switch (access) {
+	case TDP_FETCH:
+		return spte_executable(e, spte);
+	case TDP_WRITE:
+		return spte_writable(e, spte);
+	default:
+		return spte & 1; /* EPT R, NPT P */
+	}
+}
+
+/* W implies MMU-writable implies host-writable (check_spte_writable_invariants()). */
+static inline bool spte_writability_legal(const struct encoding *e, uint64_t spte)
+{
+	if (spte_mmu_writable(e, spte))
+		return spte_host_writable(e, spte);
+	return !spte_writable(e, spte);
+}
+
+/*
+ * May somebody without mmu_lock, hardware included, change this entry? Then even
+ * the exclusive holder must write it with an exchange, or a bit would be lost.
+ */
+bool spte_volatile(const struct encoding *e, uint64_t spte, unsigned int level);
+
+/* What a leaf is made from. */
+struct leaf {
+	unsigned int level;
+	tdp_pfn_t pfn;
+	bool writable; /* host and slot allow writes */
+	bool device;
+	bool prefetch; /* born not accessed */
+	bool no_exec;
+	uint64_t old; /* the entry that it replaces */
+};
+
+uint64_t spte_make_leaf(const struct encoding *e, const struct leaf *leaf);
+
+static inline uint64_t spte_make_table(const struct encoding *e, tdp_pfn_t table)
+{
+	return e->table_bits | table.n << TDP_PAGE_SHIFT;
+}
+
+/* Child `index` of a huge leaf at `level`, one level below it. */
+uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned int level,
+			      unsigned int index);
+
+/* Takes the accessed state away, with or without A/D flags. */
+uint64_t spte_to_tracked(const struct encoding *e, uint64_t spte);
+/* Gives an access-tracked entry its saved rights back; W is not among them. */
+uint64_t spte_restore(const struct encoding *e, uint64_t spte);
+
+/* MMIO entries: the memslot generation and the frame ride in an entry that always faults. */
+uint64_t spte_make_mmio(const struct encoding *e, tdp_gfn_t gfn, uint64_t generation);
+uint64_t spte_mmio_generation(uint64_t spte);
+tdp_gfn_t spte_mmio_gfn(const struct encoding *e, uint64_t spte);
+
+#endif

@@ -1,0 +1,52 @@
+/* Page tables: getting and giving back frames with their records. See table.h. */
+#include "paging/table.h"
+
+#include "platform/charge.h"
+
+int table_alloc(struct host_caller *caller, uint64_t fill, struct table **result)
+{
+	struct tdp_host *host = caller->host;
+	struct table *table;
+	atomic_u64 *entries;
+	tdp_pfn_t pfn;
+	int err;
+
+	err = frame_alloc_table(caller, &pfn);
+	if (err)
+		return err;
+	table = table_of(host, pfn);
+	entries = table_entries(host, table);
+	platform_lines(entries, TDP_PAGE_SIZE, ENGINE_WRITE);
+	for (unsigned int i = 0; i < TABLE_ENTRIES; i++)
+		u64_init(&entries[i], fill);
+	charge(CHARGE_PAGE_CLEAR, 1);
+
+	u32_init(&table->role, 0);
+	u32_init(&table->references, 0);
+	table->gfn = tdp_gfn(0);
+	table->parent = NULL;
+	table->zap_scheduled = false;
+	ptr_init(&table->next_root, NULL);
+	table->host = host;
+	*result = table;
+	return 0;
+}
+
+void table_free_now(struct host_caller *caller, struct table *table)
+{
+	frame_free_table(caller->host, caller, table_pfn(caller->host, table));
+}
+
+static void table_release(struct rcu_head *head, void *context)
+{
+	struct table *table = (struct table *)((uint8_t *)head - offsetof(struct table, rcu));
+	struct tdp_host *host = table->host;
+
+	(void)context;
+	frame_free_table(host, NULL, table_pfn(host, table));
+}
+
+void table_free_deferred(struct table *table)
+{
+	rcu_defer(&table->host->rcu, &table->rcu, table_release);
+}

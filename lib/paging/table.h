@@ -1,0 +1,87 @@
+/*
+ * Page tables: 4 KiB frames of 512 entries, and a record for each
+ *
+ * A table's record lies at its frame's index in a sparse array of the host, so
+ * entry -> table, table -> frame and back are arithmetic.
+ *
+ * Rules
+ *   T1  A table's frame is filled and its record complete before an entry that
+ *       links it is stored with release; whoever follows the entry with acquire
+ *       sees both.
+ *   T2  A linked table is freed only by the one who unlinked it, after a grace
+ *       period (table_free_deferred()): a late pointer finds a dead page, never
+ *       a reused one. A table that was never linked is freed at once.
+ */
+#ifndef TDPSIM_PAGING_TABLE_H
+#define TDPSIM_PAGING_TABLE_H
+
+#include "host/frame.h"
+#include "paging/role.h"
+
+#define TABLE_ENTRIES 512
+
+struct table {
+	/*
+	 * Level and kind are immutable once the table is visible. Of a root,
+	 * ROLE_INVALID is set once, under mmu_lock exclusively; readers hold
+	 * mmu_lock in any mode, or take it as a hint and look again under it.
+	 */
+	atomic_u32 role;
+	/* Roots: holders. Increment-unless-zero by anyone, acquire-release, so that
+	 * the last put sees all that was done under the others. */
+	atomic_u32 references;
+	tdp_gfn_t gfn;	    /* first gfn covered; immutable while linked */
+	atomic_u64 *parent; /* the entry that links it; immutable while linked; roots NULL */
+	bool zap_scheduled; /* roots: invalidated and not yet zapped; under slots_lock */
+	/* Roots: the list of roots. Changed under pages_lock with release, followed
+	 * under RCU with acquire. */
+	atomic_ptr next_root;
+	struct rcu_head rcu;
+	struct tdp_host *host; /* immutable */
+};
+
+_Static_assert(sizeof(struct table) <= FRAME_RECORD_BYTES, "a record must fit its slot");
+
+static inline struct table *table_of(const struct tdp_host *host, tdp_pfn_t pfn)
+{
+	return frame_record(host, pfn);
+}
+
+static inline tdp_pfn_t table_pfn(const struct tdp_host *host, const struct table *table)
+{
+	return tdp_pfn((uint64_t)((const uint8_t *)table - host->records) / FRAME_RECORD_BYTES);
+}
+
+static inline atomic_u64 *table_entries(const struct tdp_host *host, const struct table *table)
+{
+	return frame_address(host, table_pfn(host, table));
+}
+
+/* The table that an entry lies in. */
+static inline struct table *table_of_entry(const struct tdp_host *host, const atomic_u64 *entry)
+{
+	return table_of(host, frame_of(host, entry));
+}
+
+static inline unsigned int table_level(const struct table *table)
+{
+	/* relaxed: the level never changes while the table can be reached (T1) */
+	return role_level(u32_load_relaxed(&table->role));
+}
+
+/* Host-physical address of an entry, for tracepoints. */
+static inline uint64_t entry_address(const struct tdp_host *host, const atomic_u64 *entry)
+{
+	return (uint64_t)((const uint8_t *)entry - host->window);
+}
+
+/* A fresh table, every entry `fill`; its role, gfn and parent are the caller's to set. */
+int table_alloc(struct host_caller *caller, uint64_t fill, struct table **table);
+
+/* For a table that nobody else has seen. */
+void table_free_now(struct host_caller *caller, struct table *table);
+
+/* For a table that was reachable. Never fails. */
+void table_free_deferred(struct table *table);
+
+#endif
