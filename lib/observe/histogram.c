@@ -1,0 +1,80 @@
+/*
+ * The bucket of a value is its magnitude (how far it must be shifted to fit into
+ * one row of steps) and the row's index: rows of HISTOGRAM_STEPS buckets, the
+ * first holding the values that need no shift.
+ */
+#include "observe/histogram.h"
+
+static unsigned int bucket_of(uint64_t value)
+{
+	unsigned int top, shift;
+
+	if (value < HISTOGRAM_STEPS)
+		return (unsigned int)value;
+	top = 63 - (unsigned int)__builtin_clzll(value);
+	shift = top - HISTOGRAM_STEP_BITS;
+	/* Shifted, the value keeps its leading one: it counts the row up by itself. */
+	return (shift << HISTOGRAM_STEP_BITS) + (unsigned int)(value >> shift);
+}
+
+/* The largest value that falls into `bucket`. */
+static uint64_t bucket_end(unsigned int bucket)
+{
+	unsigned int row = bucket >> HISTOGRAM_STEP_BITS;
+	uint64_t step = bucket & (HISTOGRAM_STEPS - 1);
+
+	if (row == 0)
+		return step;
+	/* The end of the last bucket is 2^64 - 1: the next one's begin would overflow. */
+	return ((step + HISTOGRAM_STEPS) << (row - 1)) + (((uint64_t)1 << (row - 1)) - 1);
+}
+
+void histogram_record(struct histogram *histogram, uint64_t value)
+{
+	histogram->buckets[bucket_of(value)]++;
+	histogram->count++;
+	histogram->sum += value;
+	if (value > histogram->largest)
+		histogram->largest = value;
+}
+
+void histogram_merge(struct histogram *into, const struct histogram *from)
+{
+	for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++)
+		into->buckets[i] += from->buckets[i];
+	into->count += from->count;
+	into->sum += from->sum;
+	if (from->largest > into->largest)
+		into->largest = from->largest;
+}
+
+/* How many recorded values make up `percent` of them: at least one, at most all. */
+static uint64_t rank_of(const struct histogram *histogram, double percent)
+{
+	double share = percent / 100 * (double)histogram->count;
+	uint64_t rank;
+
+	if (!(share > 1))
+		return 1;
+	if (share >= (double)histogram->count)
+		return histogram->count;
+	rank = (uint64_t)share;
+	return (double)rank < share ? rank + 1 : rank;
+}
+
+uint64_t histogram_percentile(const struct histogram *histogram, double percent)
+{
+	uint64_t left, end;
+
+	if (!histogram->count)
+		return 0;
+	left = rank_of(histogram, percent);
+	for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (histogram->buckets[i] >= left) {
+			end = bucket_end(i);
+			return end < histogram->largest ? end : histogram->largest;
+		}
+		left -= histogram->buckets[i];
+	}
+	return histogram->largest;
+}
