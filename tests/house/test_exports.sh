@@ -33,6 +33,8 @@ soname=$(readelf -d "$library" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
 [ "$soname" = libtdpsim.so.0 ] || complain "the SONAME is $soname"
 readelf -d "$library" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -v '^libc\.so\.6$' |
     complain_each "the library needs more than libc:"
+nm -D --undefined-only "$library" | awk '$1 == "U" && $2 !~ /@GLIBC/' |
+    complain_each "defined neither by the library nor by libc:"
 nm -D "$library" | awk '$NF ~ /@TDP/ && $NF !~ /@TDPSIM_0\.1$/' |
     complain_each "exported under another version:"
 
