@@ -1,0 +1,41 @@
+/*
+ * Resolving a guest page: where a slot's memory comes from. The slot knows its
+ * backing; the backing's calls are the only road from here to the host's memory.
+ */
+#ifndef TDPSIM_GUEST_BACKING_H
+#define TDPSIM_GUEST_BACKING_H
+
+#include "guest/memslot.h"
+
+/* 0 or the backing's errno; a read-only slot never gives a writable page. */
+static inline int backing_resolve(const struct memslot *slot, struct host_caller *caller,
+				  tdp_gfn_t gfn, bool write, struct tdp_backing_page *page)
+{
+	const struct tdp_backing *backing = slot->backing;
+	int err;
+
+	err = backing->ops->resolve(backing->context, caller, memslot_hva(slot, gfn), write, page);
+	if (!err && slot->read_only)
+		page->writable = false;
+	return err;
+}
+
+static inline void backing_release(const struct memslot *slot, tdp_gfn_t gfn,
+				   const struct tdp_backing_page *page, bool mapped_writable)
+{
+	const struct tdp_backing *backing = slot->backing;
+
+	if (backing->ops->release)
+		backing->ops->release(backing->context, memslot_hva(slot, gfn), page,
+				      mapped_writable);
+}
+
+/* The level at which the host maps the page now; meaningful under mmu_lock only. */
+static inline unsigned int backing_level(const struct memslot *slot, tdp_gfn_t gfn)
+{
+	const struct tdp_backing *backing = slot->backing;
+
+	return backing->ops->level(backing->context, memslot_hva(slot, gfn));
+}
+
+#endif

@@ -1,0 +1,191 @@
+/* Memory slots: lookup, and how a change is published. See memslot.h. */
+#include "guest/memslot.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "platform/check.h"
+#include "platform/wait.h"
+
+static size_t memslots_bytes(size_t capacity)
+{
+	return sizeof(struct memslots) + capacity * sizeof(struct memslot);
+}
+
+static struct memslots *memslots_alloc(struct tdp_host *host, size_t capacity)
+{
+	struct memslots *slots = host_allocate(host, memslots_bytes(capacity));
+
+	if (slots) {
+		slots->host = host;
+		slots->capacity = capacity;
+	}
+	return slots;
+}
+
+void memslots_discard(struct memslots *copy)
+{
+	host_release(copy->host, copy, memslots_bytes(copy->capacity));
+}
+
+int guest_memory_init(struct guest_memory *memory, struct tdp_host *host,
+		      unsigned int address_spaces)
+{
+	memory->host = host;
+	memory->address_spaces = address_spaces;
+	for (unsigned int i = 0; i < address_spaces; i++) {
+		struct memslots *slots = memslots_alloc(host, 0);
+
+		if (!slots)
+			goto free_slots;
+		/* Generations of different address spaces never meet. */
+		u64_init(&slots->generation, i);
+		ptr_init(&memory->slots[i], slots);
+	}
+	rcu_init(&memory->srcu, memory);
+	mutex_init(&memory->slots_lock);
+	spinlock_init(&memory->invalidate_lock);
+	u32_init(&memory->invalidating, 0);
+	return 0;
+
+free_slots:
+	for (unsigned int i = 0; i < ADDRESS_SPACES; i++) {
+		struct memslots *slots = ptr_load_relaxed(&memory->slots[i]);
+
+		if (slots)
+			memslots_discard(slots);
+	}
+	return -ENOMEM;
+}
+
+void guest_memory_fini(struct guest_memory *memory)
+{
+	rcu_fini(&memory->srcu);
+	for (unsigned int i = 0; i < memory->address_spaces; i++)
+		memslots_discard(ptr_load_relaxed(&memory->slots[i]));
+}
+
+const struct memslot *memslot_find(const struct memslots *slots, tdp_gfn_t gfn)
+{
+	size_t low = 0, high = slots->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (slots->slot[middle].gfn.n <= gfn.n)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || !memslot_holds(&slots->slot[low - 1], gfn))
+		return NULL;
+	return &slots->slot[low - 1];
+}
+
+const struct memslot *memslot_by_id(const struct memslots *slots, unsigned int id)
+{
+	for (size_t i = 0; i < slots->count; i++)
+		if (slots->slot[i].id == id)
+			return &slots->slot[i];
+	return NULL;
+}
+
+bool memslot_cut(const struct memslot *slot, uint64_t start, uint64_t end, tdp_gfn_t *first,
+		 tdp_gfn_t *past)
+{
+	uint64_t slot_end = slot->hva + (slot->pages << TDP_PAGE_SHIFT);
+
+	if (start < slot->hva)
+		start = slot->hva;
+	if (end > slot_end)
+		end = slot_end;
+	if (start >= end)
+		return false;
+	*first = tdp_gfn(slot->gfn.n + ((start - slot->hva) >> TDP_PAGE_SHIFT));
+	*past = tdp_gfn(slot->gfn.n +
+			((end - slot->hva + TDP_PAGE_SIZE - 1) >> TDP_PAGE_SHIFT));
+	return true;
+}
+
+struct memslots *memslots_copy(struct guest_memory *memory, const struct memslots *from,
+			       size_t spare)
+{
+	struct memslots *copy = memslots_alloc(memory->host, from->count + spare);
+
+	if (!copy)
+		return NULL;
+	u64_init(&copy->generation, u64_load_relaxed(&from->generation));
+	copy->count = from->count;
+	memcpy(copy->slot, from->slot, from->count * sizeof(from->slot[0]));
+	return copy;
+}
+
+struct memslot *memslots_insert(struct memslots *copy, const struct memslot *slot)
+{
+	size_t at = copy->count;
+
+	CHECK(copy->count < copy->capacity);
+	while (at > 0 && copy->slot[at - 1].gfn.n > slot->gfn.n) {
+		copy->slot[at] = copy->slot[at - 1];
+		at--;
+	}
+	copy->slot[at] = *slot;
+	copy->count++;
+	return &copy->slot[at];
+}
+
+void memslots_remove(struct memslots *copy, unsigned int id)
+{
+	size_t at = 0;
+
+	while (at < copy->count && copy->slot[at].id != id)
+		at++;
+	CHECK(at < copy->count);
+	copy->count--;
+	memmove(&copy->slot[at], &copy->slot[at + 1],
+		(copy->count - at) * sizeof(copy->slot[0]));
+}
+
+/* Waits until no pair is open, then publishes before another can open (M3). */
+static void publish_between_invalidations(struct guest_memory *memory, atomic_ptr *where,
+					  struct memslots *copy)
+{
+	spinlock_lock(&memory->invalidate_lock);
+	for (;;) {
+		uint32_t open = u32_load_acquire(&memory->invalidating);
+
+		if (!open)
+			break;
+		spinlock_unlock(&memory->invalidate_lock);
+		wait_while(&memory->invalidating, open);
+		spinlock_lock(&memory->invalidate_lock);
+	}
+	ptr_store_release(where, copy);
+	spinlock_unlock(&memory->invalidate_lock);
+}
+
+void memslots_publish(struct guest_memory *memory, unsigned int address_space,
+		      struct memslots *copy)
+{
+	struct memslots *old = memslots_of(memory, address_space);
+	uint64_t generation = u64_load_relaxed(&old->generation);
+
+	u64_init(&copy->generation, generation | MEMSLOT_GENERATION_UPDATING);
+	publish_between_invalidations(memory, &memory->slots[address_space], copy);
+	rcu_synchronize(&memory->srcu);
+	u64_store_release(&copy->generation, generation + memory->address_spaces);
+	memslots_discard(old);
+}
+
+void invalidation_open(struct guest_memory *memory)
+{
+	spinlock_lock(&memory->invalidate_lock);
+	u32_add_acq_rel(&memory->invalidating, 1);
+	spinlock_unlock(&memory->invalidate_lock);
+}
+
+void invalidation_close(struct guest_memory *memory)
+{
+	u32_add_acq_rel(&memory->invalidating, (uint32_t)-1);
+	wait_wake_all(&memory->invalidating);
+}
