@@ -27,7 +27,7 @@ done
 
 # The second way must find its library by itself.
 unset LD_LIBRARY_PATH PKG_CONFIG_PATH
-cmake -S examples -B "$work/build" -DCMAKE_PREFIX_PATH="$work/moved" >"$work/out" 2>&1 ||
+cmake -G Ninja -S examples -B "$work/build" -DCMAKE_PREFIX_PATH="$work/moved" >"$work/out" 2>&1 ||
     complain "find_package: $(cat "$work/out")"
 cmake --build "$work/build" >"$work/out" 2>&1 || complain "CMake build: $(cat "$work/out")"
 for example; do
