@@ -39,7 +39,7 @@ struct tdp_walk_config {
  * An EPT pointer as VM entry judges it (SDM vol. 3, 25.6.11 and 27.2.1.1).
  * `capabilities` is the low half of IA32_VMX_EPT_VPID_CAP.
  *
- * -EINVAL  VM entry would fail
+ * -EINVAL  VM entry would fail (or `maxphyaddr` is not 36 to 52)
  */
 TDP_API int tdp_eptp_check(uint64_t eptp, uint64_t capabilities, unsigned int maxphyaddr);
 

@@ -13,7 +13,9 @@
  *       tables needs no flush.
  *   C3  A table may be freed only after the flush that its unlinking owes; the
  *       cache is emptied together with the TLB (tlb_flush()).
- *   C4  All walks through one cache use the same walker.
+ *   C4  A walk that is refused forgets what is known about its address, as a
+ *       violation does (SDM vol. 3, 29.4.3.1).
+ *   C5  All walks through one cache use the same walker.
  */
 #ifndef TDPSIM_PAGING_WALK_CACHE_H
 #define TDPSIM_PAGING_WALK_CACHE_H
@@ -73,6 +75,12 @@ static inline const struct walk_cache_entry *walk_cache_find(struct walk_cache *
 	    entry->root != root)
 		return NULL;
 	return entry;
+}
+
+static inline void walk_cache_forget(struct walk_cache *cache, uint64_t gfn)
+{
+	for (unsigned int level = 1; level <= WALK_CACHE_LEVELS; level++)
+		walk_cache_slot(cache, gfn, level)->epoch = 0;
 }
 
 static inline void walk_cache_put(struct walk_cache *cache, uint64_t root, uint64_t gfn,
