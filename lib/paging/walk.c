@@ -159,11 +159,6 @@ static void start(const struct walker *walker, struct walk_cache *cache, tdp_pfn
 	descent->top = descent->level;
 }
 
-static tdp_pfn_t entry_pfn(uint64_t entry)
-{
-	return tdp_pfn((entry & ENTRY_ADDRESS) >> TDP_PAGE_SHIFT);
-}
-
 /* Bit 12 of a large NPT leaf is PAT: rounding drops it. */
 static tdp_pfn_t leaf_pfn(uint64_t entry, unsigned int level, uint64_t gfn)
 {

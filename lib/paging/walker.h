@@ -96,6 +96,13 @@ static inline enum walk_right walk_right_of(enum tdp_access access, bool user)
 	return access == TDP_WRITE ? RIGHT_WRITE : RIGHT_READ;
 }
 
+static inline tdp_pfn_t entry_pfn(uint64_t entry)
+{
+	uint64_t address = entry & ENTRY_ADDRESS;
+
+	return tdp_pfn(address >> TDP_PAGE_SHIFT);
+}
+
 static inline bool walker_grants(const struct walker *walker, uint64_t rights,
 				 enum walk_right right)
 {
