@@ -136,6 +136,15 @@ SHARED_WORD_OPERATIONS(u32, atomic_u32, uint32_t)
 SHARED_NUMBER_OPERATIONS(u32, atomic_u32, uint32_t)
 SHARED_WORD_OPERATIONS(ptr, atomic_ptr, void *)
 
+/*
+ * For one who is no actor, such as a signal handler: the engine is not told, so
+ * no other actor runs here. Release.
+ */
+static inline void u32_store_from_outside(atomic_u32 *at, uint32_t value)
+{
+	atomic_store_explicit(&at->word, value, memory_order_release);
+}
+
 #undef SHARED_WORD_OPERATIONS
 #undef SHARED_NUMBER_OPERATIONS
 

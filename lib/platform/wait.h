@@ -4,6 +4,9 @@
  *
  * Parking is exact: wait_while() returns after a wake or when the word no
  * longer holds `value`, and may return early, so callers re-test in a loop.
+ *
+ * A wake uses the word's address and not its content: it is harmless if the
+ * woken actor has already ended what the word lived in.
  */
 #ifndef TDPSIM_PLATFORM_WAIT_H
 #define TDPSIM_PLATFORM_WAIT_H
@@ -24,7 +27,24 @@ void platform_pause(struct waiting *waiting);
 
 /* Parks while *word == value. */
 void wait_while(const atomic_u32 *word, uint32_t value);
+/*
+ * The same, but comes back within about a millisecond: for a wait whose wake
+ * may be missed, because the one who changes the word may not see the waiter.
+ */
+void wait_while_briefly(const atomic_u32 *word, uint32_t value);
 void wait_wake_one(const atomic_u32 *word);
 void wait_wake_all(const atomic_u32 *word);
+
+/*
+ * A look at a word before parking on it: false once `*rounds` looks (from 0)
+ * have been had. An engine in which waiting costs nothing has no such looks.
+ */
+static inline bool wait_look_again(int *rounds)
+{
+	if ((*rounds)++ >= ENGINE_SPIN_ROUNDS)
+		return false;
+	engine_relax();
+	return true;
+}
 
 #endif

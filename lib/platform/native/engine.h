@@ -14,6 +14,22 @@ enum engine_kind {
 	ENGINE_UPDATE, /* a read-modify-write, or a store that needs the line at once */
 };
 
+/*
+ * How often a waiter looks again before it parks: a few microseconds, longer
+ * than a leaf lock is held and about what a park and a wake cost.
+ */
+#define ENGINE_SPIN_ROUNDS 100
+
+/* Between two looks: gives the core's other thread its turn. */
+static inline void engine_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 static inline void engine_access(const void *address, enum engine_kind kind)
 {
 	(void)address;
