@@ -2,7 +2,7 @@
  * Locks
  *
  * spinlock  a leaf lock held for a few instructions. Spins shortly, then parks.
- * mutex     may be held while sleeping. Parks.
+ * mutex     may be held while sleeping. Spins shortly, then parks.
  * rwlock    mmu_lock's word, in three kinds that can be compared in one run:
  *             RWLOCK_EXCLUSIVE  readers are writers (upstream until 5.11)
  *             RWLOCK_SHARED     one fair word: readers count up in it, a waiting
@@ -14,9 +14,20 @@
  * None may melt when 128 threads share 2 CPUs: whoever cannot get in after a
  * short spin parks, and a release wakes only whom it must.
  *
+ * Fairness
+ *   F1  A mutex may be overtaken while it is free, or every turn would cost a
+ *       context switch; but who was overtaken MUTEX_PATIENCE times is handed the
+ *       lock by its holder. So unlocking and locking again lets a waiter in soon.
+ *   F2  No reader enters a rwlock while a writer waits (SHARED, PERCPU).
+ *   F3  The readers that wait when a writer leaves all enter before the next
+ *       writer (SHARED, PERCPU). Writers among themselves follow F1, as do all
+ *       in EXCLUSIVE.
+ *
  * Order: taking is an acquire, releasing a release; RWLOCK_PERCPU's announce
  * and sweep are sequentially consistent (reader: flag then writer word; writer:
  * writer word then flags), so that one of the two sees the other.
+ *
+ * The uncontended paths are here, to be inlined; waiting is in lock.c.
  */
 #ifndef TDPSIM_PLATFORM_LOCK_H
 #define TDPSIM_PLATFORM_LOCK_H
@@ -24,22 +35,79 @@
 #include <stddef.h>
 
 #include "platform/atomic.h"
+#include "platform/wait.h"
 
 struct spinlock {
-	atomic_u32 word; /* 0 free, 1 held, 2 held and somebody is parked */
+	atomic_u32 word; /* 0 free, 1 held, 2 held and somebody may be parked */
 };
 
-void spinlock_init(struct spinlock *lock);
-void spinlock_lock(struct spinlock *lock);
-void spinlock_unlock(struct spinlock *lock);
+void spinlock_wait(struct spinlock *lock); /* lock.c; callers use spinlock_lock() */
+
+static inline void spinlock_init(struct spinlock *lock)
+{
+	u32_init(&lock->word, 0);
+}
+
+static inline void spinlock_lock(struct spinlock *lock)
+{
+	uint32_t free = 0;
+
+	if (__builtin_expect(!u32_cas_acq_rel(&lock->word, &free, 1), 0))
+		spinlock_wait(lock);
+}
+
+static inline void spinlock_unlock(struct spinlock *lock)
+{
+	if (__builtin_expect(u32_exchange_acq_rel(&lock->word, 0) == 2, 0))
+		wait_wake_one(&lock->word);
+}
+
+#define MUTEX_HELD   1u
+#define MUTEX_PARKED 2u /* somebody may be parked on `word` */
+#define MUTEX_HUNGRY 4u /* somebody waits for `grant`; implies MUTEX_HELD */
+
+#define MUTEX_PATIENCE 8
 
 struct mutex {
-	atomic_u32 word; /* as in struct spinlock */
+	atomic_u32 word;  /* 0 free, else MUTEX_*; changed by compare-and-swap */
+	atomic_u32 grant; /* 1: held on behalf of whoever takes this back to 0 */
 };
 
-void mutex_init(struct mutex *mutex);
-void mutex_lock(struct mutex *mutex);
-void mutex_unlock(struct mutex *mutex);
+void mutex_wait(struct mutex *mutex);	 /* lock.c; callers use mutex_lock() */
+void mutex_release(struct mutex *mutex); /* lock.c; callers use mutex_unlock() */
+
+static inline void mutex_init(struct mutex *mutex)
+{
+	u32_init(&mutex->word, 0);
+	u32_init(&mutex->grant, 0);
+}
+
+static inline bool mutex_trylock(struct mutex *mutex)
+{
+	uint32_t free = 0;
+
+	return u32_cas_acq_rel(&mutex->word, &free, MUTEX_HELD);
+}
+
+static inline void mutex_lock(struct mutex *mutex)
+{
+	if (__builtin_expect(!mutex_trylock(mutex), 0))
+		mutex_wait(mutex);
+}
+
+static inline void mutex_unlock(struct mutex *mutex)
+{
+	uint32_t held = MUTEX_HELD;
+
+	if (__builtin_expect(!u32_cas_acq_rel(&mutex->word, &held, 0), 0))
+		mutex_release(mutex);
+}
+
+/* Is somebody parked? Relaxed: a hint, acted upon by unlocking. */
+static inline bool mutex_contended(const struct mutex *mutex)
+{
+	return u32_load_relaxed(&mutex->word) & (MUTEX_PARKED | MUTEX_HUNGRY);
+}
 
 enum rwlock_kind {
 	RWLOCK_EXCLUSIVE,
@@ -47,24 +115,51 @@ enum rwlock_kind {
 	RWLOCK_PERCPU,
 };
 
-/* A registered reader's half of a RWLOCK_PERCPU; embedded in the vCPU. */
-struct rwlock_reader {
-	/* 1 while inside. Written by its owner alone; read by a sweeping writer. */
-	_Alignas(CACHE_LINE) atomic_u32 inside;
-	struct rwlock_reader *next; /* list of registered readers, under `registry` */
+enum rwlock_reader_state {
+	RWLOCK_OUTSIDE,
+	RWLOCK_BY_FLAG, /* inside, or about to ask whether a writer is */
+	RWLOCK_BY_WORD, /* came while a writer waited: counted in the lock's word */
 };
 
-struct rwlock {
-	enum rwlock_kind kind; /* immutable after init */
+/* A registered reader's half of a RWLOCK_PERCPU; embedded in the vCPU. */
+struct rwlock_reader {
+	/*
+	 * An rwlock_reader_state. Written by its owner alone, entering by a
+	 * sequentially consistent exchange and leaving by a release; read by a
+	 * sweeping writer.
+	 */
+	_Alignas(CACHE_LINE) atomic_u32 state;
+	struct rwlock_reader *next; /* list of registered readers, under `writers` */
+};
 
-	/* Fields are the lock's own business; lock.c of the engine documents them. */
+/*
+ * The word counts readers in its low bits; its two highest bits are a phase that
+ * each writer advances when it announces itself and again when it leaves. An odd
+ * phase says that a writer waits or is inside.
+ */
+#define RWLOCK_PHASE_SHIFT 30
+#define RWLOCK_PHASE	   (1u << RWLOCK_PHASE_SHIFT)
+#define RWLOCK_WRITER	   RWLOCK_PHASE
+#define RWLOCK_READERS	   (RWLOCK_PHASE - 1)
+
+struct rwlock {
+	enum rwlock_kind kind;	       /* immutable after init */
+	struct rwlock_reader *readers; /* under `writers` */
+
+	/* Phase and readers; only ever added to (lock.c). Apart from what never changes. */
 	_Alignas(CACHE_LINE) atomic_u32 word;
+	/*
+	 * 1 while a writer is inside, stored by it alone; relaxed, for
+	 * rwlock_contended(), whose caller is inside or keeps the writer out.
+	 */
+	atomic_u32 writer_inside;
+	/* Twice the readers that the announced writer waits for, plus one if it is parked. */
 	atomic_u32 writer_wait;
-	atomic_u32 reader_wait;
-	atomic_u32 waiters;
-	struct mutex writers;
-	struct mutex registry;
-	struct rwlock_reader *readers;
+	/* Two more for each writer that left; odd if a reader is parked on it. */
+	atomic_u32 turn;
+
+	/* One writer at a time; all of EXCLUSIVE's lock. */
+	_Alignas(CACHE_LINE) struct mutex writers;
 };
 
 void rwlock_init(struct rwlock *lock, enum rwlock_kind kind);
@@ -74,13 +169,81 @@ void rwlock_fini(struct rwlock *lock);
 void rwlock_register(struct rwlock *lock, struct rwlock_reader *reader);
 void rwlock_unregister(struct rwlock *lock, struct rwlock_reader *reader);
 
-/* `reader` is NULL for a caller that is not registered; same value for both. */
-void rwlock_read_lock(struct rwlock *lock, struct rwlock_reader *reader);
-void rwlock_read_unlock(struct rwlock *lock, struct rwlock_reader *reader);
 void rwlock_write_lock(struct rwlock *lock);
 void rwlock_write_unlock(struct rwlock *lock);
 
+/* In lock.c; callers use the inline functions below. */
+void rwlock_wait_for_turn(struct rwlock *lock, uint32_t word);
+void rwlock_count_down(struct rwlock *lock);
+void rwlock_enter_by_word(struct rwlock *lock, struct rwlock_reader *reader);
+void rwlock_leave_swept(struct rwlock_reader *reader);
+
+static inline void rwlock_count_in(struct rwlock *lock)
+{
+	uint32_t word = u32_add_acq_rel(&lock->word, 1);
+
+	if (__builtin_expect(word & RWLOCK_WRITER, 0))
+		rwlock_wait_for_turn(lock, word);
+}
+
+static inline void rwlock_count_out(struct rwlock *lock)
+{
+	if (__builtin_expect(u32_add_acq_rel(&lock->word, (uint32_t)-1) & RWLOCK_WRITER, 0))
+		rwlock_count_down(lock);
+}
+
+static inline void rwlock_flag_in(struct rwlock *lock, struct rwlock_reader *reader)
+{
+	u32_exchange_seq_cst(&reader->state, RWLOCK_BY_FLAG);
+	if (__builtin_expect(u32_load_seq_cst(&lock->word) & RWLOCK_WRITER, 0))
+		rwlock_enter_by_word(lock, reader);
+}
+
+static inline void rwlock_flag_out(struct rwlock *lock, struct rwlock_reader *reader)
+{
+	bool by_word = u32_load_relaxed(&reader->state) == RWLOCK_BY_WORD;
+
+	u32_store_release(&reader->state, RWLOCK_OUTSIDE);
+	if (__builtin_expect(by_word, 0))
+		rwlock_count_out(lock);
+	/* Relaxed: that it may miss a writer is what wait_while_briefly() is for. */
+	else if (__builtin_expect(u32_load_relaxed(&lock->word) & RWLOCK_WRITER, 0))
+		rwlock_leave_swept(reader);
+}
+
+/* `reader` is NULL for a caller that is not registered; same value for both. */
+static inline void rwlock_read_lock(struct rwlock *lock, struct rwlock_reader *reader)
+{
+	if (lock->kind == RWLOCK_PERCPU && reader)
+		rwlock_flag_in(lock, reader);
+	else if (lock->kind != RWLOCK_EXCLUSIVE)
+		rwlock_count_in(lock);
+	else
+		mutex_lock(&lock->writers);
+}
+
+static inline void rwlock_read_unlock(struct rwlock *lock, struct rwlock_reader *reader)
+{
+	if (lock->kind == RWLOCK_PERCPU && reader)
+		rwlock_flag_out(lock, reader);
+	else if (lock->kind != RWLOCK_EXCLUSIVE)
+		rwlock_count_out(lock);
+	else
+		mutex_unlock(&lock->writers);
+}
+
 /* Does somebody wait for the lock that the caller holds? A hint for yielding. */
-bool rwlock_contended(const struct rwlock *lock);
+static inline bool rwlock_contended(const struct rwlock *lock)
+{
+	uint32_t word;
+
+	if (lock->kind == RWLOCK_EXCLUSIVE)
+		return mutex_contended(&lock->writers);
+	word = u32_load_relaxed(&lock->word);
+	if (!(word & RWLOCK_WRITER))
+		return false;
+	return !u32_load_relaxed(&lock->writer_inside) || (word & RWLOCK_READERS) ||
+	       mutex_contended(&lock->writers);
+}
 
 #endif
