@@ -12,20 +12,22 @@
  *   E2  rcu_synchronize() returns after every section that began before the call
  *       ended. It never waits for sections that begin later.
  *   E3  Callbacks run outside all locks of the domain, on a thread that called
- *       rcu_defer(), rcu_poll(), rcu_synchronize() or rcu_barrier().
+ *       rcu_defer(), rcu_poll() or rcu_barrier(), one at a time and in the
+ *       order in which they were deferred. A callback may call rcu_defer().
  *
  * Relies on
  *   R1  A record is used by one actor at a time; sections of a record nest.
  *   R2  rcu_synchronize() and rcu_barrier() are called outside sections of the
- *       same domain.
+ *       same domain and not by its callbacks.
  *
  * Order (no bare fences: race detectors model none)
  *   Entering is a sequentially consistent exchange of the record's word with the
- *   global epoch; the reclaimer advances the epoch with a sequentially consistent
- *   read-modify-write and reads the records sequentially consistently. So either
- *   the reclaimer sees the reader inside, or the reader's later loads see what
- *   was unlinked before. Leaving is a release; reading a record that has left is
- *   an acquire, so the section's accesses happen before the free.
+ *   epoch, and then a sequentially consistent load of the epoch. The reclaimer
+ *   advances the epoch by a sequentially consistent addition and then reads the
+ *   records in the same way. So either it sees the reader inside, or the reader's
+ *   load sees the new epoch, and by acquiring it all that was unlinked before.
+ *   Leaving is a release; reading a record is an acquire, so the section's
+ *   accesses happen before the free. rcu.c has the rest of the argument.
  */
 #ifndef TDPSIM_PLATFORM_RCU_H
 #define TDPSIM_PLATFORM_RCU_H
@@ -47,17 +49,25 @@ struct rcu_reader {
 	 */
 	_Alignas(CACHE_LINE) atomic_u64 epoch;
 	unsigned int nesting;	 /* owner only */
-	struct rcu_reader *next; /* under the domain's lock */
+	struct rcu_reader *next; /* under `registry` */
 };
 
 struct rcu {
+	/* Advanced under `queue_lock`; read by every section, so alone on its line. */
 	_Alignas(CACHE_LINE) atomic_u64 epoch;
-	struct spinlock lock; /* readers list and the queue below */
+
+	_Alignas(CACHE_LINE) struct mutex registry; /* readers */
 	struct rcu_reader *readers;
-	struct rcu_head *queue_first, **queue_last; /* oldest first */
-	atomic_u64 queued;			    /* length, a hint for rcu_poll() */
-	atomic_u32 running;			    /* callbacks being run, for rcu_barrier() */
-	void *context;				    /* given to every callback; immutable */
+
+	struct spinlock queue_lock; /* the queue, oldest first, and `deferred` */
+	struct rcu_head *queue_first, **queue_last;
+	/*
+	 * How many were ever deferred, and how many of those have run; the latter is
+	 * stored by the one who holds `reclaimer`, with release after each callback.
+	 */
+	atomic_u64 deferred, done;
+	struct mutex reclaimer; /* only ever tried: one runs callbacks, nobody waits */
+	void *context;		/* given to every callback; immutable */
 };
 
 void rcu_init(struct rcu *rcu, void *context);
@@ -69,9 +79,11 @@ void rcu_unregister(struct rcu *rcu, struct rcu_reader *reader);
 
 static inline void rcu_enter(struct rcu *rcu, struct rcu_reader *reader)
 {
-	if (reader->nesting++ == 0)
-		u64_exchange_seq_cst(&reader->epoch,
-				     u64_load_relaxed(&rcu->epoch) * 2 + 1);
+	if (reader->nesting++ != 0)
+		return;
+	/* Relaxed: an old epoch only makes the section look older than it is. */
+	u64_exchange_seq_cst(&reader->epoch, u64_load_relaxed(&rcu->epoch) * 2 + 1);
+	(void)u64_load_seq_cst(&rcu->epoch);
 }
 
 static inline void rcu_leave(struct rcu_reader *reader)
@@ -85,11 +97,11 @@ static inline bool rcu_inside(const struct rcu_reader *reader)
 	return reader->nesting != 0;
 }
 
-/* Never fails and never sleeps; now and then runs what is due. */
+/* Never fails and waits for no section; now and then runs what is due. */
 void rcu_defer(struct rcu *rcu, struct rcu_head *head,
 	       void (*release)(struct rcu_head *head, void *context));
 
-/* Runs what is due without waiting for anybody. */
+/* Runs what is due without waiting for anybody; nothing if another is at it. */
 void rcu_poll(struct rcu *rcu);
 void rcu_synchronize(struct rcu *rcu);
 void rcu_barrier(struct rcu *rcu);
