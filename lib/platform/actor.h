@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct actor {
-	const char *name;		   /* borrowed; for reports */
+	const char *name;		  /* borrowed; for reports */
 	int (*body)(struct actor *actor); /* 0 or a negative errno */
 	void *arg;
 	int cpu;    /* host CPU to run on, or -1 */
@@ -17,15 +17,19 @@ struct actor {
 };
 
 /*
- * Starts all, waits for all. 0, or -EAGAIN if a thread could not be made (then
- * no body has run), or -EINVAL if a CPU to pin to does not exist.
+ * Starts all, waits for all. No body begins before every actor is there. 0, or
+ * with no body run: -EAGAIN if an actor could not be made, -EINVAL if a CPU to pin
+ * to does not exist or is not ours, -ENOMEM.
  */
 int actor_run_all(struct actor *actors, size_t count);
 
-/* A place where `count` actors wait for each other, again and again. */
+/*
+ * A place where `count` actors, at least one, wait for each other, again and
+ * again. The first to come out of the last wait may destroy it. -ENOMEM.
+ */
 struct barrier;
 int barrier_create(size_t count, struct barrier **barrier);
-void barrier_destroy(struct barrier *barrier);
+void barrier_destroy(struct barrier *barrier); /* NULL is allowed; nobody waits there */
 void barrier_wait(struct barrier *barrier);
 /* One party leaves for good: the others no longer wait for it. */
 void barrier_leave(struct barrier *barrier);

@@ -1,0 +1,112 @@
+#ifndef TDPSIM_RUN_H
+#define TDPSIM_RUN_H
+
+#include <tdpsim/types.h>
+
+/**
+ * Who runs. An actor is a vCPU's thread of control or a task of the host: a
+ * dirty logger, a source of invalidations, a recovery worker. In libtdpsim each
+ * actor is a thread of the host; in its virtual twin all take turns on one
+ * thread, in simulated time. A program whose concurrent parts use this header
+ * alone (no threads, locks, clocks or sleeps of its own) runs on either.
+ *
+ * An actor's body reports back by its result. What actors write, the caller of
+ * tdp_run() may read once it has returned.
+ */
+struct tdp_actor;
+
+/** What an actor does; it returns a verdict of the caller's own, or a negative errno. */
+typedef int tdp_actor_body(struct tdp_actor *self, void *arg);
+
+/** New fields are appended; all zero but `body` is an actor that runs anywhere. */
+struct tdp_actor_config {
+	size_t size;	      /* 0 or sizeof(struct tdp_actor_config) */
+	const char *name;     /* for reports; borrowed until tdp_run() returns; may be NULL */
+	tdp_actor_body *body; /* required */
+	void *arg;	      /* handed to body */
+	bool pinned;	      /* keep to `cpu` */
+	unsigned int cpu;     /* number of a CPU of the host that runs the simulation */
+};
+
+/**
+ * Runs `count` actors side by side and returns when all have ended. None begins
+ * before all are there. actors[i] and results[i] belong together; `results`, of
+ * `count` elements, may be NULL.
+ *
+ * Returns 0 or the first negative result in the order of the list. If the actors
+ * could not be run, no body was called and `results` is as it was:
+ *
+ * -EINVAL  no body, a wrong size, or a CPU that does not exist or may not be used
+ * -EAGAIN  the host has no room for so many threads
+ * -ENOMEM  out of memory
+ *
+ * Threads: any, but not from an actor's body.
+ */
+TDP_API int tdp_run(const struct tdp_actor_config *actors, size_t count, int *results);
+
+/** The actor's place in the list given to tdp_run(), from 0. */
+TDP_API size_t tdp_actor_index(const struct tdp_actor *self);
+/** The name in its config, or NULL. Borrowed. */
+TDP_API const char *tdp_actor_name(const struct tdp_actor *self);
+
+/**
+ * A place where a number of actors wait for each other, as often as they like:
+ * the boundaries between the phases of a measurement. What was written before a
+ * wait by any of them may be read after it by all.
+ *
+ * Threads: actors only, never more of them at once than take part.
+ */
+struct tdp_barrier;
+
+/**
+ * Stores a new barrier for `count` actors in *barrier, to be ended with
+ * tdp_barrier_destroy(), or leaves *barrier alone.
+ *
+ * -EINVAL  count is 0
+ * -ENOMEM  out of memory
+ */
+TDP_API int tdp_barrier_create(size_t count, struct tdp_barrier **barrier);
+/** NULL is allowed. Nobody waits there; the first to come out of a wait may do it. */
+TDP_API void tdp_barrier_destroy(struct tdp_barrier *barrier);
+/** Returns when as many actors as take part have called this. */
+TDP_API void tdp_barrier_wait(struct tdp_barrier *barrier);
+/** One actor takes no part any more; the others go on without it. */
+TDP_API void tdp_barrier_leave(struct tdp_barrier *barrier);
+
+/**
+ * One round of an actor's own retry loop: lets others run, and for longer the
+ * longer the loop lasts. `*rounds` is the loop's state and begins as 0. A loop
+ * that waits without it may wait for ever, in the virtual engine certainly.
+ */
+TDP_API void tdp_pause(unsigned int *rounds);
+
+/**
+ * A request that actors look at: to stop, or to begin. It is down until it is
+ * raised, by anybody, and stays up; what was written before it was raised may be
+ * read by whoever found it up.
+ */
+struct tdp_flag;
+
+/**
+ * Stores a new flag, down, in *flag, to be ended with tdp_flag_destroy().
+ *
+ * -ENOMEM  out of memory; *flag is left alone
+ */
+TDP_API int tdp_flag_create(struct tdp_flag **flag);
+TDP_API void tdp_flag_destroy(struct tdp_flag *flag); /* NULL is allowed */
+/** Threads: any, actor or not. */
+TDP_API void tdp_flag_raise(struct tdp_flag *flag);
+/** The same for a signal handler (async-signal-safe). */
+TDP_API void tdp_flag_raise_from_signal(struct tdp_flag *flag);
+/** Threads: any. */
+TDP_API bool tdp_flag_raised(const struct tdp_flag *flag);
+
+/**
+ * Nanoseconds since some moment in the past; never goes back. In simulated time,
+ * the calling actor's clock.
+ */
+TDP_API uint64_t tdp_clock_now(void);
+/** Nanoseconds of processor time that the calling actor has used; likewise. */
+TDP_API uint64_t tdp_clock_cpu_now(void);
+
+#endif
