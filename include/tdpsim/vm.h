@@ -69,12 +69,9 @@ struct tdp_policy {
 	enum tdp_choice zap_each_level;		  /* 6.9: root zap level by level, 4K steps */
 	enum tdp_choice skip_invalid_roots;	  /* 6.9: zapping invalid roots owes no flush */
 	enum tdp_choice early_invalidation_check; /* 6.9: retry before taking mmu_lock */
-	enum tdp_choice frozen_check;		  /* 6.2: a frozen entry on the way down ends the walk */
-	enum tdp_choice exact_link_flush;	  /* 6.12: flush of a replaced table's own range */
+	enum tdp_choice lockless_age;		  /* 6.15: pages age without mmu_lock */
 	enum tdp_choice slot_zap_all;		  /* quirk SLOT_ZAP_ALL: deleting a slot drops all
 						     roots; off (6.12 on): its leaves only */
-	enum tdp_choice exact_range_flush;	  /* a range flush drops only its range from TLBs;
-						     off: everything, as on bare metal */
 };
 
 /** All zero is a VM as upstream would make it; new fields are appended. */
@@ -88,6 +85,7 @@ struct tdp_vm_config {
 	bool no_ad;		   /* the CPU keeps no accessed and dirty flags (EPT only) */
 	bool no_execute_only;	   /* EPT capability bit 0 clear */
 	bool no_mmio_caching;
+	bool l1tf;		   /* a CPU with L1TF: MMIO entries keep the top 5 frame bits set */
 	enum tdp_level max_level;  /* largest leaf the hardware knows; 0 means 1G */
 	unsigned int address_spaces; /* 1, or 2 with SMM; 0 means 2 */
 	bool check;		   /* keep what the checker needs; slower */

@@ -1,0 +1,40 @@
+/*
+ * Changing an entry, and what a change entails
+ *
+ * Every change of an entry under mmu_lock goes through one of these, so that
+ * tracepoints, gauges and the life of tables follow from the transition itself
+ * (Linux arch/x86/kvm/mmu/tdp_mmu.c, handle_changed_spte(), 6.12).
+ *
+ * Rules
+ *   C1  A present leaf never changes its frame without being non-present between.
+ *   C2  Nobody replaces a frozen entry but who froze it; everybody else takes it
+ *       for busy.
+ *   C3  What is unlinked from a table's parent is gone over entry by entry: under
+ *       the shared lock each is exchanged with the frozen value until what comes
+ *       out is not frozen by another, so no late compare-and-swap can succeed.
+ */
+#ifndef TDPSIM_MMU_CHANGE_H
+#define TDPSIM_MMU_CHANGE_H
+
+#include "mmu/held.h"
+
+/* Under the shared lock: false if the entry was no longer iter->entry, which is refreshed. */
+bool entry_set_atomic(struct mmu_shared shared, struct iter *iter, uint64_t new);
+
+/* Under the exclusive lock: always succeeds. */
+void entry_set(struct mmu_exclusive exclusive, struct iter *iter, uint64_t new);
+
+/* In whichever mode is held; under the exclusive lock always true. */
+bool entry_change(struct mmu_held held, struct iter *iter, uint64_t new);
+
+/*
+ * Under the shared lock: freezes the entry, flushes its range, makes it
+ * non-present. False if it changed before. Until 6.9 the table below was taken
+ * apart before the flush (policy zap_flush_first).
+ */
+bool entry_zap_atomic(struct mmu_shared shared, struct iter *iter);
+
+/* Links a new table below iter's entry; false if the entry changed. */
+bool entry_link_table(struct mmu_held held, struct iter *iter, struct table *table);
+
+#endif

@@ -1,0 +1,101 @@
+/* A vCPU's half of the MMU: its life, its root, its caches. See context.h. */
+#include "mmu/context.h"
+
+#include "mmu/flush.h"
+#include "mmu/root.h"
+#include "mmu/trace.h"
+
+static void mmio_cache_clear(struct mmu_context *context)
+{
+	context->mmio.gpa = ~0ULL;
+}
+
+void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int vcpu,
+		      struct tdp_trace_event *events, size_t event_count)
+{
+	void *first;
+
+	mmu_actor_init(&context->actor, mmu);
+	context->actor.vcpu = (int)vcpu;
+	context->actor.lock_reader = &context->lock_reader;
+	context->actor.deltas = &context->deltas;
+	context->actor.ring = &context->ring;
+	trace_ring_init(&context->ring, vcpu + 1, events, event_count);
+	rwlock_register(&mmu->lock, &context->lock_reader);
+	tlb_init(&context->tlb);
+	mmio_cache_clear(context);
+
+	first = ptr_load_acquire(&mmu->contexts);
+	do {
+		context->next = first;
+	} while (!ptr_cas_acq_rel(&mmu->contexts, &first, context));
+}
+
+void mmu_context_fini(struct mmu_context *context)
+{
+	mmu_context_unload(context);
+	while (context->tables.count)
+		table_free_now(&context->actor.caller, table_cache_take(context));
+	rwlock_unregister(&context->actor.mmu->lock, &context->lock_reader);
+	mmu_actor_fini(&context->actor);
+}
+
+void mmu_context_unload(struct mmu_context *context)
+{
+	if (context->root)
+		root_put(&context->actor, context->root);
+	context->root = NULL;
+	mmio_cache_clear(context);
+}
+
+void mmu_context_set_role(struct mmu_context *context, uint32_t role)
+{
+	mmu_context_unload(context);
+	context->root_role = role;
+}
+
+static void free_obsolete_root(struct mmu_context *context)
+{
+	if (context->root && root_invalid(context->root))
+		mmu_context_unload(context);
+}
+
+static int load_root(struct mmu_context *context)
+{
+	int err = root_get(context, &context->root);
+
+	if (err)
+		return err;
+	context->root_pfn = table_pfn(context->actor.mmu->host, context->root);
+	if (mmu_tracing(&context->actor))
+		trace_load_root(&context->actor, context->root);
+	/* Roots are dropped without a flush, because loading one always makes it. */
+	tlb_flush(&context->tlb);
+	counter_bump(&context->counters.tlb_flush);
+	return 0;
+}
+
+int mmu_context_prepare(struct mmu_context *context)
+{
+	if (u32_load_relaxed(&context->requests)) { /* hint: mmu_guest_enter() looks again */
+		u32_exchange_acq_rel(&context->requests, 0);
+		free_obsolete_root(context);
+	}
+	return context->root ? 0 : load_root(context);
+}
+
+int table_cache_fill(struct mmu_context *context)
+{
+	struct mmu_actor *actor = &context->actor;
+	unsigned int needed = actor->mmu->levels - 1;
+
+	while (context->tables.count < needed) {
+		struct table *table;
+		int err = table_alloc(&actor->caller, actor->mmu->encoding.nonpresent, &table);
+
+		if (err)
+			return err;
+		table_cache_return(context, table);
+	}
+	return 0;
+}

@@ -1,0 +1,113 @@
+/*
+ * A vCPU's half of the MMU: its root, its caches, its TLB, its counters, and
+ * whether it is in guest mode. Embedded in the vCPU; used by its actor, but for
+ * the words that others raise.
+ */
+#ifndef TDPSIM_MMU_CONTEXT_H
+#define TDPSIM_MMU_CONTEXT_H
+
+#include "mmu/held.h"
+#include "paging/tlb.h"
+
+/* Tables at hand for a fault, so that it allocates nothing under mmu_lock. */
+struct table_cache {
+	unsigned int count;
+	struct table *tables[TDP_LEVEL_MAX];
+};
+
+/* The page that the vCPU last met a hole at; valid for one memslot generation. */
+struct mmio_cache {
+	uint64_t generation;
+	uint64_t gpa; /* page aligned; ~0: empty */
+};
+
+struct mmu_context {
+	/*
+	 * The flush protocol (flush.h). `inside` is odd while the vCPU makes an
+	 * attempt in guest mode; written by the vCPU alone, so a waiter that sees it
+	 * change knows that the attempt has ended. The other two are raised by
+	 * anybody, sequentially consistent.
+	 */
+	_Alignas(CACHE_LINE) atomic_u64 inside;
+	_Alignas(CACHE_LINE) atomic_u64 flush_generation;
+	atomic_u32 requests; /* bits of enum mmu_request; set with OR, taken with exchange */
+
+	_Alignas(CACHE_LINE) struct mmu_actor actor;
+	struct mmu_context *next; /* immutable once linked */
+	uint64_t flushed;	  /* generation up to which the TLB was emptied */
+	uint32_t root_role;	  /* what the root must look like */
+	struct table *root;	  /* a reference, or NULL */
+	tdp_pfn_t root_pfn;	  /* of root */
+	struct mmio_cache mmio;
+	struct table_cache tables;
+
+	struct rwlock_reader lock_reader;
+	struct counters counters;
+	struct gauge_deltas deltas;
+	struct trace_ring ring;
+	struct tlb tlb;
+};
+
+void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int vcpu,
+		      struct tdp_trace_event *events, size_t event_count);
+void mmu_context_fini(struct mmu_context *context);
+
+/* Another role: the root that is loaded no longer fits and is dropped. */
+void mmu_context_set_role(struct mmu_context *context, uint32_t role);
+
+/*
+ * Drops the root and what was cached of it; a later load finds it again or makes
+ * another (kvm_mmu_unload()).
+ */
+void mmu_context_unload(struct mmu_context *context);
+
+/*
+ * Serves what others asked for and sees to it that there is a root. To be called
+ * before guest mode. -ENOMEM: no frame for a root.
+ */
+int mmu_context_prepare(struct mmu_context *context);
+
+/*
+ * Enters guest mode for one attempt, with an empty TLB if a flush was asked for.
+ * False: there is a request to serve first, the vCPU is not inside.
+ */
+static inline bool mmu_guest_enter(struct mmu_context *context)
+{
+	uint64_t generation;
+
+	u64_exchange_seq_cst(&context->inside, u64_load_relaxed(&context->inside) + 1);
+	if (__builtin_expect(u32_load_seq_cst(&context->requests) != 0, 0)) {
+		u64_store_release(&context->inside, u64_load_relaxed(&context->inside) + 1);
+		return false;
+	}
+	generation = u64_load_seq_cst(&context->flush_generation);
+	if (generation != context->flushed) {
+		context->flushed = generation;
+		tlb_flush(&context->tlb);
+		counter_bump(&context->counters.tlb_flush);
+	}
+	return true;
+}
+
+/* Release: what the attempt read and wrote is done before a waiter goes on (F1). */
+static inline void mmu_guest_leave(struct mmu_context *context)
+{
+	u64_store_release(&context->inside, u64_load_relaxed(&context->inside) + 1);
+}
+
+/* Fills the cache to what one fault can need. -ENOMEM. */
+int table_cache_fill(struct mmu_context *context);
+
+static inline struct table *table_cache_take(struct mmu_context *context)
+{
+	CHECK(context->tables.count > 0);
+	return context->tables.tables[--context->tables.count];
+}
+
+/* For a table that was taken and not linked. */
+static inline void table_cache_return(struct mmu_context *context, struct table *table)
+{
+	context->tables.tables[context->tables.count++] = table;
+}
+
+#endif

@@ -1,0 +1,231 @@
+/* The fault path's order of steps. See fault.h. */
+#include "mmu/fault.h"
+
+#include <errno.h>
+
+#include "guest/backing.h"
+#include "mmu/invalidate.h"
+#include "mmu/root.h"
+#include "mmu/trace.h"
+#include "platform/charge.h"
+
+int fault_step_number(const struct mmu *mmu, int step)
+{
+	if (step < 0)
+		return step;
+	switch (mmu->baseline) {
+	case TDP_BASELINE_5_13:
+	case TDP_BASELINE_5_14:
+		/* RETRY was 0 and there was no CONTINUE. */
+		return step <= STEP_EMULATE ? step - STEP_RETRY : step - STEP_INVALID + 2;
+	case TDP_BASELINE_6_1:
+		return step <= STEP_EMULATE ? step : step - STEP_INVALID + 3;
+	default:
+		return step;
+	}
+}
+
+/* SDM vol. 3, table 28-7; vmx_handle_ept_violation(), 6.12. */
+static uint64_t error_of_ept_violation(uint64_t qualification)
+{
+	uint64_t error = 0;
+
+	error |= qualification & 1 ? PFERR_USER : 0;
+	error |= qualification & 2 ? PFERR_WRITE : 0;
+	error |= qualification & 4 ? PFERR_FETCH : 0;
+	error |= qualification & 0x78 ? PFERR_PRESENT : 0;
+	if (qualification & 0x80)
+		error |= qualification & 0x100 ? PFERR_GUEST_FINAL : PFERR_GUEST_PAGE;
+	return error;
+}
+
+static uint64_t error_of_exit(const struct mmu *mmu, const struct tdp_fault *exit)
+{
+	if (mmu->encoding.format->id == TDP_NPT)
+		return exit->error_code;
+	return exit->misconfig ? PFERR_RSVD : error_of_ept_violation(exit->error_code);
+}
+
+static enum tdp_access access_of_error(uint64_t error)
+{
+	if (error & PFERR_FETCH)
+		return TDP_FETCH;
+	return error & PFERR_WRITE ? TDP_WRITE : TDP_READ;
+}
+
+static void trace_exit(struct mmu_context *context, const struct tdp_fault *exit)
+{
+	/* An EPT misconfiguration has no kvm_page_fault event. */
+	if (exit->misconfig || !mmu_tracing(&context->actor))
+		return;
+	mmu_trace(&context->actor,
+		  &(struct tdp_trace_event){.kind = TDP_TRACE_PAGE_FAULT,
+					    .page_fault = {.rip = exit->rip,
+							   .address = exit->gpa,
+							   .error_code = exit->error_code}});
+}
+
+static int resolve_page(struct fault *fault)
+{
+	struct host_caller *caller = &fault->context->actor.caller;
+	bool write = fault->access == TDP_WRITE;
+	int err;
+
+	/* A write to a read-only slot is an MMIO exit: the host is not asked. */
+	if (write && fault->slot->read_only)
+		return STEP_EMULATE;
+	err = backing_resolve(fault->slot, caller, fault->gfn, write, &fault->page);
+	if (err)
+		return err;
+	fault->resolved = true;
+	return STEP_CONTINUE;
+}
+
+static void release_page(struct fault *fault, int step)
+{
+	if (fault->resolved)
+		backing_release(fault->slot, fault->gfn, &fault->page,
+				step >= STEP_FIXED && fault->page.writable);
+	fault->resolved = false;
+}
+
+/*
+ * The order is the contract: the snapshot before the host is asked, so that a
+ * change of the page in between is seen by fault_stale() (N2 of invalidate.h).
+ */
+static int resolve(struct fault *fault)
+{
+	const struct mmu *mmu = fault->context->actor.mmu;
+	bool early = mmu->policy.early_invalidation_check == TDP_ON;
+	int step;
+
+	fault->snapshot = invalidation_snapshot(mmu);
+	if (!fault->slot)
+		return fault_hole(fault);
+	if (fault->slot->invalid)
+		return STEP_RETRY; /* being deleted or moved */
+	if (early && invalidation_hits(mmu, fault->snapshot, fault->gfn))
+		return STEP_RETRY;
+	step = resolve_page(fault);
+	if (step == STEP_CONTINUE && early &&
+	    invalidation_hits(mmu, fault->snapshot, fault->gfn)) {
+		release_page(fault, STEP_RETRY);
+		return STEP_RETRY;
+	}
+	return step;
+}
+
+/* Under mmu_lock: was the root invalidated, or the page changed, since we looked? */
+static bool fault_stale(const struct fault *fault)
+{
+	const struct mmu_context *context = fault->context;
+
+	if (root_invalid(context->root))
+		return true;
+	return fault->slot &&
+	       invalidation_hits(context->actor.mmu, fault->snapshot, fault->gfn);
+}
+
+static int map_under_lock(struct fault *fault)
+{
+	struct mmu_actor *actor = &fault->context->actor;
+	struct mmu_shared shared = mmu_lock_shared(actor);
+	int step = fault_stale(fault) ? STEP_RETRY : fault_map(shared, fault);
+
+	mmu_unlock_shared(shared);
+	return step;
+}
+
+static int handle(struct fault *fault)
+{
+	int step = fault_fast(fault);
+
+	if (step != STEP_INVALID)
+		return step;
+	step = table_cache_fill(fault->context);
+	if (step)
+		return step;
+	step = resolve(fault);
+	if (step != STEP_CONTINUE)
+		return step;
+	step = map_under_lock(fault);
+	release_page(fault, step);
+	return step;
+}
+
+static void count_result(struct counters *counters, int step)
+{
+	switch (step) {
+	case STEP_FIXED:
+		counter_bump(&counters->pf_fixed);
+		break;
+	case STEP_SPURIOUS:
+		counter_bump(&counters->pf_spurious);
+		break;
+	case STEP_EMULATE:
+		counter_bump(&counters->pf_emulate);
+		break;
+	case STEP_RETRY:
+	case STEP_WRITE_PROTECTED:
+		counter_bump(&counters->retries);
+		break;
+	default:
+		counter_bump(&counters->errors);
+	}
+}
+
+static int handle_and_count(struct fault *fault)
+{
+	struct mmu_context *context = fault->context;
+	struct mmu_actor *actor = &context->actor;
+	int step;
+
+	counter_bump(&context->counters.pf_taken);
+	step = handle(fault);
+	if (mmu_tracing(actor)) {
+		int number = fault_step_number(actor->mmu, step);
+
+		mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_FAULT_RETURN,
+							   .fault_return = {.result = number}});
+	}
+	count_result(&context->counters, step);
+	return step;
+}
+
+static int fault_in_section(struct fault *fault)
+{
+	struct guest_memory *memory = fault->context->actor.mmu->memory;
+	unsigned int address_space = role_address_space(fault->context->root_role);
+	int step = STEP_INVALID;
+
+	fault->slots = memslots_of(memory, address_space);
+	fault->slot = memslot_find(fault->slots, fault->gfn);
+	if (fault->error & PFERR_RSVD)
+		step = fault_mmio(fault);
+	return step == STEP_INVALID ? handle_and_count(fault) : step;
+}
+
+int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
+{
+	struct mmu_actor *actor = &context->actor;
+	uint64_t error = error_of_exit(actor->mmu, exit);
+	struct fault fault = {
+		.context = context,
+		.gpa = exit->gpa,
+		.gfn = tdp_gfn(exit->gpa >> TDP_PAGE_SHIFT),
+		.error = error,
+		.access = access_of_error(error),
+	};
+	int step;
+
+	charge(CHARGE_VM_EXIT, 1);
+	counter_bump(&context->counters.exits);
+	trace_exit(context, exit);
+	if (!context->root)
+		return STEP_RETRY;
+	rcu_enter(&actor->mmu->memory->srcu, &actor->slots_reader);
+	step = fault_in_section(&fault);
+	rcu_leave(&actor->slots_reader);
+	charge(CHARGE_VM_ENTRY, 1);
+	return step;
+}

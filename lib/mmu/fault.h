@@ -1,0 +1,68 @@
+/*
+ * The fault path: from an exit to an entry, in upstream's order
+ *
+ * Rules: Linux arch/x86/kvm/mmu/mmu.c, kvm_mmu_page_fault(), direct_page_fault()
+ * and kvm_tdp_mmu_page_fault(), 6.1, 6.12 and the 7.0 cycle.
+ */
+#ifndef TDPSIM_MMU_FAULT_H
+#define TDPSIM_MMU_FAULT_H
+
+#include <tdpsim/vcpu.h>
+
+#include "mmu/context.h"
+
+/* The error word that both vendors' exits are turned into (Linux PFERR_*). */
+#define PFERR_PRESENT	  (1ULL << 0)
+#define PFERR_WRITE	  (1ULL << 1)
+#define PFERR_USER	  (1ULL << 2)
+#define PFERR_RSVD	  (1ULL << 3)
+#define PFERR_FETCH	  (1ULL << 4)
+#define PFERR_GUEST_FINAL (1ULL << 32)
+#define PFERR_GUEST_PAGE  (1ULL << 33)
+
+/* What a step of the path says; a negative errno goes beside these (KVM's RET_PF_*). */
+enum fault_step {
+	STEP_CONTINUE, /* go on with the next step */
+	STEP_RETRY,
+	STEP_EMULATE,
+	STEP_WRITE_PROTECTED,
+	STEP_INVALID, /* this path cannot decide: take the full one */
+	STEP_FIXED,
+	STEP_SPURIOUS,
+};
+
+struct fault {
+	struct mmu_context *context;
+	uint64_t gpa;
+	tdp_gfn_t gfn;
+	uint64_t error; /* PFERR bits */
+	enum tdp_access access;
+
+	/* Set by resolving. */
+	const struct memslots *slots;
+	const struct memslot *slot; /* NULL: a hole */
+	uint64_t snapshot;	    /* of the invalidation sequence */
+	struct tdp_backing_page page;
+	bool resolved;		    /* page is to be released */
+
+	/* Set by the choice of the level. */
+	tdp_pfn_t pfn; /* of the leaf to be */
+	unsigned int goal;
+};
+
+/*
+ * Handles one exit inside a section of srcu that it opens itself. Returns a
+ * fault_step (never CONTINUE or INVALID) or a negative errno.
+ */
+int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit);
+
+/* The number that the baseline's kernel has for a step, for tracepoints. */
+int fault_step_number(const struct mmu *mmu, int step);
+
+/* The parts, each in its own file. */
+int fault_fast(struct fault *fault);		   /* fast.c */
+int fault_mmio(struct fault *fault);		   /* mmio.c */
+int fault_hole(struct fault *fault);		   /* mmio.c: no slot here */
+int fault_map(struct mmu_shared shared, struct fault *fault); /* map.c */
+
+#endif

@@ -1,0 +1,72 @@
+/* Remote TLB flushes and requests. See flush.h. */
+#include "mmu/flush.h"
+
+#include "mmu/context.h"
+#include "mmu/trace.h"
+#include "platform/charge.h"
+#include "platform/wait.h"
+
+/* Waits until an attempt that is under way has ended (F1). True: there was one. */
+static bool wait_until_left(const struct mmu_context *context)
+{
+	uint64_t inside = u64_load_seq_cst(&context->inside);
+	struct waiting waiting = {0};
+
+	if (!(inside & 1))
+		return false;
+	while (u64_load_acquire(&context->inside) == inside)
+		platform_pause(&waiting);
+	return true;
+}
+
+static struct mmu_context *first_context(struct mmu *mmu)
+{
+	return ptr_load_acquire(&mmu->contexts);
+}
+
+/* All are told before any is waited for, so that they leave side by side. */
+static bool kick_all(struct mmu *mmu)
+{
+	struct mmu_context *context;
+	bool any = false;
+
+	for (context = first_context(mmu); context; context = context->next)
+		if (wait_until_left(context)) {
+			charge(CHARGE_IPI, 1);
+			any = true;
+		}
+	return any;
+}
+
+static void flush(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
+{
+	struct mmu *mmu = actor->mmu;
+	struct mmu_context *context;
+
+	if (mmu_tracing(actor))
+		trace_flush(actor, gfn, pages);
+	tally_add(&mmu->flush_requests, 1);
+	for (context = first_context(mmu); context; context = context->next)
+		u64_add_seq_cst(&context->flush_generation, 1);
+	if (kick_all(mmu))
+		tally_add(&mmu->flushes, 1);
+}
+
+void mmu_flush_all(struct mmu_actor *actor)
+{
+	flush(actor, tdp_gfn(0), 0);
+}
+
+void mmu_flush_range(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
+{
+	flush(actor, gfn, pages);
+}
+
+void mmu_request_all(struct mmu_actor *actor, enum mmu_request request)
+{
+	struct mmu_context *context;
+
+	for (context = first_context(actor->mmu); context; context = context->next)
+		u32_or_seq_cst(&context->requests, request);
+	kick_all(actor->mmu);
+}

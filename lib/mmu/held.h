@@ -1,0 +1,67 @@
+/*
+ * Proof that mmu_lock is held. Only the functions here make one; a function that
+ * needs the lock takes the proof, in the mode that it needs.
+ */
+#ifndef TDPSIM_MMU_HELD_H
+#define TDPSIM_MMU_HELD_H
+
+#include "mmu/mmu.h"
+
+/* In one mode or the other. */
+struct mmu_held {
+	struct mmu_actor *actor;
+	bool exclusive;
+};
+
+struct mmu_shared {
+	struct mmu_held held;
+};
+
+struct mmu_exclusive {
+	struct mmu_held held;
+};
+
+static inline struct mmu_shared mmu_lock_shared(struct mmu_actor *actor)
+{
+	rwlock_read_lock(&actor->mmu->lock, actor->lock_reader);
+	return (struct mmu_shared){{actor, false}};
+}
+
+static inline void mmu_unlock_shared(struct mmu_shared shared)
+{
+	struct mmu_actor *actor = shared.held.actor;
+
+	rwlock_read_unlock(&actor->mmu->lock, actor->lock_reader);
+}
+
+static inline struct mmu_exclusive mmu_lock_exclusive(struct mmu_actor *actor)
+{
+	rwlock_write_lock(&actor->mmu->lock);
+	return (struct mmu_exclusive){{actor, true}};
+}
+
+static inline void mmu_unlock_exclusive(struct mmu_exclusive exclusive)
+{
+	rwlock_write_unlock(&exclusive.held.actor->mmu->lock);
+}
+
+/* RCU sections, in which tables stay. */
+static inline void mmu_read_begin(struct mmu_actor *actor)
+{
+	host_read_begin(&actor->caller);
+}
+
+static inline void mmu_read_end(struct mmu_actor *actor)
+{
+	host_read_end(&actor->caller);
+}
+
+/*
+ * Gives way if somebody waits for mmu_lock and the walk has made progress (P2 of
+ * iter.h): makes the flush that is owed, leaves the RCU section, drops the lock
+ * and takes it again in the same mode. Then true: the caller goes straight to
+ * iter_next(). Clears *flush.
+ */
+bool mmu_yield(struct mmu_held held, struct iter *iter, bool *flush);
+
+#endif

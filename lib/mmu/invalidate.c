@@ -1,0 +1,135 @@
+/* Invalidations: the host's process changes its memory under the guest. See invalidate.h. */
+#include "mmu/invalidate.h"
+
+#include "mmu/flush.h"
+#include "mmu/trace.h"
+#include "platform/check.h"
+
+void invalidation_begin(struct mmu_exclusive exclusive)
+{
+	struct invalidation *invalidation = &exclusive.held.actor->mmu->invalidation;
+
+	if (u64_add_acq_rel(&invalidation->in_progress, 1) == 0) {
+		u64_store_release(&invalidation->first, ~0ULL);
+		u64_store_release(&invalidation->past, 0);
+	}
+}
+
+/* The union only grows while an invalidation is open: who ends first must not uncover the other. */
+void invalidation_add(struct mmu_exclusive exclusive, struct gfn_range range)
+{
+	struct invalidation *invalidation = &exclusive.held.actor->mmu->invalidation;
+
+	if (range.first.n < u64_load_relaxed(&invalidation->first))
+		u64_store_release(&invalidation->first, range.first.n);
+	if (range.past.n > u64_load_relaxed(&invalidation->past))
+		u64_store_release(&invalidation->past, range.past.n);
+}
+
+void invalidation_end(struct mmu_exclusive exclusive)
+{
+	struct invalidation *invalidation = &exclusive.held.actor->mmu->invalidation;
+
+	/* seq first: who sees nothing in progress any more must see that something was. */
+	u64_store_release(&invalidation->seq, u64_load_relaxed(&invalidation->seq) + 1);
+	CHECK(u64_add_acq_rel(&invalidation->in_progress, (uint64_t)-1) != 0);
+}
+
+bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, tdp_gfn_t gfn)
+{
+	const struct invalidation *invalidation = &mmu->invalidation;
+
+	if (u64_load_acquire(&invalidation->in_progress) &&
+	    gfn.n >= u64_load_acquire(&invalidation->first) &&
+	    gfn.n < u64_load_acquire(&invalidation->past))
+		return true;
+	return u64_load_acquire(&invalidation->seq) != snapshot;
+}
+
+typedef void (*slot_range_fn)(void *context, unsigned int address_space, struct gfn_range range);
+
+/* Every slot that lies over part of [start, end) of the process's memory. */
+static void for_each_slot_range(struct mmu *mmu, uint64_t start, uint64_t end, slot_range_fn visit,
+				void *context)
+{
+	struct guest_memory *memory = mmu->memory;
+
+	for (unsigned int as = 0; as < memory->address_spaces; as++) {
+		const struct memslots *slots = memslots_of(memory, as);
+
+		for (size_t i = 0; i < slots->count; i++) {
+			struct gfn_range range;
+
+			if (memslot_cut(&slots->slot[i], start, end, &range.first, &range.past))
+				visit(context, as, range);
+		}
+	}
+}
+
+/* mmu_lock is taken at the first slot that is hit, and not at all without one. */
+struct invalidation_pass {
+	struct mmu_actor *task;
+	struct mmu_exclusive exclusive;
+	bool locked;
+	bool flush;
+};
+
+static bool pass_lock(struct invalidation_pass *pass)
+{
+	if (pass->locked)
+		return false;
+	pass->exclusive = mmu_lock_exclusive(pass->task);
+	pass->locked = true;
+	return true;
+}
+
+static void unmap_slot_range(void *context, unsigned int address_space, struct gfn_range range)
+{
+	struct invalidation_pass *pass = context;
+
+	if (pass_lock(pass))
+		invalidation_begin(pass->exclusive);
+	invalidation_add(pass->exclusive, range);
+	/* Invalid roots too: the host is about to free what they map (Z2). */
+	pass->flush |= mmu_zap_leaves_in(pass->exclusive, ROOTS_ALL, (int)address_space, range,
+					 true);
+}
+
+void mmu_invalidate_begin(struct mmu *mmu, uint64_t start, uint64_t end)
+{
+	struct invalidation_pass pass = {.task = mmu_task_get(mmu)};
+
+	if (mmu_tracing(pass.task))
+		trace_unmap_hva(pass.task, start, end);
+	invalidation_open(mmu->memory);
+	rcu_enter(&mmu->memory->srcu, &pass.task->slots_reader);
+	for_each_slot_range(mmu, start, end, unmap_slot_range, &pass);
+	if (pass.flush)
+		mmu_flush_all(pass.task);
+	if (pass.locked)
+		mmu_unlock_exclusive(pass.exclusive);
+	rcu_leave(&pass.task->slots_reader);
+	mmu_task_put(pass.task);
+}
+
+static void note_slot_range(void *context, unsigned int address_space, struct gfn_range range)
+{
+	(void)address_space;
+	(void)range;
+	pass_lock(context);
+}
+
+void mmu_invalidate_end(struct mmu *mmu, uint64_t start, uint64_t end)
+{
+	struct invalidation_pass pass = {.task = mmu_task_get(mmu)};
+
+	rcu_enter(&mmu->memory->srcu, &pass.task->slots_reader);
+	for_each_slot_range(mmu, start, end, note_slot_range, &pass);
+	if (pass.locked) {
+		invalidation_end(pass.exclusive);
+		mmu_unlock_exclusive(pass.exclusive);
+	}
+	rcu_leave(&pass.task->slots_reader);
+	mmu_task_put(pass.task);
+	invalidation_close(mmu->memory);
+}

@@ -1,0 +1,18 @@
+/* Lockless lookups: what only a suspicious entry needs. See lookup.h. */
+#include "mmu/lookup.h"
+
+bool lookup_reserved(const struct mmu *mmu, uint64_t spte, unsigned int level)
+{
+	uint64_t beyond = ENTRY_ADDRESS & ~((mmu->gfn_limit << TDP_PAGE_SHIFT) - 1);
+	uint64_t below = 0;
+
+	if (level > 1 && (spte & mmu->encoding.format->large)) {
+		if (level > mmu->max_level)
+			return true;
+		/* A large leaf's low frame bits; bit 12 is PAT on NPT, reserved on EPT. */
+		below = (tdp_level_bytes(level) - 1) & ENTRY_ADDRESS;
+		if (mmu->encoding.format->id == TDP_NPT)
+			below &= ~TDP_PAGE_SIZE;
+	}
+	return spte & (beyond | below);
+}

@@ -1,0 +1,33 @@
+/* Lockless lookups: which entry a frame's translation ends at. Inside an RCU section. */
+#ifndef TDPSIM_MMU_LOOKUP_H
+#define TDPSIM_MMU_LOOKUP_H
+
+#include "mmu/mmu.h"
+
+struct lookup {
+	atomic_u64 *slot;
+	uint64_t entry; /* as it was */
+	unsigned int level;
+};
+
+/* The last entry on the way to `gfn`: a leaf, or where there is no table any more. */
+static inline struct lookup lookup_last(const struct mmu *mmu, const struct table *root,
+					tdp_gfn_t gfn)
+{
+	const struct encoding *e = &mmu->encoding;
+	atomic_u64 *table = table_entries(mmu->host, root);
+	struct lookup found = {.level = table_level(root)};
+
+	for (;; found.level--) {
+		found.slot = table + entry_index(gfn.n, found.level);
+		found.entry = u64_load_acquire(found.slot); /* T1 of table.h */
+		if (!spte_table(e, found.entry, found.level))
+			return found;
+		table = frame_address(mmu->host, spte_pfn(found.entry));
+	}
+}
+
+/* Has a present entry bits set that the hardware reserves at its level? */
+bool lookup_reserved(const struct mmu *mmu, uint64_t spte, unsigned int level);
+
+#endif

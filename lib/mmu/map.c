@@ -1,0 +1,180 @@
+/*
+ * Mapping a page that was resolved: the level, the tables on the way, the leaf.
+ * Under the shared lock, with the checks for staleness made (fault.c). A race
+ * that is lost costs one more entry of the guest: nothing is repeated here
+ * (Linux kvm_tdp_mmu_map(), 6.1 and 6.12).
+ */
+#include "guest/backing.h"
+#include "mmu/change.h"
+#include "mmu/fault.h"
+#include "mmu/flush.h"
+#include "mmu/split.h"
+#include "mmu/trace.h"
+
+/* What the kernel prints where a fault has no page (KVM_PFN_NOSLOT). */
+#define NO_SLOT_PFN (1ULL << 63)
+
+/* The largest level that hardware, slot and the host's own mapping allow. */
+static unsigned int max_mapping_level(const struct fault *fault)
+{
+	unsigned int level = fault->context->actor.mmu->max_level, host;
+
+	while (level > TDP_4K && !memslot_allows(fault->slot, fault->gfn, level))
+		level--;
+	if (level == TDP_4K)
+		return TDP_4K;
+	host = backing_level(fault->slot, fault->gfn);
+	return host < level ? host : level;
+}
+
+static void choose_level(struct fault *fault)
+{
+	fault->pfn = fault->page.pfn;
+	fault->goal = TDP_4K;
+	if (!fault->slot)
+		return;
+	fault->goal = max_mapping_level(fault);
+	fault->pfn.n &= ~(tdp_level_pages(fault->goal) - 1);
+}
+
+static uint64_t leaf_value(const struct fault *fault, const struct iter *iter)
+{
+	struct leaf leaf = {
+		.level = fault->goal,
+		.pfn = fault->pfn,
+		.writable = fault->page.writable,
+		.device = fault->page.device,
+		.old = iter->entry,
+	};
+
+	if (!fault->slot)
+		return spte_make_mmio(iter->encoding, iter->gfn,
+				      memslots_generation(fault->slots) & MMIO_GENERATION_MASK);
+	return spte_make_leaf(iter->encoding, &leaf);
+}
+
+/* A table that the leaf replaced may still be in paging-structure caches. */
+static void flush_replaced(const struct fault *fault, const struct iter *iter, uint64_t old,
+			   uint64_t new)
+{
+	struct mmu_actor *actor = &fault->context->actor;
+	const struct encoding *e = iter->encoding;
+	bool narrowed = spte_mmu_writable(e, old) && !spte_mmu_writable(e, new);
+
+	if (!spte_present(e, old))
+		return;
+	if (!spte_leaf(e, old, iter->level) || narrowed)
+		mmu_flush_range(actor, iter->gfn, tdp_level_pages(iter->level));
+}
+
+static int leaf_installed(struct fault *fault, const struct iter *iter, uint64_t new, int step)
+{
+	struct mmu_actor *actor = &fault->context->actor;
+
+	if (!fault->slot) {
+		counter_bump(&fault->context->counters.pf_mmio_spte_created);
+		if (mmu_tracing(actor))
+			trace_mark_mmio(actor, iter, new);
+		return STEP_EMULATE;
+	}
+	if (mmu_tracing(actor))
+		trace_set_spte(actor, iter, new);
+	return step;
+}
+
+static int install_leaf(struct mmu_shared shared, struct fault *fault, struct iter *iter)
+{
+	const struct mmu *mmu = fault->context->actor.mmu;
+	const struct encoding *e = iter->encoding;
+	uint64_t old = iter->entry, new;
+
+	/* Another vCPU was here first; a read must not narrow its writable leaf (6.13). */
+	if (mmu->policy.spurious_if_allowed == TDP_ON && spte_leaf(e, old, iter->level) &&
+	    spte_allows(e, old, fault->access))
+		return STEP_SPURIOUS;
+	new = leaf_value(fault, iter);
+	if (new == old) {
+		if (mmu->policy.quiet_spurious == TDP_ON)
+			return STEP_SPURIOUS;
+		return leaf_installed(fault, iter, new, STEP_SPURIOUS);
+	}
+	if (!entry_set_atomic(shared, iter, new))
+		return STEP_RETRY;
+	flush_replaced(fault, iter, old, new);
+	return leaf_installed(fault, iter, new, STEP_FIXED);
+}
+
+static struct table *take_child(const struct fault *fault, const struct iter *iter)
+{
+	struct mmu_actor *actor = &fault->context->actor;
+	struct table *parent = table_of_entry(iter->host, iter->slot);
+	struct table *child = table_cache_take(fault->context);
+
+	/* Published by the link (T1); a parent's invalid bit is its own. */
+	u32_store_relaxed(&child->role,
+			  role_of_child(u32_load_relaxed(&parent->role) & ~ROLE_INVALID));
+	child->gfn = iter->gfn;
+	if (mmu_tracing(actor))
+		trace_page(actor, TDP_TRACE_GET_PAGE, child, true);
+	return child;
+}
+
+/* One step of the way down: a table where there is a hole or a huge leaf too large. */
+static bool extend(struct mmu_shared shared, struct fault *fault, struct iter *iter)
+{
+	struct mmu_context *context = fault->context;
+	const struct mmu *mmu = context->actor.mmu;
+	struct table *child;
+
+	if (iter_at_leaf(iter) && mmu->policy.huge_fault == TDP_HUGE_FAULT_ZAP &&
+	    !entry_zap_atomic(shared, iter))
+		return false;
+	child = take_child(fault, iter);
+	if (iter_at_leaf(iter)) {
+		if (mmu_split_leaf(shared.held, iter, child))
+			return true;
+		table_free_now(&context->actor.caller, child); /* filled for nothing */
+		return false;
+	}
+	if (entry_link_table(shared.held, iter, child))
+		return true;
+	table_cache_return(context, child);
+	return false;
+}
+
+static int walk_and_install(struct mmu_shared shared, struct fault *fault)
+{
+	const struct mmu *mmu = fault->context->actor.mmu;
+	struct iter iter;
+
+	for (iter_begin(&iter, mmu->host, &mmu->encoding, fault->context->root, TDP_4K, fault->gfn,
+			tdp_gfn(fault->gfn.n + 1));
+	     iter_valid(&iter); iter_next(&iter)) {
+		if (spte_frozen(iter.encoding, iter.entry))
+			return STEP_RETRY;
+		if (iter.level == fault->goal)
+			return install_leaf(shared, fault, &iter);
+		if (!iter_at_table(&iter) && !extend(shared, fault, &iter))
+			return STEP_RETRY;
+	}
+	return STEP_RETRY; /* the way was taken apart below us */
+}
+
+int fault_map(struct mmu_shared shared, struct fault *fault)
+{
+	struct mmu_actor *actor = &fault->context->actor;
+	int step;
+
+	choose_level(fault);
+	if (mmu_tracing(actor)) {
+		uint64_t low = fault->gfn.n & (tdp_level_pages(fault->goal) - 1);
+
+		trace_spte_requested(actor, fault->gfn,
+				     fault->slot ? fault->pfn.n | low : NO_SLOT_PFN, fault->goal);
+	}
+	mmu_read_begin(actor);
+	step = walk_and_install(shared, fault);
+	/* The flush for a replaced table is made by now (flush.h). */
+	mmu_read_end(actor);
+	return step;
+}

@@ -1,0 +1,66 @@
+/* The MMU of a VM: its beginning and its end. See mmu.h. */
+#include "mmu/mmu.h"
+
+#include "platform/check.h"
+
+static enum rwlock_kind lock_kind(enum tdp_lock_policy policy)
+{
+	switch (policy) {
+	case TDP_LOCK_EXCLUSIVE:
+		return RWLOCK_EXCLUSIVE;
+	case TDP_LOCK_PERCPU:
+		return RWLOCK_PERCPU;
+	default:
+		return RWLOCK_SHARED;
+	}
+}
+
+static void init_encoding(struct mmu *mmu, const struct mmu_config *config)
+{
+	const struct tdp_vm_config *vm = config->vm;
+	const struct tdp_policy *policy = &config->policy;
+
+	encoding_init(&mmu->encoding,
+		      &(struct encoding_config){
+			      .format = vm->format == TDP_EPT ? &format_ept : &format_npt,
+			      .hardware_ad = !vm->no_ad,
+			      .execute_only = vm->format == TDP_EPT && !vm->no_execute_only,
+			      .suppress_ve = policy->suppress_ve == TDP_ON,
+			      .software_ad = policy->software_ad == TDP_ON,
+			      .dirty_at_birth = policy->dirty_at_birth == TDP_ON,
+			      .lockless_age = policy->lockless_age == TDP_ON,
+			      .mmio_caching = !vm->no_mmio_caching,
+			      .l1tf_width = vm->l1tf ? config->host->config.maxphyaddr : 0,
+		      });
+}
+
+int mmu_init(struct mmu *mmu, const struct mmu_config *config)
+{
+	const struct tdp_vm_config *vm = config->vm;
+
+	mmu->host = config->host;
+	mmu->memory = config->memory;
+	mmu->policy = config->policy;
+	mmu->baseline = vm->baseline;
+	mmu->levels = vm->levels;
+	mmu->max_level = vm->max_level;
+	mmu->gfn_limit = 1ULL << (config->host->config.maxphyaddr - TDP_PAGE_SHIFT);
+	mmu->tracer = (struct tracer){vm->trace, vm->trace_context};
+	mmu->check = vm->check;
+	init_encoding(mmu, config);
+	if (config->task_events)
+		trace_ring_init(&mmu->task_ring.ring, 0, config->task_events, vm->trace_ring);
+	spinlock_init(&mmu->task_ring.lock);
+	rwlock_init(&mmu->lock, lock_kind(config->policy.lock));
+	spinlock_init(&mmu->pages_lock);
+	spinlock_init(&mmu->idle_lock);
+	mmu->gauges.percpu = config->policy.stats == TDP_STATS_PERCPU;
+	return mmu_tasks_init(mmu);
+}
+
+void mmu_fini(struct mmu *mmu)
+{
+	CHECK(!ptr_load_relaxed(&mmu->roots));
+	mmu_tasks_fini(mmu);
+	rwlock_fini(&mmu->lock);
+}

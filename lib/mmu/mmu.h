@@ -1,0 +1,113 @@
+/*
+ * The MMU of a VM: the state that all its vCPUs share, and who works on it
+ *
+ * Locking (order: slots_lock, then a section of srcu, then mmu_lock, then
+ * pages_lock; an RCU section of the host is open whenever a table is looked at)
+ *
+ *   mmu_lock shared     entries change by compare-and-swap only
+ *   mmu_lock exclusive  entries may be stored, but where a lockless writer or the
+ *                       hardware may interfere (spte_volatile()) they are exchanged
+ *   neither             fast page faults and lockless walks, in an RCU section
+ *
+ * Flushing (flush.c): whoever takes a right away from a valid root's entry owes a
+ * flush before mmu_lock is dropped; whoever unlinks a table, before it leaves its
+ * RCU section. Adding rights owes nothing.
+ */
+#ifndef TDPSIM_MMU_MMU_H
+#define TDPSIM_MMU_MMU_H
+
+#include <tdpsim/vm.h>
+
+#include "guest/memslot.h"
+#include "observe/counter.h"
+#include "observe/tracepoint.h"
+#include "paging/iter.h"
+#include "platform/lock.h"
+
+struct mmu_context;
+struct mmu_actor;
+
+/*
+ * What the host's process is changing at the moment. Written under mmu_lock
+ * exclusively with release; exact for readers under mmu_lock in any mode, a hint
+ * for others (acquire).
+ */
+struct invalidation {
+	atomic_u64 seq;		/* completed invalidations that met a slot */
+	atomic_u64 in_progress; /* open ones */
+	atomic_u64 first, past; /* union of their gfns; first > past: none yet */
+};
+
+struct mmu {
+	/* Immutable once the VM runs. */
+	struct tdp_host *host;
+	struct guest_memory *memory;
+	struct tdp_policy policy; /* resolved: nothing is "as baseline" */
+	enum tdp_baseline baseline;
+	struct encoding encoding;
+	unsigned int levels;	/* deepest that the hardware walks */
+	unsigned int max_level; /* of a leaf */
+	uint64_t gfn_limit;	/* first frame beyond the host's physical-address width */
+	struct tracer tracer;
+	bool check;
+
+	struct shared_ring task_ring; /* events of actors that are no vCPU */
+	struct rwlock lock;	      /* mmu_lock */
+	struct spinlock pages_lock;   /* the list of roots, as a writer */
+	atomic_ptr roots;	      /* youngest first; see struct table */
+	struct invalidation invalidation;
+	atomic_ptr contexts; /* all vCPUs; prepended with release at creation, never removed */
+	bool shadow_generation; /* flips at every fast zap; under slots_lock */
+
+	struct gauges gauges;
+	struct tally flush_requests, flushes;
+
+	struct spinlock idle_lock;
+	struct mmu_actor *idle; /* tasks, under idle_lock; never runs dry for good (task.c) */
+	atomic_u32 tasks_returned; /* counts puts, for a get that waits */
+};
+
+/*
+ * Who works on the tables: a vCPU (embedded in its context), or a task of the
+ * host (task.c). Used by one thread of execution at a time.
+ */
+struct mmu_actor {
+	struct mmu *mmu;
+	struct host_caller caller;
+	struct rcu_reader slots_reader;	   /* of memory->srcu */
+	struct rwlock_reader *lock_reader; /* NULL: not registered with mmu_lock */
+	struct gauge_deltas *deltas;	   /* NULL: counts in the VM's words */
+	struct trace_ring *ring;	   /* NULL: the task ring */
+	int vcpu;			   /* or -1 */
+	struct mmu_actor *next_idle;
+};
+
+struct mmu_config {
+	struct tdp_host *host;
+	struct guest_memory *memory;
+	const struct tdp_vm_config *vm;
+	struct tdp_policy policy; /* resolved */
+	struct tdp_trace_event *task_events; /* room for the task ring, or NULL */
+};
+
+int mmu_init(struct mmu *mmu, const struct mmu_config *config);
+/* After mmu_zap_all() and once every context is gone. */
+void mmu_fini(struct mmu *mmu);
+
+void mmu_actor_init(struct mmu_actor *actor, struct mmu *mmu);
+void mmu_actor_fini(struct mmu_actor *actor);
+
+/* The tasks' actors, task.c. -ENOMEM. */
+int mmu_tasks_init(struct mmu *mmu);
+void mmu_tasks_fini(struct mmu *mmu);
+
+/* A task's actor. Never fails: one is kept back, and whoever finds none waits. */
+struct mmu_actor *mmu_task_get(struct mmu *mmu);
+void mmu_task_put(struct mmu_actor *task);
+
+static inline void mmu_gauge(struct mmu_actor *actor, enum gauge which, int64_t change)
+{
+	gauge_add(&actor->mmu->gauges, actor->deltas, which, change);
+}
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * Actors of the MMU: what a vCPU or a task of the host needs to work on tables.
+ * Tasks' actors are kept for reuse. One exists from the beginning, so that an
+ * invalidation, which must not fail, always gets one in the end.
+ */
+#include <errno.h>
+
+#include "mmu/mmu.h"
+#include "platform/wait.h"
+
+void mmu_actor_init(struct mmu_actor *actor, struct mmu *mmu)
+{
+	actor->mmu = mmu;
+	actor->vcpu = -1;
+	host_caller_init(&actor->caller, mmu->host);
+	rcu_register(&mmu->memory->srcu, &actor->slots_reader);
+}
+
+void mmu_actor_fini(struct mmu_actor *actor)
+{
+	rcu_unregister(&actor->mmu->memory->srcu, &actor->slots_reader);
+	host_caller_fini(&actor->caller);
+}
+
+static struct mmu_actor *task_create(struct mmu *mmu)
+{
+	struct mmu_actor *task =
+		host_allocate_aligned(mmu->host, _Alignof(struct mmu_actor), sizeof(*task));
+
+	if (task)
+		mmu_actor_init(task, mmu);
+	return task;
+}
+
+static struct mmu_actor *take_idle(struct mmu *mmu)
+{
+	struct mmu_actor *task;
+
+	spinlock_lock(&mmu->idle_lock);
+	task = mmu->idle;
+	if (task)
+		mmu->idle = task->next_idle;
+	spinlock_unlock(&mmu->idle_lock);
+	return task;
+}
+
+struct mmu_actor *mmu_task_get(struct mmu *mmu)
+{
+	for (;;) {
+		uint32_t returned = u32_load_acquire(&mmu->tasks_returned);
+		struct mmu_actor *task = take_idle(mmu);
+
+		if (!task)
+			task = task_create(mmu);
+		if (task)
+			return task;
+		wait_while(&mmu->tasks_returned, returned);
+	}
+}
+
+void mmu_task_put(struct mmu_actor *task)
+{
+	struct mmu *mmu = task->mmu;
+
+	spinlock_lock(&mmu->idle_lock);
+	task->next_idle = mmu->idle;
+	mmu->idle = task;
+	spinlock_unlock(&mmu->idle_lock);
+	u32_add_acq_rel(&mmu->tasks_returned, 1);
+	wait_wake_one(&mmu->tasks_returned);
+}
+
+int mmu_tasks_init(struct mmu *mmu)
+{
+	mmu->idle = task_create(mmu);
+	return mmu->idle ? 0 : -ENOMEM;
+}
+
+void mmu_tasks_fini(struct mmu *mmu)
+{
+	struct mmu_actor *task;
+
+	while ((task = take_idle(mmu))) {
+		mmu_actor_fini(task);
+		host_release(mmu->host, task, sizeof(*task));
+	}
+}

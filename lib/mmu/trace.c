@@ -1,0 +1,136 @@
+/* The MMU's events, filled in. See trace.h. */
+#include "mmu/trace.h"
+
+void mmu_trace(struct mmu_actor *actor, struct tdp_trace_event *event)
+{
+	struct mmu *mmu = actor->mmu;
+
+	event->vcpu = actor->vcpu;
+	if (actor->ring)
+		trace_emit(&mmu->tracer, actor->ring, event);
+	else
+		trace_emit_shared(&mmu->tracer, &mmu->task_ring, event);
+}
+
+void trace_spte_changed(struct mmu_actor *actor, unsigned int address_space, tdp_gfn_t gfn,
+			uint64_t old, uint64_t new, unsigned int level)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_SPTE_CHANGED,
+				 .spte_changed = {.gfn = gfn.n,
+						  .old_entry = old,
+						  .new_entry = new,
+						  .level = (uint8_t)level,
+						  .address_space = (uint8_t)address_space}});
+}
+
+void trace_page(struct mmu_actor *actor, enum tdp_trace_kind kind, const struct table *table,
+		bool created)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = kind,
+				 .page = {.gfn = table->gfn.n,
+					  .pfn = table_pfn(table->host, table).n,
+					  .role = u32_load_relaxed(&table->role),
+					  .root_count = u32_load_relaxed(&table->references),
+					  .generation = table->zap_scheduled,
+					  .created = created}});
+}
+
+void trace_spte_requested(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pfn, unsigned int level)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_SPTE_REQUESTED,
+						   .spte_requested = {.gfn = gfn.n,
+								      .pfn = pfn,
+								      .level = (uint8_t)level}});
+}
+
+void trace_set_spte(struct mmu_actor *actor, const struct iter *iter, uint64_t spte)
+{
+	const struct encoding *e = iter->encoding;
+	bool user_shown = e->user != 0;
+
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_SET_SPTE,
+				 .set_spte = {.gfn = iter->gfn.n,
+					      .entry = spte,
+					      .entry_at = entry_address(iter->host, iter->slot),
+					      .level = (uint8_t)iter->level,
+					      .readable = e->present || (spte & 1),
+					      .writable = spte & e->write,
+					      .executable = spte_executable(e, spte),
+					      .user = user_shown ? (spte & e->user) != 0 : -1}});
+}
+
+void trace_mark_mmio(struct mmu_actor *actor, const struct iter *iter, uint64_t spte)
+{
+	mmu_trace(actor,
+		  &(struct tdp_trace_event){
+			  .kind = TDP_TRACE_MARK_MMIO_SPTE,
+			  .mark_mmio = {.gfn = iter->gfn.n,
+					.entry_at = entry_address(iter->host, iter->slot),
+					.access = (uint32_t)(spte & 7),
+					.generation = (uint32_t)spte_mmio_generation(spte)}});
+}
+
+void trace_check_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t generation, bool valid)
+{
+	mmu_trace(actor,
+		  &(struct tdp_trace_event){
+			  .kind = TDP_TRACE_CHECK_MMIO_SPTE,
+			  .check_mmio = {.entry = spte,
+					 .vm_generation = (uint32_t)generation,
+					 .entry_generation = (uint32_t)spte_mmio_generation(spte),
+					 .valid = valid}});
+}
+
+void trace_handle_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t address)
+{
+	const struct encoding *e = &actor->mmu->encoding;
+
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_HANDLE_MMIO_PAGE_FAULT,
+				 .handle_mmio = {.address = address,
+						 .gfn = spte_mmio_gfn(e, spte).n,
+						 .access = (uint32_t)(spte & 7)}});
+}
+
+void trace_split(struct mmu_actor *actor, const struct iter *iter, uint64_t huge, int error)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_SPLIT_HUGE_PAGE,
+						   .split = {.gfn = iter->gfn.n,
+							     .entry = huge,
+							     .level = (int)iter->level,
+							     .error = error}});
+}
+
+void trace_flush(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_FLUSH,
+						   .flush = {.gfn = gfn.n, .pages = pages}});
+}
+
+void trace_load_root(struct mmu_actor *actor, const struct table *root)
+{
+	uint32_t role = u32_load_relaxed(&root->role);
+
+	mmu_trace(actor,
+		  &(struct tdp_trace_event){
+			  .kind = TDP_TRACE_LOAD_ROOT,
+			  .load_root = {.root = table_pfn(root->host, root).n << TDP_PAGE_SHIFT,
+					.level = role_level(role),
+					.address_space = role_address_space(role)}});
+}
+
+void trace_zap_all_fast(struct mmu_actor *actor)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_ZAP_ALL_FAST,
+				 .zap_all_fast = {.generation = actor->mmu->shadow_generation}});
+}
+
+void trace_unmap_hva(struct mmu_actor *actor, uint64_t start, uint64_t end)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_UNMAP_HVA_RANGE,
+						   .unmap_hva = {.start = start, .end = end}});
+}

@@ -1,0 +1,139 @@
+/* Zapping: leaves of a range, whole roots, all roots. See zap.h. */
+#include "mmu/zap.h"
+
+#include "mmu/change.h"
+#include "mmu/flush.h"
+#include "mmu/invalidate.h"
+#include "mmu/trace.h"
+
+bool mmu_zap_leaves(struct mmu_exclusive exclusive, struct table *root, struct gfn_range range,
+		    bool may_yield, bool flush)
+{
+	struct mmu_actor *actor = exclusive.held.actor;
+	const struct mmu *mmu = actor->mmu;
+	bool owes = !root_invalid(root) || mmu->policy.skip_invalid_roots != TDP_ON;
+	struct iter iter;
+
+	mmu_read_begin(actor);
+	for (iter_begin(&iter, mmu->host, &mmu->encoding, root, TDP_4K, range.first, range.past);
+	     iter_valid(&iter); iter_next(&iter)) {
+		if (may_yield && mmu_yield(exclusive.held, &iter, &flush))
+			continue;
+		if (!iter_at_leaf(&iter))
+			continue;
+		entry_set(exclusive, &iter, mmu->encoding.nonpresent);
+		flush |= owes; /* Z1 */
+	}
+	/* Leaves only: the flush may come after the RCU section, tables stay. */
+	mmu_read_end(actor);
+	return flush;
+}
+
+bool mmu_zap_leaves_in(struct mmu_exclusive exclusive, enum root_filter filter, int address_space,
+		       struct gfn_range range, bool may_yield)
+{
+	struct mmu_actor *actor = exclusive.held.actor;
+	struct table *root = NULL;
+	bool flush = false;
+
+	while ((root = root_next(actor, root, filter, address_space)))
+		flush = mmu_zap_leaves(exclusive, root, range, may_yield, flush);
+	return flush;
+}
+
+/* One pass over a root: everything at `level` becomes non-present, tables whole. */
+static void zap_level(struct mmu_held held, struct table *root, unsigned int level)
+{
+	struct mmu_actor *actor = held.actor;
+	const struct mmu *mmu = actor->mmu;
+	bool flush = false;
+	struct iter iter;
+
+	mmu_read_begin(actor);
+	iter_begin(&iter, mmu->host, &mmu->encoding, root, level, tdp_gfn(0),
+		   tdp_gfn(mmu->gfn_limit));
+	while (iter_valid(&iter)) {
+		bool done = true;
+
+		if (mmu_yield(held, &iter, &flush)) {
+			iter_next(&iter);
+			continue;
+		}
+		if (iter.level == level && spte_present(&mmu->encoding, iter.entry))
+			done = entry_change(held, &iter, mmu->encoding.nonpresent);
+		if (done) /* else somebody was faster: the same entry again */
+			iter_next(&iter);
+	}
+	mmu_read_end(actor);
+}
+
+/*
+ * Bottom up, so that no step takes apart more than one table that is not empty
+ * (6.9 on); before, in steps of 1G and of the root.
+ */
+void mmu_zap_root(struct mmu_held held, struct table *root)
+{
+	const struct mmu *mmu = held.actor->mmu;
+	unsigned int root_level = table_level(root);
+
+	if (mmu->policy.zap_each_level == TDP_ON) {
+		zap_level(held, root, TDP_4K);
+		zap_level(held, root, TDP_2M);
+	}
+	zap_level(held, root, TDP_1G);
+	zap_level(held, root, root_level);
+}
+
+void mmu_zap_all(struct mmu_actor *actor)
+{
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
+	struct table *root = NULL;
+
+	while ((root = root_next(actor, root, ROOTS_ALL, ANY_ADDRESS_SPACE)))
+		mmu_zap_root(exclusive.held, root);
+	mmu_unlock_exclusive(exclusive);
+}
+
+void mmu_zap_invalidated_roots(struct mmu_actor *actor)
+{
+	struct mmu_shared shared = mmu_lock_shared(actor);
+	struct table *root = NULL;
+
+	while ((root = root_next(actor, root, ROOTS_ALL, ANY_ADDRESS_SPACE))) {
+		if (!root->zap_scheduled)
+			continue;
+		root->zap_scheduled = false;
+		mmu_zap_root(shared.held, root);
+		root_put(actor, root); /* the MMU's; the walk has another */
+	}
+	mmu_unlock_shared(shared);
+}
+
+void mmu_zap_all_fast(struct mmu_actor *actor)
+{
+	struct mmu *mmu = actor->mmu;
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
+
+	mmu->shadow_generation = !mmu->shadow_generation;
+	if (mmu_tracing(actor))
+		trace_zap_all_fast(actor);
+	roots_invalidate(exclusive);
+	/* In the same critical section: no vCPU may run on an invalid root after it. */
+	mmu_request_all(actor, REQUEST_FREE_OBSOLETE_ROOTS);
+	mmu_unlock_exclusive(exclusive);
+	mmu_zap_invalidated_roots(actor);
+}
+
+void mmu_zap_range(struct mmu_actor *actor, struct gfn_range range)
+{
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
+	enum root_filter filter = actor->mmu->policy.skip_invalid_roots == TDP_ON ? ROOTS_VALID
+										  : ROOTS_ALL;
+
+	invalidation_begin(exclusive);
+	invalidation_add(exclusive, range);
+	if (mmu_zap_leaves_in(exclusive, filter, ANY_ADDRESS_SPACE, range, true))
+		mmu_flush_range(actor, range.first, range.past.n - range.first.n);
+	invalidation_end(exclusive);
+	mmu_unlock_exclusive(exclusive);
+}
