@@ -22,12 +22,26 @@ void frame_allocator_destroy(struct tdp_host *host);
  * batch from the node. -ENOMEM if there is none (or the fail hook says so).
  */
 int frame_alloc_table(struct host_caller *caller, tdp_pfn_t *pfn);
-/* Into the caller's cache or the node's list; poisoned first under `check`. `caller` may be NULL. */
+/* Into the caller's cache or the node's list; poisoned first under `check`. `caller` may be NULL.
+ */
 void frame_free_table(struct tdp_host *host, struct host_caller *caller, tdp_pfn_t pfn);
 
-/* A naturally aligned block of data frames at `level` (1, 2 or 3). -ENOMEM. */
+/*
+ * A naturally aligned block of data frames at `level` (1, 2 or 3), from `node`
+ * (-1: the caller's) or, if that has none, any other. Content undefined. -ENOMEM.
+ */
 int frame_alloc_data(struct host_caller *caller, int node, unsigned int level, tdp_pfn_t *pfn);
 void frame_free_data(struct tdp_host *host, tdp_pfn_t pfn, unsigned int level);
+
+/* Gives back what the caller has at hand; before its node changes, and at its end. */
+void frame_cache_drain(struct host_caller *caller);
+
+/* Frames in no use and in no cache. */
+struct frame_counts {
+	uint64_t free_tables;
+	uint64_t free_data;
+};
+void frame_count(struct tdp_host *host, struct frame_counts *counts);
 
 /* The record of a table frame; FRAME_RECORD_BYTES, zero when first seen. */
 static inline void *frame_record(const struct tdp_host *host, tdp_pfn_t pfn)

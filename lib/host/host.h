@@ -22,8 +22,12 @@ struct notifier;	/* notify.h */
 /* Frames kept at hand for one caller, so that most allocations take no lock. */
 #define FRAME_CACHE_TABLES 16
 struct frame_cache {
-	unsigned int count;
-	tdp_pfn_t tables[FRAME_CACHE_TABLES];
+	/*
+	 * Written by the owner alone. Relaxed: a statistic for everybody else
+	 * (tdp_host_usage() adds it to what is free).
+	 */
+	atomic_u32 count;
+	tdp_pfn_t tables[FRAME_CACHE_TABLES]; /* owner only */
 };
 
 /*
@@ -34,24 +38,28 @@ struct host_caller {
 	struct tdp_host *host;
 	struct rcu_reader rcu;
 	struct frame_cache frames;
-	int node; /* preferred */
-	struct host_caller *next_idle;
+	int node;		       /* preferred; 0 until its owner says otherwise */
+	struct host_caller *next_idle; /* under host->callers_lock */
+	struct host_caller *next;      /* every caller of the host, under host->callers_lock */
 };
 
 struct tdp_host {
 	struct tdp_host_config config; /* as used: defaults filled in; immutable */
 	uint8_t *window;	       /* immutable */
-	uint64_t frames;	       /* table and data frames together; immutable */
+	uint64_t frames;	       /* where the window ends; immutable */
 	uint64_t table_frames;	       /* the first of them; immutable */
-	uint8_t *records;	       /* FRAME_RECORD_BYTES for each table frame, sparse; immutable */
+	uint64_t data_first;	       /* first data frame, at a multiple of 1 GiB; immutable */
+	uint8_t *records; /* FRAME_RECORD_BYTES for each table frame, sparse; immutable */
 	struct frame_allocator *allocator;
-	struct rcu rcu;		       /* frees page tables */
-	struct spinlock idle_lock;
-	struct host_caller *idle;      /* under idle_lock */
-	struct mutex notifiers_lock;
-	struct notifier *notifiers;    /* list: changed under notifiers_lock, see notify.h */
-	atomic_u64 metadata_bytes;     /* relaxed adds: a statistic */
-	atomic_u64 next_hva;	       /* where the next anonymous mapping goes; relaxed add */
+	struct rcu rcu; /* frees page tables */
+	struct spinlock callers_lock;
+	struct host_caller *callers;  /* all; under callers_lock */
+	struct host_caller *idle;     /* of them, the borrowed ones put back; likewise */
+	struct rwlock notifiers_lock; /* callbacks run under it, shared */
+	struct notifier *notifiers;   /* list: changed under notifiers_lock, exclusive */
+	atomic_u32 invalidations;     /* open begin/end pairs; orders in notify.c */
+	atomic_u64 metadata_bytes;    /* relaxed adds: a statistic */
+	atomic_u64 next_hva;	      /* where the next anonymous mapping goes; relaxed add */
 };
 
 static inline void *frame_address(const struct tdp_host *host, tdp_pfn_t pfn)
@@ -62,6 +70,18 @@ static inline void *frame_address(const struct tdp_host *host, tdp_pfn_t pfn)
 static inline tdp_pfn_t frame_of(const struct tdp_host *host, const void *address)
 {
 	return tdp_pfn((uint64_t)((const uint8_t *)address - host->window) >> TDP_PAGE_SHIFT);
+}
+
+/* False in the gap between the regions, too. */
+static inline bool host_has_frame(const struct tdp_host *host, tdp_pfn_t pfn)
+{
+	return pfn.n < host->table_frames || (pfn.n >= host->data_first && pfn.n < host->frames);
+}
+
+/* Asks the fail hook. Everything that can run out asks first. */
+static inline bool host_refuses(const struct tdp_host *host, enum tdp_allocation allocation)
+{
+	return host->config.fail && host->config.fail(host->config.fail_context, allocation);
 }
 
 /* Zeroed memory of the library's own; NULL if refused. Sizes must match at release. */

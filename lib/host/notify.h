@@ -4,7 +4,12 @@
  *
  * begin() returns when the subscriber maps nothing of the range any more; it may
  * sleep. Callbacks run under no lock of the host but inside the chain's read
- * section: subscribing and unsubscribing wait for callbacks that are running.
+ * section: subscribing and unsubscribing wait for callbacks that are running, so
+ * a callback does neither, and it opens or closes no pair of its own.
+ *
+ * A subscriber hears an end only if it heard the begin: subscribing waits until
+ * no pair is open (in Linux mmap_lock sees to it, mmu_notifier_register() in
+ * mm/mmu_notifier.c, 6.12). So nobody subscribes between his own begin and end.
  */
 #ifndef TDPSIM_HOST_NOTIFY_H
 #define TDPSIM_HOST_NOTIFY_H
