@@ -1,0 +1,244 @@
+/*
+ * Anonymous memory of the host's process, as mmap() and madvise() offer it
+ *
+ * A discard tells the notifiers that it begins, frees the frames, and tells them
+ * that it has ended. Between begin and end nothing maps the range. A resolver
+ * that found a frame just before it was freed still has its number, and the
+ * frame may have a new owner: resolve() takes no reference, as KVM does not keep
+ * one either. Whoever maps what resolve() returned must therefore
+ *
+ *   - read his invalidation sequence before the call, and
+ *   - check under his lock, before he maps, that since then no invalidation of
+ *     that page has begun (mmu_invalidate_retry_gfn() in include/linux/kvm_host.h,
+ *     6.12); else he throws the answer away and asks again.
+ *
+ * The begin callback moves the sequence, so it is the notifier that makes reuse
+ * safe. What a fresh page holds is not modelled: memory that comes back keeps its
+ * old contents. There is no zero page either, so a read allocates as a write does
+ * and a page is writable from its first touch.
+ */
+#include "host/anon.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "host/hugetlb.h"
+#include "host/notify.h"
+
+/* The user half of a process with four levels of tables. */
+#define ANON_BYTES_MAX ((uint64_t)1 << 47)
+#define HVA_ALIGNMENT  tdp_level_bytes(TDP_1G)
+
+static int anon_resolve_page(struct tdp_anon *anon, void *caller, uint64_t page, tdp_pfn_t *pfn)
+{
+	struct host_caller *borrowed;
+	int err;
+
+	if (caller)
+		return chunk_resolve(anon, caller, page, pfn);
+	borrowed = host_caller_get(anon->host);
+	if (!borrowed)
+		return -ENOMEM;
+	err = chunk_resolve(anon, borrowed, page, pfn);
+	host_caller_put(borrowed);
+	return err;
+}
+
+static bool anon_holds(const struct tdp_anon *anon, uint64_t hva)
+{
+	return hva >= anon->backing.hva && hva - anon->backing.hva < anon->backing.bytes;
+}
+
+static uint64_t page_of(const struct tdp_anon *anon, uint64_t hva)
+{
+	return (hva - anon->backing.hva) >> TDP_PAGE_SHIFT;
+}
+
+static int anon_resolve(void *context, void *caller, uint64_t hva, bool write,
+			struct tdp_backing_page *page)
+{
+	struct tdp_anon *anon = context;
+	tdp_pfn_t pfn;
+	int err;
+
+	if (!anon_holds(anon, hva) || (write && anon->config.read_only))
+		return -EFAULT;
+	err = anon_resolve_page(anon, caller, page_of(anon, hva), &pfn);
+	if (err)
+		return err;
+	*page = (struct tdp_backing_page){.pfn = pfn, .writable = !anon->config.read_only};
+	return 0;
+}
+
+static unsigned int anon_level(void *context, uint64_t hva)
+{
+	const struct tdp_anon *anon = context;
+
+	if (anon->config.page == TDP_4K || !anon_holds(anon, hva) ||
+	    !chunk_present(anon, page_of(anon, hva)))
+		return TDP_4K;
+	return anon->config.page;
+}
+
+static const struct tdp_backing_ops anon_ops = {
+	.resolve = anon_resolve,
+	.level = anon_level,
+};
+
+static int refuse(struct tdp_host *host, const char *field, uint64_t value, const char *rule)
+{
+	host_report(host, "%s is %" PRIu64 ": %s", field, value, rule);
+	return -EINVAL;
+}
+
+static int anon_config_check(struct tdp_host *host, const struct tdp_anon_config *config)
+{
+	if (config->size != 0 && config->size != sizeof(*config))
+		return refuse(host, "size", config->size,
+			      "it must be 0 or sizeof(struct tdp_anon_config)");
+	if ((unsigned int)config->page > TDP_1G)
+		return refuse(host, "page", config->page, "it must be TDP_4K, TDP_2M or TDP_1G");
+	if ((unsigned int)config->policy > TDP_ANON_PAGES)
+		return refuse(host, "policy", config->policy,
+			      "it must be TDP_ANON_EXTENTS or TDP_ANON_PAGES");
+	if (config->node < 0 || (unsigned int)config->node > host->config.nodes)
+		return refuse(host, "node", (uint64_t)(unsigned int)config->node,
+			      "it must be 0, or a node of the host plus one");
+	if (config->bytes == 0 || config->bytes > ANON_BYTES_MAX)
+		return refuse(host, "bytes", config->bytes, "it must lie between 1 and 2^47");
+	if (config->bytes % tdp_level_bytes(config->page ? config->page : TDP_4K))
+		return refuse(host, "bytes", config->bytes,
+			      "it must be a multiple of the page size");
+	return 0;
+}
+
+static uint64_t page_bytes(const struct tdp_anon *anon)
+{
+	return tdp_level_bytes(anon->config.page);
+}
+
+static int anon_reserve(struct tdp_anon *anon)
+{
+	uint64_t pages = anon->config.bytes / page_bytes(anon);
+
+	if (!hugetlb_has_pool(anon->host, anon->config.page))
+		return 0;
+	if (hugetlb_reserve(anon->host, anon->config.page, pages)) {
+		host_report(anon->host,
+			    "the mapping needs %" PRIu64 " pages of %" PRIu64
+			    " MiB: not as many are set aside and unreserved",
+			    pages, page_bytes(anon) >> 20);
+		return -ENOMEM;
+	}
+	anon->source = FOLIO_RESERVED;
+	return 0;
+}
+
+static void anon_unreserve(struct tdp_anon *anon)
+{
+	if (anon->source == FOLIO_RESERVED)
+		hugetlb_unreserve(anon->host, anon->config.page,
+				  anon->config.bytes / page_bytes(anon));
+}
+
+static int anon_make_chunks(struct tdp_anon *anon)
+{
+	uint64_t bytes;
+
+	anon->extents = anon->config.page == TDP_4K && anon->config.policy == TDP_ANON_EXTENTS;
+	anon->chunk_level = anon->extents ? TDP_2M : anon->config.page;
+	bytes = tdp_level_bytes(anon->chunk_level);
+	return directory_init(&anon->chunks, anon->host, (anon->config.bytes + bytes - 1) / bytes,
+			      anon->extents ? sizeof(struct extent) : sizeof(atomic_u64));
+}
+
+/* An address range that no other mapping of the host has had, with a hole behind it. */
+static void anon_place(struct tdp_anon *anon)
+{
+	uint64_t bytes = (anon->config.bytes + 2 * HVA_ALIGNMENT - 1) & ~(HVA_ALIGNMENT - 1);
+
+	anon->backing = (struct tdp_backing){
+		.ops = &anon_ops,
+		.context = anon,
+		.hva = u64_add_relaxed(&anon->host->next_hva, bytes),
+		.bytes = anon->config.bytes,
+	};
+}
+
+static int anon_init(struct tdp_anon *anon)
+{
+	int err = anon_reserve(anon);
+
+	if (err)
+		return err;
+	err = anon_make_chunks(anon);
+	if (err)
+		anon_unreserve(anon);
+	else
+		anon_place(anon);
+	return err;
+}
+
+int tdp_anon_create(struct tdp_host *host, const struct tdp_anon_config *config,
+		    struct tdp_anon **result)
+{
+	struct tdp_anon *anon;
+	int err;
+
+	err = anon_config_check(host, config);
+	if (err)
+		return err;
+	anon = host_allocate(host, sizeof(*anon));
+	if (!anon)
+		return -ENOMEM;
+	anon->host = host;
+	anon->config = *config;
+	if (anon->config.page == TDP_NOT_MAPPED)
+		anon->config.page = TDP_4K;
+	err = anon_init(anon);
+	if (err) {
+		host_release(host, anon, sizeof(*anon));
+		return err;
+	}
+	*result = anon;
+	return 0;
+}
+
+void tdp_anon_destroy(struct tdp_anon *anon)
+{
+	if (!anon)
+		return;
+	chunk_discard(anon, 0, anon->config.bytes >> TDP_PAGE_SHIFT);
+	directory_fini(&anon->chunks);
+	anon_unreserve(anon);
+	host_release(anon->host, anon, sizeof(*anon));
+}
+
+const struct tdp_backing *tdp_anon_backing(const struct tdp_anon *anon)
+{
+	return &anon->backing;
+}
+
+int tdp_anon_discard(struct tdp_anon *anon, uint64_t offset, uint64_t bytes)
+{
+	uint64_t start = anon->backing.hva + offset;
+
+	if (offset % page_bytes(anon) || bytes % page_bytes(anon))
+		return refuse(anon->host, offset % page_bytes(anon) ? "offset" : "bytes",
+			      offset % page_bytes(anon) ? offset : bytes,
+			      "it must be a multiple of the page size");
+	if (offset > anon->config.bytes || bytes > anon->config.bytes - offset)
+		return refuse(anon->host, "offset plus bytes", offset + bytes,
+			      "it lies outside of the mapping");
+	if (bytes == 0)
+		return 0;
+	tdp_host_invalidate_begin(anon->host, start, start + bytes);
+	chunk_discard(anon, offset >> TDP_PAGE_SHIFT, (offset + bytes) >> TDP_PAGE_SHIFT);
+	tdp_host_invalidate_end(anon->host, start, start + bytes);
+	return 0;
+}
+
+uint64_t tdp_anon_touched(const struct tdp_anon *anon)
+{
+	return chunk_touched(anon);
+}

@@ -1,0 +1,57 @@
+/*
+ * Anonymous memory, inside: the mapping and the records of what it holds.
+ *
+ * A chunk is the memory that is taken and given back in one piece: a page of
+ * the mapping's size, or a 2M extent under 4K pages (TDP_ANON_EXTENTS).
+ */
+#ifndef TDPSIM_HOST_ANON_H
+#define TDPSIM_HOST_ANON_H
+
+#include "host/directory.h"
+#include "host/folio.h"
+
+#define EXTENT_PAGES 512
+#define EXTENT_WORDS (EXTENT_PAGES / 64)
+
+struct tdp_anon {
+	struct tdp_host *host; /* immutable, as is everything here */
+	struct tdp_anon_config config;
+	struct tdp_backing backing;
+	bool extents;		  /* chunks are struct extent, else atomic_u64 alone */
+	unsigned int chunk_level; /* TDP_4K, TDP_2M or TDP_1G */
+	enum folio_source source;
+	struct directory chunks; /* by offset / bytes of a chunk */
+};
+
+/*
+ * A chunk's word: CHUNK_NONE, CHUNK_BUSY while one actor makes up its mind, or
+ * the frame and CHUNK_PRESENT. Written by whoever moved it to CHUNK_BUSY. The
+ * orders are explained in chunk.c.
+ */
+#define CHUNK_NONE    ((uint64_t)0)
+#define CHUNK_BUSY    ((uint64_t)1)
+#define CHUNK_PRESENT ((uint64_t)2)
+#define CHUNK_SHIFT   2
+
+struct extent {
+	atomic_u64 word; /* first: an extent begins as any other chunk does */
+	/*
+	 * A bit for each page touched. Set by any resolver, cleared by a discard, or
+	 * by who failed to get memory while he held CHUNK_BUSY.
+	 */
+	atomic_u64 touched[EXTENT_WORDS];
+};
+
+/* Frame of page `page` (4K) of the mapping, allocated if need be. -ENOMEM. */
+int chunk_resolve(struct tdp_anon *anon, struct host_caller *caller, uint64_t page, tdp_pfn_t *pfn);
+
+/* Is there memory for `page` at this moment? */
+bool chunk_present(const struct tdp_anon *anon, uint64_t page);
+
+/* Gives back 4K pages [first, end). Nobody maps them any more, see anon.c. */
+void chunk_discard(struct tdp_anon *anon, uint64_t first, uint64_t end);
+
+/* Pages of the mapping's size that have been touched. */
+uint64_t chunk_touched(const struct tdp_anon *anon);
+
+#endif
