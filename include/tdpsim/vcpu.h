@@ -23,6 +23,7 @@ struct tdp_vcpu_config {
  *
  * -EINVAL  a field is out of range
  * -ENOMEM  no metadata
+ * -ENOSPC  the VM has 4096 already
  */
 TDP_API int tdp_vcpu_create(struct tdp_vm *vm, const struct tdp_vcpu_config *config,
 			    struct tdp_vcpu **vcpu);

@@ -17,8 +17,6 @@ struct tdp_vm;
 /** Which kernel's choices a VM makes where its config does not say. */
 enum tdp_baseline {
 	TDP_BASELINE_LATEST, /* the 7.0 development cycle */
-	TDP_BASELINE_5_13,
-	TDP_BASELINE_5_14,
 	TDP_BASELINE_6_1, /* 6.1.y stable, backports included */
 	TDP_BASELINE_6_12,
 };
@@ -110,7 +108,7 @@ TDP_API void tdp_vm_destroy(struct tdp_vm *vm);
 /** The policies as used, none "as baseline" any more. */
 TDP_API void tdp_vm_policy(const struct tdp_vm *vm, struct tdp_policy *policy);
 
-/** The names of the options that select a policy ("6.12", "split", ...), or NULL. */
+/** The baseline's name as an option has it ("6.1", "6.12", "latest"), or NULL. */
 TDP_API const char *tdp_baseline_name(enum tdp_baseline baseline);
 
 #endif

@@ -13,16 +13,10 @@ int fault_step_number(const struct mmu *mmu, int step)
 {
 	if (step < 0)
 		return step;
-	switch (mmu->baseline) {
-	case TDP_BASELINE_5_13:
-	case TDP_BASELINE_5_14:
-		/* RETRY was 0 and there was no CONTINUE. */
-		return step <= STEP_EMULATE ? step - STEP_RETRY : step - STEP_INVALID + 2;
-	case TDP_BASELINE_6_1:
-		return step <= STEP_EMULATE ? step : step - STEP_INVALID + 3;
-	default:
-		return step;
-	}
+	/* Until 6.11 there was no WRITE_PROTECTED. */
+	if (mmu->baseline == TDP_BASELINE_6_1 && step > STEP_WRITE_PROTECTED)
+		return step - 1;
+	return step;
 }
 
 /* SDM vol. 3, table 28-7; vmx_handle_ept_violation(), 6.12. */

@@ -1,0 +1,129 @@
+/*
+ * Registers that decide how addresses translate, and which of their changes drop
+ * a vCPU's root (Linux kvm_post_set_cr0(), kvm_post_set_cr4(), set_efer() and
+ * __set_sregs(), 6.4 on; 6.1.y has the same by backports). Roots that are dropped
+ * are found again at the next entry: roots live until they are invalidated.
+ */
+#include <errno.h>
+
+#include "vm/vm.h"
+
+#define CR0_PE	 (1ULL << 0)
+#define CR0_WP	 (1ULL << 16)
+#define CR0_PG	 (1ULL << 31)
+#define CR4_PSE	 (1ULL << 4)
+#define CR4_PAE	 (1ULL << 5)
+#define CR4_LA57 (1ULL << 12)
+#define CR4_SMEP (1ULL << 20)
+#define CR4_SMAP (1ULL << 21)
+#define CR4_PKE	 (1ULL << 22)
+#define EFER_LME (1ULL << 8)
+#define EFER_NX	 (1ULL << 11)
+
+#define CR4_PAGING  (CR4_PSE | CR4_PAE | CR4_LA57 | CR4_SMEP | CR4_SMAP | CR4_PKE)
+#define EFER_PAGING (EFER_LME | EFER_NX)
+
+uint32_t vcpu_root_role(const struct tdp_vcpu *vcpu)
+{
+	return role_of_root(vcpu->root_level, vcpu->vm->config.no_ad, vcpu->smm ? 1 : 0);
+}
+
+static enum tdp_paging_mode paging_mode(const struct tdp_registers *registers)
+{
+	if (!(registers->cr0 & CR0_PG))
+		return TDP_PAGING_NONE;
+	if (!(registers->efer & EFER_LME))
+		return TDP_PAGING_32BIT;
+	return registers->cr4 & CR4_LA57 ? TDP_PAGING_LONG_LA57 : TDP_PAGING_LONG;
+}
+
+static void digest(struct tdp_vcpu *vcpu)
+{
+	const struct tdp_registers *registers = &vcpu->registers;
+
+	vcpu->paging = (struct tdp_guest_paging){
+		.mode = paging_mode(registers),
+		.cr3 = registers->cr3,
+		.pse = registers->cr4 & CR4_PSE,
+		.wp = registers->cr0 & CR0_WP,
+		.nxe = registers->efer & EFER_NX,
+		.smep = registers->cr4 & CR4_SMEP,
+		.smap = registers->cr4 & CR4_SMAP,
+	};
+}
+
+void vcpu_registers_init(struct tdp_vcpu *vcpu)
+{
+	vcpu->registers = (struct tdp_registers){.cr0 = CR0_PE};
+	digest(vcpu);
+	mmu_context_set_role(&vcpu->context, vcpu_root_role(vcpu));
+}
+
+void tdp_vcpu_registers(const struct tdp_vcpu *vcpu, struct tdp_registers *registers)
+{
+	*registers = vcpu->registers;
+}
+
+static int refuse(const struct tdp_vcpu *vcpu, const char *reason)
+{
+	host_report(vcpu->vm->host, "%s", reason);
+	return -EINVAL;
+}
+
+static int check_registers(const struct tdp_vcpu *vcpu, const struct tdp_registers *registers)
+{
+	bool pg = registers->cr0 & CR0_PG, pae = registers->cr4 & CR4_PAE;
+
+	if (pg && !(registers->cr0 & CR0_PE))
+		return refuse(vcpu, "CR0.PG needs CR0.PE");
+	if (pg && (registers->efer & EFER_LME) && !pae)
+		return refuse(vcpu, "long mode needs CR4.PAE");
+	if (pg && pae && !(registers->efer & EFER_LME))
+		return refuse(vcpu, "three-level PAE paging is not modelled");
+	return 0;
+}
+
+/* Does the change reset the vCPU's MMU context? CR0.WP alone does not, nor CR3. */
+static bool resets(const struct tdp_registers *old, const struct tdp_registers *new,
+		   enum tdp_register_change how)
+{
+	uint64_t cr0 = CR0_PG;
+
+	if (how == TDP_CHANGE_SREGS) {
+		if (old->cr3 != new->cr3)
+			return true;
+		cr0 |= CR0_WP;
+	}
+	return ((old->cr0 ^ new->cr0) & cr0) || ((old->cr4 ^ new->cr4) & CR4_PAGING) ||
+	       ((old->efer ^ new->efer) & EFER_PAGING);
+}
+
+int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *registers,
+			   enum tdp_register_change how)
+{
+	int err = check_registers(vcpu, registers);
+	bool reset;
+
+	if (err)
+		return err;
+	reset = resets(&vcpu->registers, registers, how);
+	vcpu->registers = *registers;
+	digest(vcpu);
+	if (reset)
+		mmu_context_set_role(&vcpu->context, vcpu_root_role(vcpu));
+	/* Linear translations depend on all of them. */
+	tlb_flush(&vcpu->context.tlb);
+	return 0;
+}
+
+int tdp_vcpu_set_smm(struct tdp_vcpu *vcpu, bool smm)
+{
+	if (vcpu->vm->config.address_spaces < 2)
+		return refuse(vcpu, "the VM has no address space for SMM");
+	if (vcpu->smm == smm)
+		return 0;
+	vcpu->smm = smm;
+	mmu_context_set_role(&vcpu->context, vcpu_root_role(vcpu));
+	tlb_flush(&vcpu->context.tlb);
+	return 0;
+}

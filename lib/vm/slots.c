@@ -1,0 +1,230 @@
+/*
+ * Changing memory slots: the order of steps that keeps vCPUs, which look at slots
+ * without a lock, from mapping through a slot that is on its way out
+ * (Linux virt/kvm/kvm_main.c, __kvm_set_memory_region(), 6.12):
+ *
+ *   delete, move  1. publish the slot marked invalid: faults on it retry
+ *                 2. drop what it maps
+ *                 3. publish without it, or at its new place
+ *   create        publish with it
+ *
+ * All memory is allocated before step 1, so a change that fails changes nothing.
+ */
+#include <errno.h>
+
+#include "mmu/flush.h"
+#include "mmu/zap.h"
+#include "vm/vm.h"
+
+/* A change under way; slots_lock is held. */
+struct change {
+	struct tdp_vm *vm;
+	const struct tdp_memslot *asked;
+	struct memslot slot;	       /* as it will be */
+	const struct memslot *present; /* as it is, or NULL */
+	struct memslots *marked;       /* step 1 */
+	struct memslots *final;	       /* step 3 */
+};
+
+static int refuse(const struct tdp_vm *vm, int err, const char *reason)
+{
+	host_report(vm->host, "%s", reason);
+	return err;
+}
+
+static int check_shape(const struct tdp_vm *vm, const struct tdp_memslot *asked)
+{
+	uint64_t limit = vm->mmu.gfn_limit;
+
+	if (asked->size && asked->size != sizeof(*asked))
+		return refuse(vm, -EINVAL, "the slot's size is not that of this library's struct");
+	if (asked->address_space >= vm->config.address_spaces)
+		return refuse(vm, -EINVAL, "the VM has no such address space");
+	if (asked->id >= TDP_MEMSLOTS)
+		return refuse(vm, -EINVAL, "slot ids go from 0 to TDP_MEMSLOTS - 1");
+	if (asked->pages > limit || asked->gfn.n > limit - asked->pages)
+		return refuse(vm, -EINVAL, "the slot lies beyond the host's physical-address width");
+	return 0;
+}
+
+static int check_backing(const struct tdp_vm *vm, const struct tdp_memslot *asked)
+{
+	const struct tdp_backing *backing = asked->backing;
+	uint64_t hva, bytes = asked->pages << TDP_PAGE_SHIFT;
+
+	if (!backing || !backing->ops || !backing->ops->resolve || !backing->ops->level)
+		return refuse(vm, -EINVAL, "a slot needs a backing that resolves pages");
+	hva = asked->hva ? asked->hva : backing->hva;
+	if (hva % TDP_PAGE_SIZE)
+		return refuse(vm, -EINVAL, "a slot's hva is page aligned");
+	if (hva < backing->hva || hva - backing->hva > backing->bytes ||
+	    bytes > backing->bytes - (hva - backing->hva))
+		return refuse(vm, -EINVAL, "the slot is larger than the backing behind it");
+	return 0;
+}
+
+static int check_against_present(const struct change *change)
+{
+	const struct memslot *old = change->present, *new = &change->slot;
+
+	if (old->pages != new->pages || old->hva != new->hva || old->backing != new->backing ||
+	    old->read_only != new->read_only)
+		return refuse(change->vm, -EINVAL,
+			      "an existing slot can be moved or deleted, nothing else");
+	return 0;
+}
+
+static int check_overlap(const struct change *change, const struct memslots *slots)
+{
+	const struct memslot *new = &change->slot;
+
+	for (size_t i = 0; i < slots->count; i++) {
+		const struct memslot *other = &slots->slot[i];
+
+		if (other->id == new->id)
+			continue;
+		if (new->gfn.n < other->gfn.n + other->pages &&
+		    other->gfn.n < new->gfn.n + new->pages)
+			return refuse(change->vm, -EEXIST, "the slot overlaps another one");
+	}
+	return 0;
+}
+
+static struct memslot slot_of(const struct tdp_memslot *asked)
+{
+	return (struct memslot){
+		.gfn = asked->gfn,
+		.pages = asked->pages,
+		.hva = asked->hva || !asked->backing ? asked->hva : asked->backing->hva,
+		.backing = asked->backing,
+		.id = (uint16_t)asked->id,
+		.address_space = (uint8_t)asked->address_space,
+		.read_only = asked->read_only,
+	};
+}
+
+static int check_change(struct change *change, const struct memslots *slots)
+{
+	int err;
+
+	if (!change->asked->pages)
+		return change->present
+			       ? 0
+			       : refuse(change->vm, -ENOENT, "there is no such slot to delete");
+	err = check_backing(change->vm, change->asked);
+	if (!err && change->present)
+		err = check_against_present(change);
+	return err ? err : check_overlap(change, slots);
+}
+
+static int prepare(struct change *change, const struct memslots *slots)
+{
+	struct guest_memory *memory = &change->vm->memory;
+
+	change->final = memslots_copy(memory, slots, 1);
+	if (!change->final)
+		return -ENOMEM;
+	if (change->present) {
+		change->marked = memslots_copy(memory, slots, 0);
+		if (!change->marked) {
+			memslots_discard(change->final);
+			return -ENOMEM;
+		}
+		/* The copy has the slot at the same place. */
+		change->marked->slot[change->present - slots->slot].invalid = true;
+		memslots_remove(change->final, change->slot.id);
+	}
+	if (change->asked->pages)
+		memslots_insert(change->final, &change->slot);
+	return 0;
+}
+
+/* Only the slot's own leaves: quirk SLOT_ZAP_ALL off (6.12 on). */
+static void zap_slot_leaves(struct mmu_actor *task, const struct memslot *slot)
+{
+	struct gfn_range range = {slot->gfn, tdp_gfn(slot->gfn.n + slot->pages)};
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(task);
+
+	if (mmu_zap_leaves_in(exclusive, ROOTS_ALL, slot->address_space, range, true))
+		mmu_flush_all(task);
+	mmu_unlock_exclusive(exclusive);
+}
+
+static void drop_mappings(struct tdp_vm *vm, struct mmu_actor *task, const struct memslot *slot)
+{
+	if (vm->mmu.policy.slot_zap_all == TDP_ON)
+		mmu_zap_all_fast(task);
+	else
+		zap_slot_leaves(task, slot);
+}
+
+/* MMIO entries of a generation that comes round again must not match. */
+static void zap_if_generation_wrapped(struct tdp_vm *vm, struct mmu_actor *task,
+				      unsigned int address_space)
+{
+	uint64_t generation = memslots_generation(memslots_of(&vm->memory, address_space));
+
+	if (!(generation & MMIO_GENERATION_MASK & ~(uint64_t)(vm->config.address_spaces - 1)))
+		mmu_zap_all_fast(task);
+}
+
+static void carry_out(struct change *change)
+{
+	struct tdp_vm *vm = change->vm;
+	unsigned int address_space = change->asked->address_space;
+	struct mmu_actor *task = mmu_task_get(&vm->mmu);
+
+	if (change->present) {
+		struct memslot old = *change->present; /* freed by publishing */
+
+		memslots_publish(&vm->memory, address_space, change->marked);
+		zap_if_generation_wrapped(vm, task, address_space);
+		drop_mappings(vm, task, &old);
+	}
+	memslots_publish(&vm->memory, address_space, change->final);
+	zap_if_generation_wrapped(vm, task, address_space);
+	mmu_task_put(task);
+}
+
+static int set_locked(struct tdp_vm *vm, const struct tdp_memslot *asked)
+{
+	const struct memslots *slots = memslots_of(&vm->memory, asked->address_space);
+	struct change change = {
+		.vm = vm,
+		.asked = asked,
+		.slot = slot_of(asked),
+		.present = memslot_by_id(slots, asked->id),
+	};
+	int err = check_change(&change, slots);
+
+	if (err)
+		return err;
+	if (change.present && asked->pages && change.present->gfn.n == asked->gfn.n)
+		return 0; /* nothing changes */
+	err = prepare(&change, slots);
+	if (!err)
+		carry_out(&change);
+	return err;
+}
+
+int tdp_vm_set_memslot(struct tdp_vm *vm, const struct tdp_memslot *asked)
+{
+	int err = check_shape(vm, asked);
+
+	if (err)
+		return err;
+	mutex_lock(&vm->memory.slots_lock);
+	err = set_locked(vm, asked);
+	mutex_unlock(&vm->memory.slots_lock);
+	return err;
+}
+
+uint64_t tdp_vm_memslot_generation(struct tdp_vm *vm)
+{
+	uint64_t generation;
+
+	mutex_lock(&vm->memory.slots_lock);
+	generation = memslots_generation(memslots_of(&vm->memory, 0));
+	mutex_unlock(&vm->memory.slots_lock);
+	return generation;
+}

@@ -1,0 +1,329 @@
+/*
+ * A vCPU: its creation and its accesses. One access is TLB, walk, A/D update and
+ * data inside guest mode; an exit, the fault handler and another attempt outside.
+ */
+#include <errno.h>
+
+#include "mmu/fault.h"
+#include "platform/bytes.h"
+#include "platform/charge.h"
+#include "platform/wait.h"
+#include "vm/vm.h"
+
+static unsigned int root_level(const struct tdp_vm *vm, unsigned int maxphyaddr)
+{
+	/* AMD walks as deep as the host; EPT only as deep as the guest can address. */
+	if (vm->config.format == TDP_EPT && maxphyaddr <= 48)
+		return 4;
+	return vm->config.levels;
+}
+
+static int check_config(const struct tdp_vm *vm, const struct tdp_vcpu_config *config)
+{
+	if (config->size && config->size != sizeof(*config)) {
+		host_report(vm->host, "the vCPU config's size is not that of this library's struct");
+		return -EINVAL;
+	}
+	if (config->maxphyaddr && (config->maxphyaddr < 32 || config->maxphyaddr > 52)) {
+		host_report(vm->host, "a vCPU's physical addresses have 32 to 52 bits, not %u",
+			    config->maxphyaddr);
+		return -EINVAL;
+	}
+	if (config->node < 0 || (unsigned int)config->node > vm->host->config.nodes) {
+		host_report(vm->host, "the host has no node %d", config->node - 1);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+void vcpu_free(struct tdp_vcpu *vcpu)
+{
+	struct tdp_vm *vm = vcpu->vm;
+
+	if (vcpu->events)
+		host_release(vm->host, vcpu->events,
+			     vm->config.trace_ring * sizeof(*vcpu->events));
+	host_release(vm->host, vcpu, sizeof(*vcpu));
+}
+
+static int vcpu_alloc(struct tdp_vm *vm, struct tdp_vcpu **result)
+{
+	struct tdp_host *host = vm->host;
+	struct tdp_vcpu *vcpu =
+		host_allocate_aligned(host, _Alignof(struct tdp_vcpu), sizeof(*vcpu));
+
+	if (!vcpu)
+		return -ENOMEM;
+	vcpu->vm = vm;
+	if (vm->config.trace_ring) {
+		vcpu->events = host_allocate(host, vm->config.trace_ring * sizeof(*vcpu->events));
+		if (!vcpu->events) {
+			host_release(host, vcpu, sizeof(*vcpu));
+			return -ENOMEM;
+		}
+	}
+	*result = vcpu;
+	return 0;
+}
+
+static void vcpu_init(struct tdp_vcpu *vcpu, struct tdp_vm *vm,
+		      const struct tdp_vcpu_config *config)
+{
+	unsigned int maxphyaddr = config->maxphyaddr ? config->maxphyaddr : vm->config.maxphyaddr;
+
+	vcpu->id = u32_load_relaxed(&vm->vcpu_count); /* vcpus_lock is held */
+	vcpu->no_tlb = config->no_tlb;
+	vcpu->root_level = root_level(vm, maxphyaddr);
+	vcpu->walker = &vm->walkers[vcpu->root_level - 4];
+	mmu_context_init(&vcpu->context, &vm->mmu, vcpu->id, vcpu->events, vm->config.trace_ring);
+	vcpu->context.actor.caller.node = config->node - 1;
+	vcpu_registers_init(vcpu);
+}
+
+/* Under vcpus_lock. */
+static void vcpu_link(struct tdp_vcpu *vcpu, struct tdp_vm *vm,
+		      const struct tdp_vcpu_config *config)
+{
+	vcpu_init(vcpu, vm, config);
+	vcpu->next = vm_first_vcpu(vm);
+	ptr_store_release(&vm->vcpus, vcpu);
+	u32_add_relaxed(&vm->vcpu_count, 1);
+}
+
+int tdp_vcpu_create(struct tdp_vm *vm, const struct tdp_vcpu_config *config,
+		    struct tdp_vcpu **result)
+{
+	static const struct tdp_vcpu_config defaults;
+	struct tdp_vcpu *vcpu;
+	int err;
+
+	if (!config)
+		config = &defaults;
+	err = check_config(vm, config);
+	if (err)
+		return err;
+	err = vcpu_alloc(vm, &vcpu);
+	if (err)
+		return err;
+	mutex_lock(&vm->vcpus_lock);
+	err = u32_load_relaxed(&vm->vcpu_count) < VCPUS_MAX ? 0 : -ENOSPC;
+	if (!err)
+		vcpu_link(vcpu, vm, config);
+	mutex_unlock(&vm->vcpus_lock);
+	if (err) {
+		host_report(vm->host, "a VM has at most %u vCPUs", VCPUS_MAX);
+		vcpu_free(vcpu);
+		return err;
+	}
+	*result = vcpu;
+	return 0;
+}
+
+unsigned int tdp_vcpu_id(const struct tdp_vcpu *vcpu)
+{
+	return vcpu->id;
+}
+
+/* The data of an access that the tables allow. Inside guest mode. */
+static void touch(struct tdp_vcpu *vcpu, const struct tdp_access_request *request, tdp_pfn_t pfn,
+		  struct tdp_access_result *result)
+{
+	struct tdp_host *host = vcpu->vm->host;
+	uint8_t *at = (uint8_t *)frame_address(host, pfn) + (request->address % TDP_PAGE_SIZE);
+
+	result->outcome = TDP_ACCESS_DONE;
+	result->pfn = pfn;
+	if (!request->data)
+		return;
+	if (request->access == TDP_WRITE)
+		bytes_store(at, request->data, request->bytes);
+	else
+		bytes_load(request->data, at, request->bytes);
+}
+
+static void report_exit(const struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+			const struct tdp_walk_result *walk, struct tdp_access_result *result)
+{
+	bool ept = vcpu->vm->config.format == TDP_EPT;
+
+	result->outcome = TDP_ACCESS_FAULT;
+	result->fault = (struct tdp_fault){
+		.gpa = walk->gpa,
+		.error_code = walk->error_code,
+		.misconfig = ept && walk->outcome == TDP_WALK_MISCONFIG,
+		.rip = request->rip,
+	};
+}
+
+static void walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+			   struct tdp_access_result *result)
+{
+	struct mmu_context *context = &vcpu->context;
+	struct tdp_walk_request wanted = {
+		.address = request->address,
+		.access = request->access,
+		.user = request->user,
+	};
+	struct tdp_walk_result walk;
+
+	walk_linear(vcpu->walker, &context->tlb.structures, context->root_pfn, &vcpu->paging,
+		    &wanted, &walk);
+	switch (walk.outcome) {
+	case TDP_WALK_DONE:
+		tlb_insert_walk(&context->tlb, context->root_pfn.n, request->address, &walk);
+		touch(vcpu, request, walk.pfn, result);
+		break;
+	case TDP_WALK_GUEST_FAULT:
+		result->outcome = TDP_ACCESS_GUEST_FAULT;
+		result->guest_error_code = walk.guest_error_code;
+		break;
+	case TDP_WALK_NO_FRAME:
+		result->outcome = TDP_ACCESS_REFUSED;
+		result->error = -EFAULT;
+		break;
+	default:
+		report_exit(vcpu, request, &walk, result);
+	}
+}
+
+/* One attempt, inside guest mode. */
+static void attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+		    struct tdp_access_result *result)
+{
+	struct mmu_context *context = &vcpu->context;
+	const struct tlb_entry *entry;
+
+	if (vcpu->no_tlb)
+		tlb_flush(&context->tlb);
+	entry = tlb_lookup(&context->tlb, context->root_pfn.n, request->address, request->access,
+			   request->user);
+	if (!entry) {
+		walk_and_touch(vcpu, request, result);
+		return;
+	}
+	counter_bump(&context->counters.tlb_hits);
+	result->tlb_hit = true;
+	touch(vcpu, request, entry->pfn, result);
+}
+
+static bool within_a_page(const struct tdp_access_request *request)
+{
+	return !request->data || (request->bytes <= TDP_PAGE_SIZE &&
+				  request->address % TDP_PAGE_SIZE <= TDP_PAGE_SIZE - request->bytes);
+}
+
+/* Enters guest mode for one attempt, serving requests first. */
+static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+		      struct tdp_access_result *result)
+{
+	struct mmu_context *context = &vcpu->context;
+	int err;
+
+	do {
+		err = mmu_context_prepare(context);
+		if (err)
+			return err;
+	} while (!mmu_guest_enter(context));
+	attempt(vcpu, request, result);
+	mmu_guest_leave(context);
+	return 0;
+}
+
+int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+		   struct tdp_access_result *result)
+{
+	if (!within_a_page(request)) {
+		host_report(vcpu->vm->host, "an access of %zu bytes at 0x%llx crosses a page",
+			    request->bytes, (unsigned long long)request->address);
+		return -EINVAL;
+	}
+	*result = (struct tdp_access_result){0};
+	counter_bump(&vcpu->context.counters.accesses);
+	return enter_once(vcpu, request, result);
+}
+
+static enum tdp_fault_result public_result(int step)
+{
+	switch (step) {
+	case STEP_RETRY:
+		return TDP_FAULT_RETRY;
+	case STEP_EMULATE:
+		return TDP_FAULT_EMULATE;
+	case STEP_WRITE_PROTECTED:
+		return TDP_FAULT_WRITE_PROTECTED;
+	case STEP_FIXED:
+		return TDP_FAULT_FIXED;
+	case STEP_SPURIOUS:
+		return TDP_FAULT_SPURIOUS;
+	default:
+		return TDP_FAULT_ERROR;
+	}
+}
+
+int tdp_vcpu_fault(struct tdp_vcpu *vcpu, const struct tdp_fault *fault,
+		   enum tdp_fault_result *result)
+{
+	int step = mmu_page_fault(&vcpu->context, fault);
+
+	*result = public_result(step);
+	return step < 0 ? step : 0;
+}
+
+/* What an exit leads to: true if the guest is to be entered again. */
+static bool handled(struct tdp_vcpu *vcpu, struct tdp_access_result *result, int *err,
+		    struct waiting *waiting)
+{
+	int step = mmu_page_fault(&vcpu->context, &result->fault);
+
+	*err = 0;
+	switch (step) {
+	case STEP_EMULATE:
+	case STEP_WRITE_PROTECTED:
+		result->outcome = TDP_ACCESS_MMIO;
+		return false;
+	case STEP_RETRY:
+		platform_pause(waiting); /* somebody else must get on first */
+		return true;
+	case -ENOMEM:
+	case -EINVAL:
+		*err = step;
+		return false;
+	default:
+		break;
+	}
+	if (step > 0)
+		return true;
+	result->outcome = TDP_ACCESS_REFUSED;
+	result->error = step;
+	return false;
+}
+
+int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+		    struct tdp_access_result *result)
+{
+	struct waiting waiting = {0};
+	int err = tdp_vcpu_enter(vcpu, request, result);
+
+	while (!err && result->outcome == TDP_ACCESS_FAULT) {
+		result->faults++;
+		if (!handled(vcpu, result, &err, &waiting))
+			break;
+		err = enter_once(vcpu, request, result);
+	}
+	return err;
+}
+
+int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)
+{
+	return mmu_context_prepare(&vcpu->context);
+}
+
+void tdp_vcpu_flush_tlb(struct tdp_vcpu *vcpu)
+{
+	tlb_flush(&vcpu->context.tlb);
+}
+
+tdp_pfn_t tdp_vcpu_root(const struct tdp_vcpu *vcpu)
+{
+	return vcpu->context.root ? vcpu->context.root_pfn : tdp_pfn(0);
+}

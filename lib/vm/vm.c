@@ -1,0 +1,240 @@
+/* A VM's beginning and end. See vm.h for the order of locks. */
+#include "vm/vm.h"
+
+#include <errno.h>
+
+#include "mmu/invalidate.h"
+#include "mmu/zap.h"
+#include "platform/check.h"
+
+static void notified_begin(void *context, uint64_t start, uint64_t end)
+{
+	struct tdp_vm *vm = context;
+
+	mmu_invalidate_begin(&vm->mmu, start, end);
+}
+
+static void notified_end(void *context, uint64_t start, uint64_t end)
+{
+	struct tdp_vm *vm = context;
+
+	mmu_invalidate_end(&vm->mmu, start, end);
+}
+
+static const struct notifier_ops notifier_ops = {notified_begin, notified_end};
+
+static int refuse(const struct tdp_host *host, const char *reason)
+{
+	host_report(host, "%s", reason);
+	return -EINVAL;
+}
+
+static int check_sizes(const struct tdp_host *host, const struct tdp_vm_config *config)
+{
+	if (config->size && config->size != sizeof(*config))
+		return refuse(host, "the VM config's size is not that of this library's struct");
+	if (config->format != TDP_NPT && config->format != TDP_EPT)
+		return refuse(host, "the entry format must be NPT or EPT");
+	if (config->levels != 0 && config->levels != 4 && config->levels != 5)
+		return refuse(host, "the second level has 4 or 5 levels");
+	if (config->maxphyaddr != 0 && (config->maxphyaddr < 32 || config->maxphyaddr > 52))
+		return refuse(host, "the guest's physical addresses have 32 to 52 bits");
+	if ((unsigned int)config->max_level > TDP_LEAF_LEVEL_MAX)
+		return refuse(host, "the largest leaf is 4K, 2M or 1G");
+	if (config->address_spaces > ADDRESS_SPACES)
+		return refuse(host, "a VM has 1 or 2 address spaces");
+	if (config->trace_ring & (config->trace_ring - 1))
+		return refuse(host, "the trace ring's size must be a power of two");
+	return 0;
+}
+
+static int check_features(const struct tdp_host *host, const struct tdp_vm_config *config)
+{
+	if (config->no_ad && config->format == TDP_NPT)
+		return refuse(host, "NPT always keeps accessed and dirty flags");
+	if (config->no_execute_only && config->format == TDP_NPT)
+		return refuse(host, "execute-only is a capability of EPT");
+	if (config->l1tf && config->format == TDP_NPT)
+		return refuse(host, "L1TF is a flaw of CPUs with EPT");
+	return 0;
+}
+
+static void fill_defaults(struct tdp_vm_config *config)
+{
+	if (!config->levels)
+		config->levels = 4;
+	if (!config->maxphyaddr)
+		config->maxphyaddr = config->levels == 5 ? 52 : 48;
+	if (!config->max_level)
+		config->max_level = TDP_1G;
+	if (!config->address_spaces)
+		config->address_spaces = ADDRESS_SPACES;
+	config->size = sizeof(*config);
+}
+
+static int init_walkers(struct tdp_vm *vm)
+{
+	struct tdp_walk_config walk = {
+		.format = vm->config.format,
+		.maxphyaddr = vm->host->config.maxphyaddr,
+		.no_2m = vm->config.max_level < TDP_2M,
+		.no_1g = vm->config.max_level < TDP_1G,
+	};
+
+	if (vm->config.format == TDP_EPT) {
+		walk.ad = !vm->config.no_ad;
+		walk.execute_only = !vm->config.no_execute_only;
+	} else {
+		walk.host_nxe = true;
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		int err;
+
+		walk.levels = 4 + i;
+		err = walker_init(&vm->walkers[i], vm->host, &walk);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static size_t ring_bytes(const struct tdp_vm *vm)
+{
+	return vm->config.trace_ring * sizeof(struct tdp_trace_event);
+}
+
+static int alloc_task_events(struct tdp_vm *vm)
+{
+	if (!vm->config.trace_ring)
+		return 0;
+	vm->task_events = host_allocate(vm->host, ring_bytes(vm));
+	return vm->task_events ? 0 : -ENOMEM;
+}
+
+static void free_task_events(struct tdp_vm *vm)
+{
+	if (vm->task_events)
+		host_release(vm->host, vm->task_events, ring_bytes(vm));
+}
+
+static int vm_init(struct tdp_vm *vm, const struct tdp_policy *policy)
+{
+	int err;
+
+	err = init_walkers(vm);
+	if (err)
+		return err;
+	err = alloc_task_events(vm);
+	if (err)
+		return err;
+	err = guest_memory_init(&vm->memory, vm->host, vm->config.address_spaces);
+	if (err)
+		goto free_events;
+	err = mmu_init(&vm->mmu, &(struct mmu_config){
+					 .host = vm->host,
+					 .memory = &vm->memory,
+					 .vm = &vm->config,
+					 .policy = *policy,
+					 .task_events = vm->task_events,
+				 });
+	if (err)
+		goto fini_memory;
+	mutex_init(&vm->vcpus_lock);
+	vm->notifier = (struct notifier){.ops = &notifier_ops, .context = vm};
+	notifier_subscribe(vm->host, &vm->notifier);
+	return 0;
+
+fini_memory:
+	guest_memory_fini(&vm->memory);
+free_events:
+	free_task_events(vm);
+	return err;
+}
+
+int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *config, struct tdp_vm **result)
+{
+	static const struct tdp_vm_config defaults;
+	struct tdp_policy policy;
+	struct tdp_vm *vm;
+	int err;
+
+	if (!config)
+		config = &defaults;
+	err = check_sizes(host, config);
+	if (err)
+		return err;
+	err = check_features(host, config);
+	if (err)
+		return err;
+	if (policy_resolve(config->baseline, &config->policy, &policy))
+		return refuse(host, "the baseline, or a policy's value, is none that there is");
+
+	vm = host_allocate_aligned(host, _Alignof(struct tdp_vm), sizeof(*vm));
+	if (!vm)
+		return -ENOMEM;
+	vm->host = host;
+	vm->config = *config;
+	vm->config.policy = policy;
+	fill_defaults(&vm->config);
+	err = vm_init(vm, &policy);
+	if (err)
+		goto free_vm;
+	*result = vm;
+	return 0;
+
+free_vm:
+	host_release(host, vm, sizeof(*vm));
+	return err;
+}
+
+static void destroy_vcpus(struct tdp_vm *vm)
+{
+	struct tdp_vcpu *vcpu = vm_first_vcpu(vm);
+
+	while (vcpu) {
+		struct tdp_vcpu *next = vcpu->next;
+
+		mmu_context_fini(&vcpu->context);
+		vcpu_free(vcpu);
+		vcpu = next;
+	}
+	ptr_store_release(&vm->vcpus, NULL);
+	ptr_store_release(&vm->mmu.contexts, NULL);
+}
+
+/* As upstream: everything is zapped, then the vCPUs let go, then the roots end. */
+static void end_roots(struct tdp_vm *vm)
+{
+	struct mmu_actor *task = mmu_task_get(&vm->mmu);
+	struct mmu_exclusive exclusive;
+
+	mmu_zap_all(task);
+	destroy_vcpus(vm);
+	mutex_lock(&vm->memory.slots_lock);
+	exclusive = mmu_lock_exclusive(task);
+	roots_invalidate(exclusive);
+	mmu_unlock_exclusive(exclusive);
+	mmu_zap_invalidated_roots(task);
+	mutex_unlock(&vm->memory.slots_lock);
+	mmu_task_put(task);
+}
+
+void tdp_vm_destroy(struct tdp_vm *vm)
+{
+	if (!vm)
+		return;
+	notifier_unsubscribe(vm->host, &vm->notifier);
+	end_roots(vm);
+	mmu_fini(&vm->mmu);
+	guest_memory_fini(&vm->memory);
+	/* Tables that wait for a grace period refer to the host only, but a caller
+	 * that destroys a VM expects its memory back. */
+	rcu_barrier(&vm->host->rcu);
+	free_task_events(vm);
+	host_release(vm->host, vm, sizeof(*vm));
+}
+
+void tdp_vm_policy(const struct tdp_vm *vm, struct tdp_policy *policy)
+{
+	*policy = vm->mmu.policy;
+}

@@ -1,0 +1,65 @@
+/*
+ * A VM and its vCPUs, as their own room sees them.
+ *
+ * Lock order, from the outside in: slots_lock (guest/memslot.h), a section of
+ * srcu, mmu_lock, pages_lock; vcpus_lock is taken alone. A notifier never takes
+ * slots_lock.
+ */
+#ifndef TDPSIM_VM_VM_H
+#define TDPSIM_VM_VM_H
+
+#include <tdpsim/check.h>
+#include <tdpsim/vcpu.h>
+
+#include "host/notify.h"
+#include "mmu/context.h"
+#include "paging/walker.h"
+
+#define VCPUS_MAX 4096
+
+struct tdp_vcpu {
+	struct mmu_context context;
+	struct tdp_vm *vm;
+	const struct walker *walker; /* of the VM, by the vCPU's root level */
+	unsigned int id;
+	unsigned int root_level;
+	bool no_tlb;
+	bool smm;
+	struct tdp_registers registers;
+	struct tdp_guest_paging paging; /* digest of the registers */
+	struct tdp_vcpu *next;
+	struct tdp_trace_event *events;
+};
+
+struct tdp_vm {
+	struct tdp_host *host;
+	struct tdp_vm_config config; /* as used: defaults filled in; immutable */
+	struct guest_memory memory;
+	struct mmu mmu;
+	struct walker walkers[2]; /* for roots of 4 and of 5 levels; immutable */
+	struct notifier notifier;
+	struct tdp_trace_event *task_events;
+	struct mutex vcpus_lock;
+	atomic_ptr vcpus;	 /* youngest first; prepended under vcpus_lock with release */
+	atomic_u32 vcpu_count;	 /* under vcpus_lock */
+	/* Violations that were seen while the VM ran, under check; relaxed counts. */
+	struct tally noted[TDP_INVARIANTS];
+};
+
+static inline struct tdp_vcpu *vm_first_vcpu(const struct tdp_vm *vm)
+{
+	return ptr_load_acquire(&vm->vcpus);
+}
+
+/* vcpu.c: the memory of a vCPU whose context has ended. */
+void vcpu_free(struct tdp_vcpu *vcpu);
+
+/* policy.c: fills in what is "as baseline"; -EINVAL for values that are none. */
+int policy_resolve(enum tdp_baseline baseline, const struct tdp_policy *asked,
+		   struct tdp_policy *resolved);
+
+/* registers.c: the role that a vCPU's root must have. */
+uint32_t vcpu_root_role(const struct tdp_vcpu *vcpu);
+void vcpu_registers_init(struct tdp_vcpu *vcpu);
+
+#endif
