@@ -65,9 +65,9 @@ TDP_API void tdp_host_destroy(struct tdp_host *host);
 
 /** Where the memory is; a snapshot that is exact while nobody allocates. */
 struct tdp_host_usage {
-	uint64_t table_frames;	  /* in use for page tables, waiting for a grace period included */
-	uint64_t data_frames;	  /* 4 KiB frames in use for guest memory */
-	uint64_t metadata_bytes;  /* asked of the allocator and not given back */
+	uint64_t table_frames;	 /* in use for page tables, waiting for a grace period included */
+	uint64_t data_frames;	 /* 4 KiB frames in use for guest memory */
+	uint64_t metadata_bytes; /* asked of the allocator and not given back */
 	uint64_t free_table_frames;
 	uint64_t free_data_frames;
 };
@@ -86,9 +86,9 @@ TDP_API void *tdp_host_frame(const struct tdp_host *host, tdp_pfn_t pfn);
  * are made without mmu_lock unless they say otherwise, by any thread.
  */
 struct tdp_backing_page {
-	tdp_pfn_t pfn;	 /* frame of the 4 KiB page asked for */
-	bool writable;	 /* the host's own mapping allows writes */
-	bool device;	 /* not RAM: mapped uncached */
+	tdp_pfn_t pfn; /* frame of the 4 KiB page asked for */
+	bool writable; /* the host's own mapping allows writes */
+	bool device;   /* not RAM: mapped uncached */
 };
 
 struct tdp_backing_ops {
@@ -115,7 +115,7 @@ struct tdp_backing_ops {
 struct tdp_backing {
 	const struct tdp_backing_ops *ops;
 	void *context;
-	uint64_t hva;	/* where it begins in the process; page aligned */
+	uint64_t hva; /* where it begins in the process; page aligned */
 	uint64_t bytes;
 };
 
@@ -128,12 +128,12 @@ enum tdp_anon_policy {
 };
 
 struct tdp_anon_config {
-	size_t size;		 /* 0 or sizeof(struct tdp_anon_config) */
-	uint64_t bytes;		 /* a multiple of the page size */
-	enum tdp_level page;	 /* size of the pages that map it: 4K (0 too), 2M or 1G */
+	size_t size;	     /* 0 or sizeof(struct tdp_anon_config) */
+	uint64_t bytes;	     /* a multiple of the page size */
+	enum tdp_level page; /* size of the pages that map it: 4K (0 too), 2M or 1G */
 	enum tdp_anon_policy policy;
-	int node;		 /* preferred NUMA node plus one; 0: that of who touches it first */
-	bool read_only;		 /* PROT_READ: writes are refused with -EFAULT */
+	int node;	/* preferred NUMA node plus one; 0: that of who touches it first */
+	bool read_only; /* PROT_READ: writes are refused with -EFAULT */
 };
 
 /**

@@ -43,8 +43,8 @@ struct tdp_trace_page {
 
 struct tdp_trace_event {
 	enum tdp_trace_kind kind;
-	int vcpu;	/* acting vCPU, or -1 */
-	uint64_t time;	/* ns, of the clock of the run */
+	int vcpu;      /* acting vCPU, or -1 */
+	uint64_t time; /* ns, of the clock of the run */
 	union {
 		struct {
 			uint64_t rip, address, error_code;

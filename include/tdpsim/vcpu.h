@@ -43,8 +43,8 @@ struct tdp_access_request {
 /** What came of a guest access. None of these is a failure of the simulator. */
 enum tdp_outcome {
 	TDP_ACCESS_DONE,
-	TDP_ACCESS_FAULT,	/* tdp_vcpu_enter() only: an exit that the MMU must handle */
-	TDP_ACCESS_MMIO,	/* user space must emulate: no slot, or a write to a read-only one */
+	TDP_ACCESS_FAULT, /* tdp_vcpu_enter() only: an exit that the MMU must handle */
+	TDP_ACCESS_MMIO,  /* user space must emulate: no slot, or a write to a read-only one */
 	TDP_ACCESS_GUEST_FAULT, /* the guest's own tables refused */
 	TDP_ACCESS_REFUSED,	/* KVM_RUN would fail: see `error` (-EFAULT, -EHWPOISON) */
 };
@@ -69,10 +69,10 @@ enum tdp_fault_result {
 
 struct tdp_access_result {
 	enum tdp_outcome outcome;
-	tdp_pfn_t pfn; /* done: the frame accessed */
-	bool tlb_hit;  /* done without a walk */
-	unsigned int faults; /* exits that it took */
-	int error;     /* refused: why */
+	tdp_pfn_t pfn;		/* done: the frame accessed */
+	bool tlb_hit;		/* done without a walk */
+	unsigned int faults;	/* exits that it took */
+	int error;		/* refused: why */
 	struct tdp_fault fault; /* the last exit, if there was one */
 	uint32_t guest_error_code;
 };
@@ -116,8 +116,8 @@ TDP_API void tdp_vcpu_registers(const struct tdp_vcpu *vcpu, struct tdp_register
 
 /** How registers are changed decides which roots are dropped. */
 enum tdp_register_change {
-	TDP_CHANGE_GUEST,  /* MOV CRn or WRMSR of the guest, one register at a time */
-	TDP_CHANGE_SREGS,  /* KVM_SET_SREGS: resets the context if a paging bit changed */
+	TDP_CHANGE_GUEST, /* MOV CRn or WRMSR of the guest, one register at a time */
+	TDP_CHANGE_SREGS, /* KVM_SET_SREGS: resets the context if a paging bit changed */
 };
 
 /**

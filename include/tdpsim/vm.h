@@ -17,7 +17,7 @@ struct tdp_vm;
 /** Which kernel's choices a VM makes where its config does not say. */
 enum tdp_baseline {
 	TDP_BASELINE_LATEST, /* the 7.0 development cycle */
-	TDP_BASELINE_6_1, /* 6.1.y stable, backports included */
+	TDP_BASELINE_6_1,    /* 6.1.y stable, backports included */
 	TDP_BASELINE_6_12,
 };
 
@@ -55,17 +55,17 @@ struct tdp_policy {
 	enum tdp_lock_policy lock;
 	enum tdp_stats_policy stats;
 	enum tdp_huge_fault_policy huge_fault;
-	enum tdp_choice suppress_ve;		  /* 6.10: bit 63 in every EPT entry and in
-						     the non-present value */
-	enum tdp_choice zap_flush_first;	  /* 6.10: atomic zap flushes before it accounts */
-	enum tdp_choice spurious_if_allowed;	  /* 6.13: a fault that the leaf already allows
-						     changes nothing */
-	enum tdp_choice dirty_at_birth;		  /* 6.13: a writable leaf always begins dirty */
-	enum tdp_choice software_ad;		  /* 6.13: A and D masks even without hardware A/D */
-	enum tdp_choice quiet_spurious;		  /* 6.13: no set_spte line for an unchanged leaf */
-	enum tdp_choice shared_root_alloc;	  /* 6.9: roots are allocated under the shared lock */
-	enum tdp_choice zap_each_level;		  /* 6.9: root zap level by level, 4K steps */
-	enum tdp_choice skip_invalid_roots;	  /* 6.9: zapping invalid roots owes no flush */
+	enum tdp_choice suppress_ve;	     /* 6.10: bit 63 in every EPT entry and in
+						the non-present value */
+	enum tdp_choice zap_flush_first;     /* 6.10: atomic zap flushes before it accounts */
+	enum tdp_choice spurious_if_allowed; /* 6.13: a fault that the leaf already allows
+						changes nothing */
+	enum tdp_choice dirty_at_birth;	     /* 6.13: a writable leaf always begins dirty */
+	enum tdp_choice software_ad;	     /* 6.13: A and D masks even without hardware A/D */
+	enum tdp_choice quiet_spurious;	     /* 6.13: no set_spte line for an unchanged leaf */
+	enum tdp_choice shared_root_alloc;   /* 6.9: roots are allocated under the shared lock */
+	enum tdp_choice zap_each_level;	     /* 6.9: root zap level by level, 4K steps */
+	enum tdp_choice skip_invalid_roots;  /* 6.9: zapping invalid roots owes no flush */
 	enum tdp_choice early_invalidation_check; /* 6.9: retry before taking mmu_lock */
 	enum tdp_choice lockless_age;		  /* 6.15: pages age without mmu_lock */
 	enum tdp_choice slot_zap_all;		  /* quirk SLOT_ZAP_ALL: deleting a slot drops all
@@ -76,17 +76,17 @@ struct tdp_policy {
 struct tdp_vm_config {
 	size_t size; /* 0 or sizeof(struct tdp_vm_config) */
 	enum tdp_format format;
-	unsigned int levels;	   /* deepest paging of the host: 4 or 5; 0 means 4 */
-	unsigned int maxphyaddr;   /* of the guest (CPUID); 0: 48 with 4 levels, 52 with 5 */
+	unsigned int levels;	 /* deepest paging of the host: 4 or 5; 0 means 4 */
+	unsigned int maxphyaddr; /* of the guest (CPUID); 0: 48 with 4 levels, 52 with 5 */
 	enum tdp_baseline baseline;
 	struct tdp_policy policy;
-	bool no_ad;		   /* the CPU keeps no accessed and dirty flags (EPT only) */
-	bool no_execute_only;	   /* EPT capability bit 0 clear */
+	bool no_ad;	      /* the CPU keeps no accessed and dirty flags (EPT only) */
+	bool no_execute_only; /* EPT capability bit 0 clear */
 	bool no_mmio_caching;
-	bool l1tf;		   /* a CPU with L1TF: MMIO entries keep the top 5 frame bits set */
-	enum tdp_level max_level;  /* largest leaf the hardware knows; 0 means 1G */
+	bool l1tf;		  /* a CPU with L1TF: MMIO entries keep the top 5 frame bits set */
+	enum tdp_level max_level; /* largest leaf the hardware knows; 0 means 1G */
 	unsigned int address_spaces; /* 1, or 2 with SMM; 0 means 2 */
-	bool check;		   /* keep what the checker needs; slower */
+	bool check;		     /* keep what the checker needs; slower */
 	/** Every event, on the thread and under the locks where it happens: must not call back. */
 	tdp_trace_sink trace;
 	void *trace_context;

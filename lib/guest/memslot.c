@@ -102,8 +102,7 @@ bool memslot_cut(const struct memslot *slot, uint64_t start, uint64_t end, tdp_g
 	if (start >= end)
 		return false;
 	*first = tdp_gfn(slot->gfn.n + ((start - slot->hva) >> TDP_PAGE_SHIFT));
-	*past = tdp_gfn(slot->gfn.n +
-			((end - slot->hva + TDP_PAGE_SIZE - 1) >> TDP_PAGE_SHIFT));
+	*past = tdp_gfn(slot->gfn.n + ((end - slot->hva + TDP_PAGE_SIZE - 1) >> TDP_PAGE_SHIFT));
 	return true;
 }
 
@@ -142,8 +141,7 @@ void memslots_remove(struct memslots *copy, unsigned int id)
 		at++;
 	CHECK(at < copy->count);
 	copy->count--;
-	memmove(&copy->slot[at], &copy->slot[at + 1],
-		(copy->count - at) * sizeof(copy->slot[0]));
+	memmove(&copy->slot[at], &copy->slot[at + 1], (copy->count - at) * sizeof(copy->slot[0]));
 }
 
 /* Waits until no pair is open, then publishes before another can open (M3). */

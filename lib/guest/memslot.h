@@ -22,8 +22,8 @@
 
 #include "host/host.h"
 
-#define ADDRESS_SPACES		     2
-#define MEMSLOT_GENERATION_UPDATING  (1ULL << 63)
+#define ADDRESS_SPACES		    2
+#define MEMSLOT_GENERATION_UPDATING (1ULL << 63)
 
 struct memslot {
 	tdp_gfn_t gfn;

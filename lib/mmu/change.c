@@ -107,8 +107,7 @@ static void entry_changed(struct mmu_held held, struct place place, uint64_t old
 	if (was_leaf != is_leaf)
 		mmu_gauge(actor, gauge_of_leaves(place.level), is_leaf ? 1 : -1);
 	if (was_table && !spte_table(e, new, place.level))
-		remove_table(held, place.address_space,
-			     table_of(actor->mmu->host, spte_pfn(old)));
+		remove_table(held, place.address_space, table_of(actor->mmu->host, spte_pfn(old)));
 }
 
 bool entry_set_atomic(struct mmu_shared shared, struct iter *iter, uint64_t new)

@@ -101,8 +101,7 @@ static int resolve(struct fault *fault)
 	if (early && invalidation_hits(mmu, fault->snapshot, fault->gfn))
 		return STEP_RETRY;
 	step = resolve_page(fault);
-	if (step == STEP_CONTINUE && early &&
-	    invalidation_hits(mmu, fault->snapshot, fault->gfn)) {
+	if (step == STEP_CONTINUE && early && invalidation_hits(mmu, fault->snapshot, fault->gfn)) {
 		release_page(fault, STEP_RETRY);
 		return STEP_RETRY;
 	}
@@ -116,8 +115,7 @@ static bool fault_stale(const struct fault *fault)
 
 	if (root_invalid(context->root))
 		return true;
-	return fault->slot &&
-	       invalidation_hits(context->actor.mmu, fault->snapshot, fault->gfn);
+	return fault->slot && invalidation_hits(context->actor.mmu, fault->snapshot, fault->gfn);
 }
 
 static int map_under_lock(struct fault *fault)

@@ -43,7 +43,7 @@ struct fault {
 	const struct memslot *slot; /* NULL: a hole */
 	uint64_t snapshot;	    /* of the invalidation sequence */
 	struct tdp_backing_page page;
-	bool resolved;		    /* page is to be released */
+	bool resolved; /* page is to be released */
 
 	/* Set by the choice of the level. */
 	tdp_pfn_t pfn; /* of the leaf to be */
@@ -60,9 +60,9 @@ int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit);
 int fault_step_number(const struct mmu *mmu, int step);
 
 /* The parts, each in its own file. */
-int fault_fast(struct fault *fault);		   /* fast.c */
-int fault_mmio(struct fault *fault);		   /* mmio.c */
-int fault_hole(struct fault *fault);		   /* mmio.c: no slot here */
+int fault_fast(struct fault *fault);			      /* fast.c */
+int fault_mmio(struct fault *fault);			      /* mmio.c */
+int fault_hole(struct fault *fault);			      /* mmio.c: no slot here */
 int fault_map(struct mmu_shared shared, struct fault *fault); /* map.c */
 
 #endif

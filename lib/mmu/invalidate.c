@@ -91,8 +91,8 @@ static void unmap_slot_range(void *context, unsigned int address_space, struct g
 		invalidation_begin(pass->exclusive);
 	invalidation_add(pass->exclusive, range);
 	/* Invalid roots too: the host is about to free what they map (Z2). */
-	pass->flush |= mmu_zap_leaves_in(pass->exclusive, ROOTS_ALL, (int)address_space, range,
-					 true);
+	pass->flush |=
+		mmu_zap_leaves_in(pass->exclusive, ROOTS_ALL, (int)address_space, range, true);
 }
 
 void mmu_invalidate_begin(struct mmu *mmu, uint64_t start, uint64_t end)

@@ -56,14 +56,14 @@ struct mmu {
 	struct spinlock pages_lock;   /* the list of roots, as a writer */
 	atomic_ptr roots;	      /* youngest first; see struct table */
 	struct invalidation invalidation;
-	atomic_ptr contexts; /* all vCPUs; prepended with release at creation, never removed */
+	atomic_ptr contexts;	/* all vCPUs; prepended with release at creation, never removed */
 	bool shadow_generation; /* flips at every fast zap; under slots_lock */
 
 	struct gauges gauges;
 	struct tally flush_requests, flushes;
 
 	struct spinlock idle_lock;
-	struct mmu_actor *idle; /* tasks, under idle_lock; never runs dry for good (task.c) */
+	struct mmu_actor *idle;	   /* tasks, under idle_lock; never runs dry for good (task.c) */
 	atomic_u32 tasks_returned; /* counts puts, for a get that waits */
 };
 
@@ -86,7 +86,7 @@ struct mmu_config {
 	struct tdp_host *host;
 	struct guest_memory *memory;
 	const struct tdp_vm_config *vm;
-	struct tdp_policy policy; /* resolved */
+	struct tdp_policy policy;	     /* resolved */
 	struct tdp_trace_event *task_events; /* room for the task ring, or NULL */
 };
 

@@ -39,10 +39,10 @@ void trace_page(struct mmu_actor *actor, enum tdp_trace_kind kind, const struct 
 
 void trace_spte_requested(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pfn, unsigned int level)
 {
-	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_SPTE_REQUESTED,
-						   .spte_requested = {.gfn = gfn.n,
-								      .pfn = pfn,
-								      .level = (uint8_t)level}});
+	mmu_trace(actor,
+		  &(struct tdp_trace_event){
+			  .kind = TDP_TRACE_SPTE_REQUESTED,
+			  .spte_requested = {.gfn = gfn.n, .pfn = pfn, .level = (uint8_t)level}});
 }
 
 void trace_set_spte(struct mmu_actor *actor, const struct iter *iter, uint64_t spte)
@@ -88,11 +88,11 @@ void trace_handle_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t address)
 {
 	const struct encoding *e = &actor->mmu->encoding;
 
-	mmu_trace(actor, &(struct tdp_trace_event){
-				 .kind = TDP_TRACE_HANDLE_MMIO_PAGE_FAULT,
-				 .handle_mmio = {.address = address,
-						 .gfn = spte_mmio_gfn(e, spte).n,
-						 .access = (uint32_t)(spte & 7)}});
+	mmu_trace(actor,
+		  &(struct tdp_trace_event){.kind = TDP_TRACE_HANDLE_MMIO_PAGE_FAULT,
+					    .handle_mmio = {.address = address,
+							    .gfn = spte_mmio_gfn(e, spte).n,
+							    .access = (uint32_t)(spte & 7)}});
 }
 
 void trace_split(struct mmu_actor *actor, const struct iter *iter, uint64_t huge, int error)

@@ -20,8 +20,7 @@ void trace_spte_changed(struct mmu_actor *actor, unsigned int address_space, tdp
 			uint64_t old, uint64_t new, unsigned int level);
 void trace_page(struct mmu_actor *actor, enum tdp_trace_kind kind, const struct table *table,
 		bool created);
-void trace_spte_requested(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pfn,
-			  unsigned int level);
+void trace_spte_requested(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pfn, unsigned int level);
 void trace_set_spte(struct mmu_actor *actor, const struct iter *iter, uint64_t spte);
 void trace_mark_mmio(struct mmu_actor *actor, const struct iter *iter, uint64_t spte);
 void trace_check_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t generation, bool valid);

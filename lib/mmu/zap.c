@@ -127,8 +127,8 @@ void mmu_zap_all_fast(struct mmu_actor *actor)
 void mmu_zap_range(struct mmu_actor *actor, struct gfn_range range)
 {
 	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
-	enum root_filter filter = actor->mmu->policy.skip_invalid_roots == TDP_ON ? ROOTS_VALID
-										  : ROOTS_ALL;
+	enum root_filter filter =
+		actor->mmu->policy.skip_invalid_roots == TDP_ON ? ROOTS_VALID : ROOTS_ALL;
 
 	invalidation_begin(exclusive);
 	invalidation_add(exclusive, range);

@@ -43,7 +43,8 @@ static int check_shape(const struct tdp_vm *vm, const struct tdp_memslot *asked)
 	if (asked->id >= TDP_MEMSLOTS)
 		return refuse(vm, -EINVAL, "slot ids go from 0 to TDP_MEMSLOTS - 1");
 	if (asked->pages > limit || asked->gfn.n > limit - asked->pages)
-		return refuse(vm, -EINVAL, "the slot lies beyond the host's physical-address width");
+		return refuse(vm, -EINVAL,
+			      "the slot lies beyond the host's physical-address width");
 	return 0;
 }
 

@@ -21,7 +21,8 @@ static unsigned int root_level(const struct tdp_vm *vm, unsigned int maxphyaddr)
 static int check_config(const struct tdp_vm *vm, const struct tdp_vcpu_config *config)
 {
 	if (config->size && config->size != sizeof(*config)) {
-		host_report(vm->host, "the vCPU config's size is not that of this library's struct");
+		host_report(vm->host,
+			    "the vCPU config's size is not that of this library's struct");
 		return -EINVAL;
 	}
 	if (config->maxphyaddr && (config->maxphyaddr < 32 || config->maxphyaddr > 52)) {
@@ -41,8 +42,7 @@ void vcpu_free(struct tdp_vcpu *vcpu)
 	struct tdp_vm *vm = vcpu->vm;
 
 	if (vcpu->events)
-		host_release(vm->host, vcpu->events,
-			     vm->config.trace_ring * sizeof(*vcpu->events));
+		host_release(vm->host, vcpu->events, vm->config.trace_ring * sizeof(*vcpu->events));
 	host_release(vm->host, vcpu, sizeof(*vcpu));
 }
 
@@ -76,7 +76,9 @@ static void vcpu_init(struct tdp_vcpu *vcpu, struct tdp_vm *vm,
 	vcpu->root_level = root_level(vm, maxphyaddr);
 	vcpu->walker = &vm->walkers[vcpu->root_level - 4];
 	mmu_context_init(&vcpu->context, &vm->mmu, vcpu->id, vcpu->events, vm->config.trace_ring);
-	vcpu->context.actor.caller.node = config->node - 1;
+	/* Without a wish vCPUs take turns, as a scheduler spreads them. */
+	vcpu->context.actor.caller.node =
+		config->node ? config->node - 1 : (int)(vcpu->id % vm->host->config.nodes);
 	vcpu_registers_init(vcpu);
 }
 
@@ -208,8 +210,9 @@ static void attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *requ
 
 static bool within_a_page(const struct tdp_access_request *request)
 {
-	return !request->data || (request->bytes <= TDP_PAGE_SIZE &&
-				  request->address % TDP_PAGE_SIZE <= TDP_PAGE_SIZE - request->bytes);
+	return !request->data ||
+	       (request->bytes <= TDP_PAGE_SIZE &&
+		request->address % TDP_PAGE_SIZE <= TDP_PAGE_SIZE - request->bytes);
 }
 
 /* Enters guest mode for one attempt, serving requests first. */

@@ -40,8 +40,8 @@ struct tdp_vm {
 	struct notifier notifier;
 	struct tdp_trace_event *task_events;
 	struct mutex vcpus_lock;
-	atomic_ptr vcpus;	 /* youngest first; prepended under vcpus_lock with release */
-	atomic_u32 vcpu_count;	 /* under vcpus_lock */
+	atomic_ptr vcpus;      /* youngest first; prepended under vcpus_lock with release */
+	atomic_u32 vcpu_count; /* under vcpus_lock */
 	/* Violations that were seen while the VM ran, under check; relaxed counts. */
 	struct tally noted[TDP_INVARIANTS];
 };
