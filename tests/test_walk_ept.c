@@ -1,8 +1,8 @@
 /*
  * EPT as the hardware takes it: rights at each level, violation against
- * misconfiguration, the exit qualification, reserved and ignored bits, accessed
- * and dirty flags. The rows are those of kvm-unit-tests' x86/vmx_tests.c
- * (ept_access_test_*), with what it leaves out. Guest tables: test_walk_guest.c.
+ * misconfiguration, the exit qualification, what a walk finds. The rows are those
+ * of kvm-unit-tests' x86/vmx_tests.c (ept_access_test_*), with what it leaves
+ * out. Bits and flags: test_walk_ept_bits.c; guest tables: test_walk_guest.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,47 +11,11 @@
 
 #include <cmocka.h>
 
-#include "support/raw_tables.h"
+#include "support/expect_ept.h"
 
-/* Exit qualification; ROW_BITS are what a row names, FINAL comes with each of them. */
-#define RD    BIT(0)
-#define WR    BIT(1)
-#define FETCH BIT(2)
-#define PR    BIT(3)
-#define PW    BIT(4)
-#define PX    BIT(5)
-#define PXU   BIT(6)
-#define GV    BIT(7)
-#define TR    BIT(8)
 #define FINAL (GV | TR)
 
-#define OK   (~0ULL)
-#define MISC (~1ULL)
-
 static const struct tdp_walk_config plain = {.format = TDP_EPT};
-
-/* `wanted` is OK, MISC or the violation's qualification. */
-static bool is_as_wanted(const struct tdp_walk_result *result, uint64_t wanted)
-{
-	if (wanted == OK)
-		return result->outcome == TDP_WALK_DONE && result->error_code == 0;
-	if (wanted == MISC)
-		return result->outcome == TDP_WALK_MISCONFIG && result->error_code == 0;
-	return result->outcome == TDP_WALK_VIOLATION && result->error_code == wanted;
-}
-
-#define expect(raw, result, wanted) expect_at(raw, result, wanted, __LINE__)
-static void expect_at(const struct raw *raw, const struct tdp_walk_result *result, uint64_t wanted,
-		      int line)
-{
-	if (!is_as_wanted(result, wanted))
-		fail_msg("line %d, levels %u, mbec %d, execute-only %d, ad %d: wanted %#llx, got "
-			 "outcome %d, code %#llx, gpa %#llx, entry %#llx at level %u",
-			 line, raw->config.levels, raw->config.mbec, raw->config.execute_only,
-			 raw->config.ad, (unsigned long long)wanted, (int)result->outcome,
-			 (unsigned long long)result->error_code, (unsigned long long)result->gpa,
-			 (unsigned long long)result->entry, result->entry_level);
-}
 
 /* The access matrix */
 
@@ -135,7 +99,7 @@ static void check_cell(struct raw *raw, const struct row *row, enum raw_column c
 	if (!is_as_wanted(&result, wanted))
 		print_message("%s, %s, level %u of a leaf at %u\n", row->name,
 			      raw_column_name(column), level, leaf);
-	expect(raw, &result, wanted);
+	expect(&result, wanted);
 	assert_int_equal(result.gpa, raw->data + (column >= RAW_FETCH_SUPERVISOR ? 8 : 0));
 	if (wanted != OK) {
 		assert_int_equal(flags_of_path(raw, leaf), before);
@@ -144,7 +108,7 @@ static void check_cell(struct raw *raw, const struct row *row, enum raw_column c
 	}
 	*entry |= whole;
 	result = raw_access(raw, column);
-	expect(raw, &result, OK);
+	expect(&result, OK);
 	assert_int_equal(result.pfn.n, raw->buffer.n);
 	assert_int_equal(result.level, 1);
 	*entry = whole;
@@ -193,7 +157,7 @@ static void one_row_of_the_user_execute_bit_without_mbec_is_not_present(void **s
 
 		*entry = (whole & ~EPT_RIGHTS) | EPT_XU;
 		result = raw_access(*state, RAW_FETCH_USER);
-		expect(*state, &result, FETCH | FINAL);
+		expect(&result, FETCH | FINAL);
 		*entry = whole;
 	}
 }
@@ -209,163 +173,11 @@ static void rights_of_different_levels_are_taken_together(void **state)
 	*raw_data_entry(*state, 4) &= ~EPT_W;
 	*raw_data_entry(*state, 2) &= ~EPT_X;
 	result = raw_access(*state, RAW_WRITE);
-	expect(*state, &result, WR | PR | PXU | FINAL);
+	expect(&result, WR | PR | PXU | FINAL);
 	*raw_data_entry(*state, 4) |= EPT_W;
 	*raw_data_entry(*state, 3) &= ~EPT_XU;
 	result = raw_access(*state, RAW_FETCH_USER);
-	expect(*state, &result, FETCH | PR | PW | FINAL);
-}
-
-/* Reserved and ignored bits */
-
-/* Bits 51:N and the role's own, worked out here from the table, not from the walker. */
-static bool is_reserved(unsigned int bit, unsigned int level, bool leaf, unsigned int width)
-{
-	if (bit >= width && bit <= 51)
-		return true;
-	if (level >= 4)
-		return bit >= 3 && bit <= 7;
-	if (leaf)
-		return level > 1 && bit >= 12 && bit < 12 + 9 * (level - 1);
-	return bit >= 3 && bit <= 6;
-}
-
-/* Bits that say something else than "reserved": rights, type, size and address. */
-static bool is_meaningful(unsigned int bit, unsigned int level, bool leaf, bool mbec)
-{
-	if (bit <= 2 || (bit == 10 && mbec))
-		return true;
-	if (leaf && bit >= 3 && bit <= 5)
-		return true;
-	if (bit == 7)
-		return level == 2 || level == 3;
-	return bit >= 12 && bit <= 51;
-}
-
-static void check_reserved_bit(struct raw *raw, unsigned int level, unsigned int bit)
-{
-	uint64_t *entry = raw_data_entry(raw, level);
-	uint64_t whole = *entry;
-	struct tdp_walk_result result;
-
-	*entry = whole | BIT(bit);
-	for (int access = TDP_READ; access <= TDP_FETCH; access++) {
-		result = raw_walk_gpa(raw, raw->data, (enum tdp_access)access, true);
-		expect(raw, &result, MISC);
-		assert_int_equal(result.gpa, raw->data);
-		assert_int_equal(result.entry_level, level);
-		assert_int_equal(result.entry, whole | BIT(bit));
-		assert_false(result.ve_convertible);
-	}
-	*entry = (whole & ~EPT_RIGHTS) | BIT(bit);
-	result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-	expect(raw, &result, RD | FINAL);
-	*entry = whole;
-}
-
-static void check_ignored_bit(struct raw *raw, unsigned int level, unsigned int bit)
-{
-	uint64_t *entry = raw_data_entry(raw, level);
-	uint64_t whole = *entry;
-
-	for (int access = TDP_READ; access <= TDP_FETCH; access++)
-		for (int user = 0; user < 2; user++) {
-			struct tdp_walk_result result;
-
-			*entry = whole ^ BIT(bit);
-			result = raw_walk_gpa(raw, raw->data, (enum tdp_access)access, user);
-			expect(raw, &result, OK);
-			assert_int_equal(result.pfn.n, raw->buffer.n);
-		}
-	*entry = whole;
-}
-
-static void check_each_bit(struct raw *raw, const struct tdp_walk_config *config)
-{
-	for (unsigned int leaf = 1; leaf <= TDP_LEAF_LEVEL_MAX; leaf++) {
-		raw_build(raw, config, leaf);
-		for (unsigned int level = leaf; level <= config->levels; level++)
-			for (unsigned int bit = 0; bit < 64; bit++) {
-				bool is_leaf = level == leaf;
-
-				if (is_reserved(bit, level, is_leaf, config->maxphyaddr))
-					check_reserved_bit(raw, level, bit);
-				else if (!is_meaningful(bit, level, is_leaf, config->mbec))
-					check_ignored_bit(raw, level, bit);
-			}
-	}
-}
-
-static void each_bit_is_reserved_or_ignored_at_every_maxphyaddr(void **state)
-{
-	for (unsigned int width = 36; width <= 52; width++)
-		for (unsigned int variant = 0; variant < 8; variant++) {
-			struct tdp_walk_config config = plain;
-
-			config.maxphyaddr = width;
-			config.levels = variant & 1 ? 5 : 4;
-			config.ad = variant & 2;
-			config.mbec = variant & 4;
-			check_each_bit(*state, &config);
-		}
-}
-
-static void the_highest_low_bits_of_large_leaves_are_reserved(void **state)
-{
-	struct tdp_walk_config config = plain;
-
-	config.maxphyaddr = 46;
-	raw_build(*state, &config, 2);
-	check_reserved_bit(*state, 2, 20);
-	check_reserved_bit(*state, 2, 12);
-	raw_build(*state, &config, 3);
-	check_reserved_bit(*state, 3, 29);
-	check_reserved_bit(*state, 3, 12);
-}
-
-static void bit_7_of_a_pte_is_ignored(void **state)
-{
-	raw_build(*state, &plain, 1);
-	check_ignored_bit(*state, 1, 7);
-}
-
-static void a_memory_type_that_does_not_exist_is_a_misconfiguration(void **state)
-{
-	struct raw *raw = *state;
-
-	for (unsigned int leaf = 1; leaf <= TDP_LEAF_LEVEL_MAX; leaf++) {
-		raw_build(raw, &plain, leaf);
-		for (uint64_t type = 0; type < 8; type++) {
-			bool exists = type != 2 && type != 3 && type != 7;
-			uint64_t *entry = raw_data_entry(raw, leaf);
-			struct tdp_walk_result result;
-
-			for (uint64_t ignore_pat = 0; ignore_pat < 2; ignore_pat++) {
-				*entry =
-					(*entry & ~(BIT(6) | 7 << 3)) | type << 3 | ignore_pat << 6;
-				result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-				expect(raw, &result, exists ? OK : MISC);
-			}
-		}
-	}
-}
-
-static void a_large_leaf_that_the_machine_does_not_know_is_a_misconfiguration(void **state)
-{
-	struct tdp_walk_config no_2m = plain, no_1g = plain;
-	struct tdp_walk_result result;
-	struct raw *raw = *state;
-
-	no_2m.no_2m = true;
-	no_1g.no_1g = true;
-	for (unsigned int leaf = 1; leaf <= TDP_LEAF_LEVEL_MAX; leaf++) {
-		raw_build(raw, &no_2m, leaf);
-		result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-		expect(raw, &result, leaf == 2 ? MISC : OK);
-		raw_build(raw, &no_1g, leaf);
-		result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-		expect(raw, &result, leaf == 3 ? MISC : OK);
-	}
+	expect(&result, FETCH | PR | PW | FINAL);
 }
 
 /* Which of two faults */
@@ -379,7 +191,7 @@ static void a_misconfigured_upper_entry_wins_over_a_lower_one_that_is_not_presen
 	*raw_data_entry(raw, 4) &= ~EPT_R;
 	*raw_data_entry(raw, 1) = 0;
 	result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-	expect(raw, &result, MISC);
+	expect(&result, MISC);
 	assert_int_equal(result.entry_level, 4);
 }
 
@@ -394,7 +206,7 @@ static void a_misconfigured_lower_entry_wins_over_a_missing_right_above(void **s
 	*raw_data_entry(raw, 4) &= ~(EPT_W | EPT_X);
 	*raw_data_entry(raw, 1) |= BIT(51);
 	result = raw_walk_gpa(raw, raw->data, TDP_WRITE, true);
-	expect(raw, &result, MISC);
+	expect(&result, MISC);
 }
 
 static void an_upper_entry_that_is_not_present_hides_a_misconfigured_lower_one(void **state)
@@ -406,7 +218,7 @@ static void an_upper_entry_that_is_not_present_hides_a_misconfigured_lower_one(v
 	*raw_data_entry(raw, 1) &= ~EPT_R;
 	*raw_data_entry(raw, 3) &= ~EPT_RIGHTS;
 	result = raw_walk_gpa(raw, raw->data, TDP_WRITE, true);
-	expect(raw, &result, WR | FINAL);
+	expect(&result, WR | FINAL);
 	assert_int_equal(result.entry_level, 3);
 }
 
@@ -419,11 +231,11 @@ static void an_entry_with_nothing_but_suppress_ve_is_not_present(void **state)
 		raw_build(raw, &plain, 1);
 		*raw_data_entry(raw, level) = BIT(63);
 		result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-		expect(raw, &result, RD | FINAL);
+		expect(&result, RD | FINAL);
 		assert_false(result.ve_convertible);
 		*raw_data_entry(raw, level) = 0;
 		result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-		expect(raw, &result, RD | FINAL);
+		expect(&result, RD | FINAL);
 		assert_true(result.ve_convertible);
 	}
 }
@@ -451,14 +263,14 @@ static void an_address_wider_than_the_walk_is_a_violation_without_rights(void **
 	raw_build(raw, &config, 1);
 	for (unsigned int bit = 48; bit < 64; bit++) {
 		result = raw_walk_gpa(raw, raw->data | BIT(bit), TDP_WRITE, true);
-		expect(raw, &result, WR | FINAL);
+		expect(&result, WR | FINAL);
 		assert_int_equal(result.gpa, raw->data | BIT(bit));
 		assert_int_equal(result.entry_level, 0);
 	}
 	config.levels = 5;
 	raw_build(raw, &config, 1);
 	result = raw_walk_gpa(raw, raw->data | BIT(57), TDP_READ, true);
-	expect(raw, &result, RD | FINAL);
+	expect(&result, RD | FINAL);
 }
 
 static void bit_48_of_an_address_selects_the_second_pml5_entry(void **state)
@@ -474,9 +286,9 @@ static void bit_48_of_an_address_selects_the_second_pml5_entry(void **state)
 	assert_int_equal(root[0], 0);
 	assert_int_not_equal(root[1], 0);
 	result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-	expect(raw, &result, OK);
+	expect(&result, OK);
 	result = raw_walk_gpa(raw, raw->data ^ BIT(48), TDP_READ, true);
-	expect(raw, &result, RD | FINAL);
+	expect(&result, RD | FINAL);
 	assert_int_equal(result.entry_level, 5);
 }
 
@@ -494,7 +306,7 @@ static void without_a_linear_address_bits_7_and_8_are_clear(void **state)
 	*raw_data_entry(raw, 1) = EPT_R | EPT_WB;
 	request.address = raw->data;
 	assert_int_equal(tdp_walk_gpa(raw->host, &config, raw->root, &request, &result), 0);
-	expect(raw, &result, WR | PR);
+	expect(&result, WR | PR);
 }
 
 static void advanced_information_tells_what_the_guests_tables_said(void **state)
@@ -508,17 +320,17 @@ static void advanced_information_tells_what_the_guests_tables_said(void **state)
 	raw_build_guest(raw, TDP_PAGING_LONG, 1);
 	*raw_data_entry(raw, 1) = 0;
 	result = raw_walk(raw, TDP_READ, false);
-	expect(raw, &result, RD | FINAL | BIT(9) | BIT(10));
+	expect(&result, RD | FINAL | BIT(9) | BIT(10));
 	*raw_guest_entry(raw, 3) &= ~GUEST_U;
 	result = raw_walk(raw, TDP_READ, false);
-	expect(raw, &result, RD | FINAL | BIT(10));
+	expect(&result, RD | FINAL | BIT(10));
 	*raw_guest_entry(raw, 2) &= ~GUEST_W;
 	*raw_guest_entry(raw, 1) |= GUEST_NX;
 	result = raw_walk(raw, TDP_READ, false);
-	expect(raw, &result, RD | FINAL | BIT(11));
+	expect(&result, RD | FINAL | BIT(11));
 	raw->config.advanced_exit_info = false;
 	result = raw_walk(raw, TDP_READ, false);
-	expect(raw, &result, RD | FINAL);
+	expect(&result, RD | FINAL);
 }
 
 static void without_guest_paging_the_address_counts_as_a_writable_user_one(void **state)
@@ -534,76 +346,11 @@ static void without_guest_paging_the_address_counts_as_a_writable_user_one(void 
 	request.address = raw->data + 0x123;
 	*raw_data_entry(raw, 1) &= ~EPT_X;
 	assert_int_equal(tdp_walk(raw->host, &config, raw->root, &paging, &request, &result), 0);
-	expect(raw, &result, OK);
+	expect(&result, OK);
 	assert_int_equal(result.gpa, raw->data + 0x123);
 	*raw_data_entry(raw, 1) ^= EPT_X | EPT_XU;
 	assert_int_equal(tdp_walk(raw->host, &config, raw->root, &paging, &request, &result), 0);
-	expect(raw, &result, FETCH | PR | PW | PX | FINAL | BIT(9) | BIT(10));
-}
-
-/* Accessed and dirty flags */
-
-static void check_path_flags(struct raw *raw, unsigned int leaf, uint64_t leaf_flags)
-{
-	for (unsigned int level = leaf; level <= 4; level++) {
-		uint64_t wanted = level == leaf ? leaf_flags : leaf_flags & EPT_A;
-
-		assert_int_equal(*raw_data_entry(raw, level) & (EPT_A | EPT_D), wanted);
-	}
-}
-
-static void a_read_sets_accessed_and_a_write_dirty_in_the_leaf_alone(void **state)
-{
-	struct tdp_walk_config config = plain;
-	struct tdp_walk_result result;
-	struct raw *raw = *state;
-
-	config.ad = true;
-	for (unsigned int leaf = 1; leaf <= TDP_LEAF_LEVEL_MAX; leaf++) {
-		raw_build(raw, &config, leaf);
-		result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-		check_path_flags(raw, leaf, EPT_A);
-		assert_false(result.dirty);
-		result = raw_walk_gpa(raw, raw->data, TDP_FETCH, true);
-		check_path_flags(raw, leaf, EPT_A);
-		result = raw_walk_gpa(raw, raw->data, TDP_WRITE, true);
-		check_path_flags(raw, leaf, EPT_A | EPT_D);
-		assert_true(result.dirty);
-		assert_int_equal(result.entry, *raw_data_entry(raw, leaf));
-		result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
-		assert_true(result.dirty);
-	}
-}
-
-static void without_the_control_flags_are_left_alone(void **state)
-{
-	struct tdp_walk_result result;
-	struct raw *raw = *state;
-
-	raw_build(raw, &plain, 1);
-	result = raw_walk_gpa(raw, raw->data, TDP_WRITE, true);
-	check_path_flags(raw, 1, 0);
-	assert_true(result.dirty);
-}
-
-static void a_look_changes_nothing_and_sees_what_an_access_would(void **state)
-{
-	struct tdp_walk_config config = plain;
-	struct tdp_walk_request request = {.access = TDP_WRITE, .no_update = true};
-	struct tdp_walk_result result;
-	struct raw *raw = *state;
-
-	config.ad = true;
-	raw_build(raw, &config, 2);
-	request.address = raw->data + 5 * TDP_PAGE_SIZE;
-	assert_int_equal(tdp_walk_gpa(raw->host, &config, raw->root, &request, &result), 0);
-	expect(raw, &result, OK);
-	check_path_flags(raw, 2, 0);
-	assert_false(result.dirty);
-	assert_int_equal(result.pfn.n, raw->buffer.n + 5);
-	*raw_data_entry(raw, 2) &= ~EPT_W;
-	assert_int_equal(tdp_walk_gpa(raw->host, &config, raw->root, &request, &result), 0);
-	expect(raw, &result, WR | PR | PX | FINAL);
+	expect(&result, FETCH | PR | PW | PX | FINAL | BIT(9) | BIT(10));
 }
 
 /* Results, and what is not memory */
@@ -618,7 +365,7 @@ static void a_large_leaf_gives_each_of_its_frames(void **state)
 
 		raw_build(raw, &plain, leaf);
 		result = raw_walk_gpa(raw, raw->data + (last << 12) + 0xabc, TDP_READ, true);
-		expect(raw, &result, OK);
+		expect(&result, OK);
 		assert_int_equal(result.pfn.n, raw->buffer.n + last);
 		assert_int_equal(result.level, leaf);
 		assert_int_equal(result.gpa, raw->data + (last << 12) + 0xabc);
@@ -665,7 +412,7 @@ static void an_entry_outside_the_host_ends_the_walk_without_a_crash(void **state
 		assert_int_equal(result.entry, whole | 0x000ffffffffff000ULL);
 		assert_int_equal(result.entry_level, level);
 		*entry = whole;
-		check_path_flags(raw, 1, 0);
+		assert_int_equal(flags_of_path(raw, 1), 0);
 	}
 	raw->root = tdp_pfn(~0ULL >> 12);
 	result = raw_walk_gpa(raw, 0, TDP_READ, true);
@@ -698,11 +445,6 @@ int main(void)
 		cmocka_unit_test(each_right_at_each_level_gives_what_the_hardware_gives),
 		cmocka_unit_test(one_row_of_the_user_execute_bit_without_mbec_is_not_present),
 		cmocka_unit_test(rights_of_different_levels_are_taken_together),
-		cmocka_unit_test(each_bit_is_reserved_or_ignored_at_every_maxphyaddr),
-		cmocka_unit_test(the_highest_low_bits_of_large_leaves_are_reserved),
-		cmocka_unit_test(bit_7_of_a_pte_is_ignored),
-		cmocka_unit_test(a_memory_type_that_does_not_exist_is_a_misconfiguration),
-		cmocka_unit_test(a_large_leaf_that_the_machine_does_not_know_is_a_misconfiguration),
 		cmocka_unit_test(
 			a_misconfigured_upper_entry_wins_over_a_lower_one_that_is_not_present),
 		cmocka_unit_test(a_misconfigured_lower_entry_wins_over_a_missing_right_above),
@@ -715,9 +457,6 @@ int main(void)
 		cmocka_unit_test(without_a_linear_address_bits_7_and_8_are_clear),
 		cmocka_unit_test(advanced_information_tells_what_the_guests_tables_said),
 		cmocka_unit_test(without_guest_paging_the_address_counts_as_a_writable_user_one),
-		cmocka_unit_test(a_read_sets_accessed_and_a_write_dirty_in_the_leaf_alone),
-		cmocka_unit_test(without_the_control_flags_are_left_alone),
-		cmocka_unit_test(a_look_changes_nothing_and_sees_what_an_access_would),
 		cmocka_unit_test(a_large_leaf_gives_each_of_its_frames),
 		cmocka_unit_test(the_result_tells_a_tlb_what_else_is_allowed),
 		cmocka_unit_test(an_entry_outside_the_host_ends_the_walk_without_a_crash),

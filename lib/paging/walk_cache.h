@@ -15,7 +15,7 @@
  *       cache is emptied together with the TLB (tlb_flush()).
  *   C4  A walk that is refused forgets what is known about its address, as a
  *       violation does (SDM vol. 3, 29.4.3.1).
- *   C5  All walks through one cache use the same walker.
+ *   C5  All walks under one root use the same walker.
  */
 #ifndef TDPSIM_PAGING_WALK_CACHE_H
 #define TDPSIM_PAGING_WALK_CACHE_H

@@ -1,0 +1,36 @@
+/*
+ * What a walk under EPT came to, as the test matrix names it: OK, MISC (an EPT
+ * misconfiguration), PF() (a page fault of the guest) or the bits of a
+ * violation's exit qualification.
+ */
+#ifndef TESTS_SUPPORT_EXPECT_EPT_H
+#define TESTS_SUPPORT_EXPECT_EPT_H
+
+#include "support/raw_tables.h"
+
+#define RD    BIT(0) /* the access */
+#define WR    BIT(1)
+#define FETCH BIT(2)
+#define PR    BIT(3) /* what the entries permitted */
+#define PW    BIT(4)
+#define PX    BIT(5)
+#define PXU   BIT(6)
+#define GV    BIT(7) /* the linear address is valid */
+#define TR    BIT(8) /* the address is its translation, not an entry met on the way */
+
+#define OK	 (~0ULL)
+#define MISC	 (~1ULL)
+#define PF(code) (BIT(40) | (code))
+#define PF_P	 1
+#define PF_W	 2
+#define PF_U	 4
+#define PF_RSVD	 8
+#define PF_I	 16
+
+bool is_as_wanted(const struct tdp_walk_result *result, uint64_t wanted);
+
+/* Fails the test, with what came instead. */
+#define expect(result, wanted) expect_at(result, wanted, __FILE__, __LINE__)
+void expect_at(const struct tdp_walk_result *result, uint64_t wanted, const char *file, int line);
+
+#endif
