@@ -114,9 +114,9 @@ void mmu_zap_all_fast(struct mmu_actor *actor)
 	struct mmu *mmu = actor->mmu;
 	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
 
-	mmu->shadow_generation = !mmu->shadow_generation;
 	if (mmu_tracing(actor))
 		trace_zap_all_fast(actor);
+	mmu->shadow_generation = !mmu->shadow_generation;
 	roots_invalidate(exclusive);
 	/* In the same critical section: no vCPU may run on an invalid root after it. */
 	mmu_request_all(actor, REQUEST_FREE_OBSOLETE_ROOTS);
