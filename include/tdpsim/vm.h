@@ -83,8 +83,9 @@ struct tdp_vm_config {
 	bool no_ad;	      /* the CPU keeps no accessed and dirty flags (EPT only) */
 	bool no_execute_only; /* EPT capability bit 0 clear */
 	bool no_mmio_caching;
-	bool l1tf;		  /* a CPU with L1TF: MMIO entries keep the top 5 frame bits set */
-	enum tdp_level max_level; /* largest leaf the hardware knows; 0 means 1G */
+	bool reserved_not_present; /* NPT: see struct tdp_walk_config */
+	bool l1tf;		   /* a CPU with L1TF: MMIO entries keep the top 5 frame bits set */
+	enum tdp_level max_level;  /* largest leaf the hardware knows; 0 means 1G */
 	unsigned int address_spaces; /* 1, or 2 with SMM; 0 means 2 */
 	bool check;		     /* keep what the checker needs; slower */
 	/** Every event, on the thread and under the locks where it happens: must not call back. */

@@ -31,6 +31,8 @@ struct tdp_walk_config {
 	bool host_nxe;	/* host EFER.NXE; bit 63 is reserved without it */
 	bool host_smep; /* host CR4.SMEP; with host_nxe it decides whether ID is reported */
 	bool gmet;	/* guest-mode execute trap */
+	bool reserved_not_present; /* a reserved bit is reported without P, as an emulated CPU
+				      does (QEMU TCG); hardware sets both */
 	/** A guest-physical address wider than the walk faults as reserved, not as not-present. */
 	bool wide_gpa_reserved;
 };

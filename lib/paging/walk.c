@@ -89,7 +89,7 @@ static uint64_t exitinfo(const struct walker *walker, const struct second_access
 	bool fetch = access->right == RIGHT_FETCH || access->right == RIGHT_FETCH_USER;
 	uint64_t code = access->table ? EXITINFO_TABLE : EXITINFO_FINAL;
 
-	if (present)
+	if (present && !(reserved && walker->config.reserved_not_present))
 		code |= EXITINFO_PRESENT;
 	if (access->right == RIGHT_WRITE)
 		code |= EXITINFO_WRITE;

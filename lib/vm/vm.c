@@ -54,6 +54,8 @@ static int check_features(const struct tdp_host *host, const struct tdp_vm_confi
 		return refuse(host, "NPT always keeps accessed and dirty flags");
 	if (config->no_execute_only && config->format == TDP_NPT)
 		return refuse(host, "execute-only is a capability of EPT");
+	if (config->reserved_not_present && config->format == TDP_EPT)
+		return refuse(host, "an EPT misconfiguration has no error code");
 	if (config->l1tf && config->format == TDP_NPT)
 		return refuse(host, "L1TF is a flaw of CPUs with EPT");
 	return 0;
@@ -86,6 +88,7 @@ static int init_walkers(struct tdp_vm *vm)
 		walk.execute_only = !vm->config.no_execute_only;
 	} else {
 		walk.host_nxe = true;
+		walk.reserved_not_present = vm->config.reserved_not_present;
 	}
 	for (unsigned int i = 0; i < 2; i++) {
 		int err;
