@@ -1,0 +1,210 @@
+/*
+ * What a trace says, one struct an event: the common language of the readers
+ * (text, trace.dat), of the adapter of our own simulator's events and of the
+ * comparison. Numbers are as printed; nothing here is interpreted.
+ *
+ * Strings are borrowed from the text of the trace that the event came from.
+ */
+#ifndef REPLAY_EVENT_H
+#define REPLAY_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum event_kind {
+	EVENT_IGNORED,
+
+	/* What the MMU did: compared. */
+	EVENT_PAGE_FAULT,
+	EVENT_FAST_PAGE_FAULT,
+	EVENT_SPTE_REQUESTED,
+	EVENT_GET_PAGE,
+	EVENT_ZAP_PAGE,
+	EVENT_SPTE_CHANGED,
+	EVENT_SET_SPTE,
+	EVENT_SPLIT,
+	EVENT_MARK_MMIO,
+	EVENT_CHECK_MMIO,
+	EVENT_RETURN,
+	EVENT_MARK_DIRTY,
+	EVENT_FLUSH,
+	EVENT_LOAD_ROOT,
+	EVENT_ZAP_ALL_FAST,
+	EVENT_MISCONFIG,
+	EVENT_REGION_RESULT,
+	EVENT_EXIT,
+
+	/* What happened to it: input. */
+	EVENT_UNMAP,
+	EVENT_AGE,
+	EVENT_SMM,
+	EVENT_NX_RECOVERY,
+	EVENT_RING,
+	EVENT_PHASE,
+	EVENT_ACCESS,
+	EVENT_BACKING,
+	EVENT_REGION,
+	EVENT_SREGS,
+	EVENT_COLLAPSE,
+	EVENT_CAPABILITY,
+	EVENT_FEATURE, /* a HOST line of something that this program cannot drive yet */
+	EVENT_MARKER,  /* another P: line: it ends the interval of an access */
+	EVENT_END,
+	EVENT_KINDS,
+};
+
+/* What a PHASE line starts, as far as a replay depends on it. */
+enum phase_kind {
+	PHASE_OTHER,
+	PHASE_CREATE,
+	PHASE_WARM,
+	PHASE_PARALLEL,
+	PHASE_DESTROY,
+};
+
+enum access_op {
+	ACCESS_READ,
+	ACCESS_WRITE,
+	ACCESS_ADD,
+	ACCESS_EXECUTE,
+	ACCESS_CR0,
+	ACCESS_CR3,
+	ACCESS_CR4,
+	ACCESS_EFER,
+	ACCESS_WARM, /* NOP;HLT, has no line of its own */
+};
+
+enum exit_kind {
+	EXIT_MMIO,
+	EXIT_REASON,
+	EXIT_FAILED,
+	EXIT_MEMORY_FAULT,
+};
+
+#define FEATURE_NAME_MAX 40
+#define ROLE_TEXT_MAX	 64
+
+struct event {
+	enum event_kind kind;
+	unsigned int line; /* of the file, from 1; of trace.dat, the number of the record */
+	unsigned int cpu;  /* of the host */
+	unsigned int task; /* a small number that stands for the task's name and pid */
+	bool vmm;	   /* task is one that writes markers, not a kernel thread */
+	const char *text;  /* the event as printed, ended by length */
+	size_t length;
+	union {
+		struct {
+			unsigned int vcpu;
+			uint64_t rip, address, error_code;
+		} page_fault;
+		struct {
+			unsigned int vcpu;
+			uint64_t gva, flags, old_spte, new_spte;
+			int64_t spurious, fixed;
+		} fast;
+		struct {
+			uint64_t gfn, pfn;
+			unsigned int level;
+		} requested;
+		struct {
+			uint64_t gfn;
+			unsigned int level;
+			char role[ROLE_TEXT_MAX]; /* "8-byte q0 direct wux nxe ad" */
+		} page;
+		struct {
+			unsigned int as_id, level;
+			uint64_t gfn, old_spte, new_spte;
+		} changed;
+		struct {
+			uint64_t gfn, spte;
+			unsigned int level;
+			char rights[5]; /* "rwxu" */
+		} set;
+		struct {
+			uint64_t gfn, spte;
+			unsigned int level;
+			int64_t err;
+		} split;
+		struct {
+			uint64_t gfn, generation;
+			unsigned int access;
+		} mark_mmio;
+		struct {
+			uint64_t spte, kvm_generation, spte_generation;
+			unsigned int valid;
+		} check_mmio;
+		struct {
+			int64_t value;
+		} ret;
+		struct {
+			uint64_t gfn;
+		} dirty;
+		struct {
+			uint64_t root;
+			unsigned int level; /* 0: the line does not say */
+		} load;
+		struct {
+			uint64_t generation;
+		} zap_all;
+		struct {
+			enum exit_kind kind;
+			unsigned int vcpu;
+			bool write;
+			uint64_t gpa, bytes, flags, reason;
+			int64_t err;
+		} exit;
+		struct {
+			uint64_t start, end;
+		} range;
+		struct {
+			unsigned int vcpu;
+			bool entering;
+		} smm;
+		struct {
+			enum phase_kind kind;
+			unsigned int vm_type, vcpus;
+		} phase;
+		struct {
+			unsigned int vcpu;
+			enum access_op op;
+			uint64_t gpa, value;
+		} access;
+		struct {
+			uint64_t hva, bytes;
+			unsigned int level; /* 0: transparent huge pages, the trace tells */
+			bool pretouched;
+		} backing;
+		struct {
+			unsigned int as_id, slot, flags;
+			uint64_t gpa, bytes, hva;
+		} region;
+		struct {
+			int64_t rc, err;
+		} result;
+		struct {
+			unsigned int vcpu;
+		} sregs;
+		struct {
+			uint64_t capability, argument;
+		} capability;
+		struct {
+			char name[FEATURE_NAME_MAX]; /* "dirty logging" */
+		} feature;
+	} u;
+};
+
+/* Does the comparison look at events of this kind? */
+static inline bool event_is_output(const struct event *event)
+{
+	return event->kind >= EVENT_PAGE_FAULT && event->kind <= EVENT_EXIT;
+}
+
+/* Is it a line that the program under KVM wrote, not KVM? */
+static inline bool event_is_marker(const struct event *event)
+{
+	return event->kind == EVENT_EXIT || event->kind == EVENT_REGION_RESULT ||
+	       event->kind >= EVENT_PHASE;
+}
+
+#endif

@@ -1,0 +1,267 @@
+/*
+ * The lines that the program under KVM wrote into the trace: which guest
+ * instruction comes next, which call it made and what the call returned.
+ *
+ * A HOST line of something that this program cannot drive becomes
+ * EVENT_FEATURE, with the feature's name: the replay ends there, and not before.
+ */
+#include "parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool has(struct scan scan, const char *word)
+{
+	return scan_try_past(&scan, word);
+}
+
+static bool phase(struct scan scan, struct event *event)
+{
+	event->kind = EVENT_PHASE;
+	event->u.phase.kind = PHASE_OTHER;
+	if (scan_try(&scan, "create vm type=")) {
+		event->u.phase.kind = PHASE_CREATE;
+		event->u.phase.vm_type = (unsigned int)scan_dec(&scan);
+		scan_word(&scan, " vcpus=");
+		event->u.phase.vcpus = (unsigned int)scan_dec(&scan);
+		return !scan.failed;
+	}
+	if (scan_try(&scan, "warm"))
+		event->u.phase.kind = PHASE_WARM;
+	else if (scan_try(&scan, "destroy vm"))
+		event->u.phase.kind = PHASE_DESTROY;
+	else if (has(scan, "in parallel"))
+		event->u.phase.kind = PHASE_PARALLEL;
+	else if (scan.at < scan.end && *scan.at >= '1' && *scan.at <= '9') {
+		scan_dec(&scan);
+		if (scan_try(&scan, " vcpus write"))
+			event->u.phase.kind = PHASE_PARALLEL;
+	}
+	return true;
+}
+
+static void access_register(struct scan *scan, struct event *event)
+{
+	static const struct {
+		const char *name;
+		enum access_op op;
+	} ops[] = {
+		{"mov CR0=", ACCESS_CR0},
+		{"mov CR3=", ACCESS_CR3},
+		{"mov CR4=", ACCESS_CR4},
+		{"wrmsr EFER=", ACCESS_EFER},
+	};
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (scan_try(scan, ops[i].name)) {
+			event->u.access.op = ops[i].op;
+			event->u.access.value = scan_number(scan);
+			return;
+		}
+	}
+	scan->failed = true;
+}
+
+static bool access(struct scan scan, struct event *event)
+{
+	static const struct {
+		const char *name;
+		enum access_op op;
+	} ops[] = {
+		{"R gpa=", ACCESS_READ},
+		{"W gpa=", ACCESS_WRITE},
+		{"A gpa=", ACCESS_ADD},
+		{"X gpa=", ACCESS_EXECUTE},
+	};
+
+	event->kind = EVENT_ACCESS;
+	scan_word(&scan, "vcpu=");
+	event->u.access.vcpu = (unsigned int)scan_dec(&scan);
+	scan_word(&scan, " ");
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (scan_try(&scan, ops[i].name)) {
+			event->u.access.op = ops[i].op;
+			event->u.access.gpa = scan_number(&scan);
+			return !scan.failed;
+		}
+	}
+	access_register(&scan, event);
+	return !scan.failed;
+}
+
+static bool exit_mmio(struct scan scan, struct event *event)
+{
+	event->u.exit.kind = EXIT_MMIO;
+	event->u.exit.write = scan_try(&scan, "write ");
+	if (!event->u.exit.write)
+		scan_word(&scan, "read ");
+	scan_word(&scan, "gpa=");
+	event->u.exit.gpa = scan_number(&scan);
+	scan_word(&scan, " len=");
+	event->u.exit.bytes = scan_number(&scan);
+	return !scan.failed;
+}
+
+static bool exit_memory_fault(struct scan scan, struct event *event)
+{
+	event->u.exit.kind = EXIT_MEMORY_FAULT;
+	scan_word(&scan, "errno=");
+	event->u.exit.err = scan_signed(&scan);
+	scan_word(&scan, " flags=");
+	event->u.exit.flags = scan_number(&scan);
+	scan_word(&scan, " gpa=");
+	event->u.exit.gpa = scan_number(&scan);
+	scan_word(&scan, " size=");
+	event->u.exit.bytes = scan_number(&scan);
+	return !scan.failed;
+}
+
+static bool exit_line(struct scan scan, struct event *event)
+{
+	event->kind = EVENT_EXIT;
+	scan_word(&scan, "vcpu=");
+	event->u.exit.vcpu = (unsigned int)scan_dec(&scan);
+	scan_word(&scan, " ");
+	if (scan_try(&scan, "MMIO "))
+		return exit_mmio(scan, event);
+	if (scan_try(&scan, "MEMORY_FAULT "))
+		return exit_memory_fault(scan, event);
+	if (scan_try(&scan, "KVM_RUN failed errno=")) {
+		event->u.exit.kind = EXIT_FAILED;
+		event->u.exit.err = scan_signed(&scan);
+		return !scan.failed;
+	}
+	scan_word(&scan, "reason=");
+	event->u.exit.kind = EXIT_REASON;
+	event->u.exit.reason = scan_dec(&scan);
+	return !scan.failed;
+}
+
+static bool backing(struct scan scan, struct event *event)
+{
+	static const struct {
+		const char *name;
+		unsigned int level;
+	} kinds[] = {{"anon-4k", 1}, {"hugetlb-2M", 2}, {"hugetlb-1G", 3}, {"anon-THP", 0}};
+	size_t i;
+
+	event->kind = EVENT_BACKING;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (scan_try(&scan, kinds[i].name))
+			break;
+	}
+	if (i == sizeof(kinds) / sizeof(kinds[0]))
+		return false;
+	event->u.backing.level = kinds[i].level;
+	scan_past(&scan, "hva=");
+	event->u.backing.hva = scan_number(&scan);
+	scan_word(&scan, " size=");
+	event->u.backing.bytes = scan_number(&scan);
+	scan_word(&scan, " pretouched=");
+	event->u.backing.pretouched = scan_dec(&scan) != 0;
+	return !scan.failed;
+}
+
+static bool result(struct scan scan, struct event *event)
+{
+	event->kind = EVENT_REGION_RESULT;
+	event->u.result.rc = scan_signed(&scan);
+	scan_word(&scan, " errno=");
+	event->u.result.err = scan_signed(&scan);
+	return !scan.failed;
+}
+
+static bool region(struct scan scan, struct event *event)
+{
+	if (scan_try(&scan, "rc="))
+		return result(scan, event);
+	event->kind = EVENT_REGION;
+	if (scan_try(&scan, "as=")) {
+		event->u.region.as_id = (unsigned int)scan_dec(&scan);
+		scan_word(&scan, " ");
+	}
+	scan_word(&scan, "slot=");
+	event->u.region.slot = (unsigned int)scan_dec(&scan);
+	scan_word(&scan, " flags=");
+	event->u.region.flags = (unsigned int)scan_number(&scan);
+	scan_word(&scan, " gpa=");
+	event->u.region.gpa = scan_number(&scan);
+	scan_word(&scan, " size=");
+	event->u.region.bytes = scan_number(&scan);
+	scan_word(&scan, " hva=");
+	event->u.region.hva = scan_number(&scan);
+	return !scan.failed;
+}
+
+static bool feature(struct event *event, const char *name)
+{
+	event->kind = EVENT_FEATURE;
+	snprintf(event->u.feature.name, sizeof(event->u.feature.name), "%s", name);
+	return true;
+}
+
+static bool capability(struct scan scan, struct event *event)
+{
+	event->kind = EVENT_CAPABILITY;
+	event->u.capability.capability = scan_dec(&scan);
+	scan_word(&scan, " arg0=");
+	event->u.capability.argument = scan_number(&scan);
+	return !scan.failed;
+}
+
+/* HOST lines whose effect needs something that is driven nowhere in this program. */
+static const struct {
+	const char *line, *needs;
+} features[] = {
+	{"get_dirty_log ", "dirty logging"},
+	{"clear_dirty_log ", "dirty logging"},
+	{"dirty ring ", "the dirty ring"},
+	{"reset_dirty_rings ", "the dirty ring"},
+	{"ring[", "the dirty ring"},
+	{"create_guest_memfd ", "guest_memfd"},
+	{"gmem ", "guest_memfd"},
+	{"set_memory_attributes ", "memory attributes"},
+	{"pre_fault ", "pre-fault"},
+};
+
+static bool host(struct scan scan, struct event *event)
+{
+	if (scan_try(&scan, "backing "))
+		return backing(scan, event);
+	if (scan_try(&scan, "set_memory_region2 ") || scan_try(&scan, "set_memory_region "))
+		return region(scan, event);
+	if (scan_try(&scan, "set_sregs vcpu=")) {
+		event->kind = EVENT_SREGS;
+		event->u.sregs.vcpu = (unsigned int)scan_dec(&scan);
+		return !scan.failed;
+	}
+	if (scan_try(&scan, "madvise(COLLAPSE) rc=0")) {
+		event->kind = EVENT_COLLAPSE;
+		return true;
+	}
+	if (scan_try(&scan, "enable_cap "))
+		return capability(scan, event);
+	if (scan_try(&scan, "write nx_huge_pages"))
+		return feature(event, "NX huge pages");
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		if (scan_try(&scan, features[i].line))
+			return feature(event, features[i].needs);
+	}
+	return true; /* a system call whose effect the notifier lines show */
+}
+
+bool parse_marker(struct scan scan, struct event *event)
+{
+	event->kind = EVENT_MARKER;
+	if (scan_try(&scan, "ACC "))
+		return access(scan, event);
+	if (scan_try(&scan, "EXIT "))
+		return exit_line(scan, event);
+	if (scan_try(&scan, "HOST "))
+		return host(scan, event);
+	if (scan_try(&scan, "PHASE "))
+		return phase(scan, event);
+	if (scan_try(&scan, "END "))
+		event->kind = EVENT_END;
+	return true;
+}

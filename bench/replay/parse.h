@@ -1,0 +1,30 @@
+/*
+ * From the words of one trace line to a struct event.
+ */
+#ifndef REPLAY_PARSE_H
+#define REPLAY_PARSE_H
+
+#include "event.h"
+#include "scan.h"
+
+/*
+ * Reads "name: words" as KVM's tracepoints and probes print it. False if a line
+ * of a known name does not read as it should; an unknown name is EVENT_IGNORED.
+ */
+bool parse_event(const char *text, size_t length, struct event *event);
+
+/* The words behind "P: " of a marker. False as above. */
+bool parse_marker(struct scan scan, struct event *event);
+
+/*
+ * The text of a page-table page as the kernel's KVM_MMU_PAGE_PRINTK builds it
+ * (arch/x86/kvm/mmu/mmutrace.h), for events that carry only the raw fields.
+ */
+struct raw_page {
+	uint64_t generation, gfn, role, root_count, unsync, created;
+	bool has_created;
+};
+
+void parse_raw_page(const struct raw_page *raw, char *text, size_t size);
+
+#endif

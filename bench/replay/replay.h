@@ -1,0 +1,100 @@
+/*
+ * One trace being replayed: the machine that it is replayed on, how far the trace
+ * has been read, and what came of it.
+ *
+ * The cursor stands on the first event that has been neither driven nor met by one
+ * of ours. Whoever drives an input takes it first; what the simulator then does
+ * meets the events behind it, one by one, in sink.c. So an event of the MMU on
+ * which the main loop finds the cursor is one that our MMU did not make.
+ */
+#ifndef REPLAY_REPLAY_H
+#define REPLAY_REPLAY_H
+
+#include "compare.h"
+#include "script.h"
+#include "trace.h"
+
+#include <tdpsim/iter.h>
+#include <tdpsim/memslot.h>
+#include <tdpsim/vcpu.h>
+
+#define VCPUS_MAX 64
+
+struct parallel;
+
+struct guest_cpu {
+	struct tdp_vcpu *vcpu;
+	struct tdp_registers registers;
+};
+
+/* How a replay ended, worst last. */
+enum ending {
+	ENDING_AGREES,
+	ENDING_STOPPED, /* at an event that needs what is not there: see needs, stop_line */
+	ENDING_DIFFERS,
+	ENDING_FAILED, /* the replay itself could not go on: see problem */
+};
+
+struct replay {
+	const struct trace *trace;
+	struct settings settings;
+	size_t cursor;
+	enum ending ending;
+	bool over; /* stopped, failed, or lost: nothing more is compared */
+	const char *needs;
+	unsigned int stop_line;
+	struct problem problem;
+
+	struct tdp_host *host;
+	struct tdp_vm *vm;
+	struct guest_cpu cpus[VCPUS_MAX];
+	unsigned int cpu_count;
+	struct script script;
+	struct names names;
+	struct comparison comparison;
+	/* Kinds that this trace records: the others of ours are not missed in it. */
+	bool recorded[EVENT_KINDS];
+	struct parallel *parallel; /* while several vCPUs run at once, else NULL */
+};
+
+/* Replays `trace` as `settings` say. What came of it stands in *replay, to be freed. */
+void replay_run(struct replay *replay, const struct trace *trace, const struct settings *settings);
+void replay_free(struct replay *replay);
+
+/*
+ * The event under the cursor, or NULL at the end. Steps over what has no effect
+ * and is not compared.
+ */
+const struct event *replay_peek(struct replay *replay);
+void replay_take(struct replay *replay);
+/* The line under the cursor, or the last one. */
+unsigned int replay_line(struct replay *replay);
+/* From one of ours: compares it with the event under the cursor and takes that. */
+void replay_meet(struct replay *replay, const struct event *ours);
+
+/* Ends the replay: at `line` something is needed that is not there. */
+void replay_stop(struct replay *replay, unsigned int line, const char *needs);
+/* Ends it because the simulator itself failed. */
+void replay_fail(struct replay *replay, int err, const char *what);
+/* Ends it because trace and simulator are no longer at the same place. */
+void replay_lose(struct replay *replay, unsigned int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* sink.c: our own events, as the VM's config takes them. */
+void sink_event(void *context, const struct tdp_trace_event *event);
+
+/* host.c: input that is no guest access. */
+void host_create_vm(struct replay *replay, const struct event *event);
+void host_destroy_vm(struct replay *replay);
+/* True, and the replay stopped, if the call needs what is not there. */
+bool host_region_needs_feature(struct replay *replay, const struct event *event);
+void host_set_region(struct replay *replay, const struct event *event);
+void host_unmap(struct replay *replay, const struct event *event);
+void host_set_sregs(struct replay *replay, const struct event *event);
+void host_enable_capability(struct replay *replay, const struct event *event);
+
+/* parallel.c: from the PHASE line under the cursor to the next one. */
+void parallel_run(struct replay *replay);
+void parallel_event(struct replay *replay, const struct event *ours);
+
+#endif

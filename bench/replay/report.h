@@ -1,0 +1,26 @@
+/*
+ * What is printed of a replay: a line a trace, what was assumed, the first
+ * differences with their line numbers; or one JSON object over all traces.
+ */
+#ifndef REPLAY_REPORT_H
+#define REPLAY_REPORT_H
+
+#include "replay.h"
+
+#include <jansson.h>
+
+struct report {
+	bool json;
+	json_t *traces; /* with json */
+};
+
+int report_begin(struct report *report, bool json);
+/* One trace that was replayed. */
+void report_replay(struct report *report, const struct replay *replay,
+		   const bool assumed[SETTING_COUNT]);
+/* One that could not be. */
+void report_problem(struct report *report, const char *path, const struct problem *problem);
+/* Prints what remains to be printed; 0 or a negative errno. */
+int report_end(struct report *report);
+
+#endif

@@ -1,0 +1,196 @@
+/*
+ * The scripted backing: ranges, slots, and the answers of the host, each taken
+ * from the fault that it belongs to.
+ */
+#include "replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest.h"
+
+static int resolve(void *context, void *caller, uint64_t hva, bool write,
+		   struct tdp_backing_page *page);
+static unsigned int level(void *context, uint64_t hva);
+
+static const struct tdp_backing_ops script_ops = {.resolve = resolve, .level = level};
+
+struct range *script_range(struct script *script, uint64_t hva)
+{
+	struct range *range = script->ranges;
+
+	/* The youngest first: an address may be mapped again after a munmap. */
+	while (range &&
+	       !(range->backing.hva <= hva && hva - range->backing.hva < range->backing.bytes))
+		range = range->next;
+	return range;
+}
+
+bool script_add_range(struct replay *replay, const struct event *event)
+{
+	struct range *range = calloc(1, sizeof(*range));
+
+	if (!range)
+		return false;
+	range->replay = replay;
+	range->backing.ops = &script_ops;
+	range->backing.context = range;
+	range->backing.hva = event->u.backing.hva;
+	range->backing.bytes = event->u.backing.bytes;
+	range->level = event->u.backing.level;
+	range->next = replay->script.ranges;
+	replay->script.ranges = range;
+	return true;
+}
+
+void script_free(struct script *script)
+{
+	struct range *range;
+
+	while ((range = script->ranges) != NULL) {
+		script->ranges = range->next;
+		free(range);
+	}
+}
+
+void script_collapse(struct replay *replay)
+{
+	struct script *script = &replay->script;
+	struct range *range = script_range(script, script->unmapped_start);
+
+	if (!range)
+		return;
+	range->told_start = script->unmapped_start;
+	range->told_end = script->unmapped_end;
+}
+
+bool script_hits_slot(const struct script *script, uint64_t start, uint64_t end)
+{
+	for (unsigned int i = 0; i < SCRIPT_SPACES * SCRIPT_SLOTS; i++) {
+		const struct scripted_slot *slot =
+			&script->slots[i / SCRIPT_SLOTS][i % SCRIPT_SLOTS];
+
+		if (slot->used && start < slot->hva + slot->bytes && slot->hva < end)
+			return true;
+	}
+	return false;
+}
+
+const struct scripted_slot *script_slot(const struct script *script, unsigned int as_id,
+					uint64_t gpa)
+{
+	for (unsigned int i = 0; i < SCRIPT_SLOTS; i++) {
+		const struct scripted_slot *slot = &script->slots[as_id][i];
+
+		if (slot->used && slot->gpa <= gpa && gpa - slot->gpa < slot->bytes)
+			return slot;
+	}
+	return NULL;
+}
+
+/* Linux spte.h: bits 9 and 10 of an NPT entry, 57 and 58 of an EPT entry. */
+static bool host_writable(const struct replay *replay, uint64_t spte)
+{
+	return spte >> (replay->settings.value[SETTING_FORMAT] ? 57 : 9) & 1;
+}
+
+static bool mmu_writable(const struct replay *replay, uint64_t spte)
+{
+	return spte >> (replay->settings.value[SETTING_FORMAT] ? 58 : 10) & 1;
+}
+
+/*
+ * The host's own permission from the leaf that came of it. Two lines print the
+ * leaf; where they disagree one of them is wrong, and what only a host-writable
+ * page may have (MMU-writable) decides, so that the wrong line is the one that
+ * the comparison then finds.
+ */
+static bool writable_from(const struct replay *replay, const struct event *set,
+			  const struct event *changed)
+{
+	bool first, second;
+
+	if (!set)
+		return true;
+	first = host_writable(replay, set->u.set.spte);
+	if (!changed)
+		return first || mmu_writable(replay, set->u.set.spte);
+	second = host_writable(replay, changed->u.changed.new_spte);
+	if (first == second)
+		return first;
+	return mmu_writable(replay, set->u.set.spte) ||
+	       mmu_writable(replay, changed->u.changed.new_spte);
+}
+
+void script_prepare(struct replay *replay, size_t first, size_t end, unsigned int task)
+{
+	const struct event *set = NULL, *changed = NULL;
+	struct answer answer = {0};
+
+	for (size_t i = first; i < end; i++) {
+		const struct event *event = &replay->trace->events[i];
+
+		if (event->task != task)
+			continue;
+		if (event->kind == EVENT_SPTE_REQUESTED && !answer.found) {
+			answer.found = true;
+			answer.pfn = event->u.requested.pfn;
+			answer.level = event->u.requested.level;
+		} else if (event->kind == EVENT_SPTE_CHANGED && answer.found &&
+			   spte_is_leaf(event->u.changed.new_spte, event->u.changed.level)) {
+			changed = event;
+		} else if (event->kind == EVENT_SET_SPTE) {
+			set = event;
+		} else if ((event->kind == EVENT_RETURN && event->u.ret.value == -EFAULT) ||
+			   (event->kind == EVENT_EXIT && event->u.exit.kind == EXIT_FAILED)) {
+			answer.refused = true;
+		}
+	}
+	answer.refused &= !answer.found;
+	answer.writable = writable_from(replay, set, changed);
+	replay->script.answer = answer;
+}
+
+/* Host events that stand inside the fault, before its page. */
+static void host_events(struct replay *replay)
+{
+	const struct event *event;
+
+	if (replay->parallel)
+		return;
+	while ((event = replay_peek(replay)) != NULL && event->kind == EVENT_UNMAP)
+		host_unmap(replay, event);
+}
+
+static int resolve(void *context, void *caller, uint64_t hva, bool write,
+		   struct tdp_backing_page *page)
+{
+	struct range *range = context;
+	struct replay *replay = range->replay;
+	const struct answer *answer = &replay->script.answer;
+
+	(void)caller;
+	(void)write;
+	host_events(replay);
+	if (answer->refused || replay->over)
+		return -EFAULT;
+	/* A fault that ends without a page still gets one: that it does not use it is output. */
+	page->pfn = tdp_pfn(replay->names.data_base +
+			    (answer->found ? answer->pfn : replay->script.pfn_limit));
+	page->writable = !answer->found || answer->writable;
+	page->device = false;
+	guest_fill_page(replay, hva, page->pfn);
+	return 0;
+}
+
+static unsigned int level(void *context, uint64_t hva)
+{
+	const struct range *range = context;
+	const struct answer *answer = &range->replay->script.answer;
+	bool told = range->level == 0 || (range->told_start <= hva && hva < range->told_end);
+
+	if (told)
+		return answer->found ? answer->level : 1;
+	return range->level;
+}

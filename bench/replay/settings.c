@@ -1,0 +1,175 @@
+/*
+ * The settings of a replay: names, values, and the header lines of a captured
+ * trace that state them.
+ */
+#include "settings.h"
+
+#include "scan.h"
+
+#include <string.h>
+
+static const char *const setting_names[SETTING_COUNT] = {
+	[SETTING_BASELINE] = "baseline",
+	[SETTING_FORMAT] = "format",
+	[SETTING_LEVELS] = "levels",
+	[SETTING_AD] = "ad",
+	[SETTING_PML] = "pml",
+	[SETTING_EAGER_SPLIT] = "eager-split",
+	[SETTING_NX_HUGE_PAGES] = "nx-huge-pages",
+	[SETTING_MMIO_CACHING] = "mmio-caching",
+};
+
+static const char *const baseline_names[] = {"5.13", "5.14", "6.1", "6.12", "latest", NULL};
+static const char *const format_names[] = {"npt", "ept", NULL};
+static const char *const level_names[] = {"", "", "", "", "4", "5", NULL};
+static const char *const switch_names[] = {"off", "on", NULL};
+
+static const char *const *value_names(enum setting setting)
+{
+	switch (setting) {
+	case SETTING_BASELINE:
+		return baseline_names;
+	case SETTING_FORMAT:
+		return format_names;
+	case SETTING_LEVELS:
+		return level_names;
+	default:
+		return switch_names;
+	}
+}
+
+struct settings settings_unknown(void)
+{
+	struct settings settings;
+
+	for (int i = 0; i < SETTING_COUNT; i++)
+		settings.value[i] = SETTING_UNKNOWN;
+	return settings;
+}
+
+const char *setting_name(enum setting setting)
+{
+	return setting_names[setting];
+}
+
+const char *setting_value_name(enum setting setting, int value)
+{
+	const char *const *names = value_names(setting);
+
+	for (int i = 0; names[i] && value >= 0; i++) {
+		if (i == value)
+			return names[i];
+	}
+	return "?";
+}
+
+int setting_value(enum setting setting, const char *text)
+{
+	const char *const *names = value_names(setting);
+
+	for (int i = 0; names[i]; i++) {
+		if (*text && strcmp(names[i], text) == 0)
+			return i;
+	}
+	return SETTING_UNKNOWN;
+}
+
+/*
+ * A kernel between two baselines, or newer than the newest of them, is left
+ * unknown: which policies it had would be a guess, so the command line says.
+ */
+static void read_kernel(struct settings *settings, struct scan scan)
+{
+	uint64_t major = scan_dec(&scan), minor;
+	int baseline = SETTING_UNKNOWN;
+
+	scan_word(&scan, ".");
+	minor = scan_dec(&scan);
+	if (scan.failed)
+		return;
+	if (major == 5 && minor == 13)
+		baseline = REPLAY_5_13;
+	else if (major == 5 && minor == 14)
+		baseline = REPLAY_5_14;
+	else if (major == 6 && minor == 1)
+		baseline = REPLAY_6_1;
+	else if (major == 6 && minor == 12)
+		baseline = REPLAY_6_12;
+	settings->value[SETTING_BASELINE] = baseline;
+}
+
+static void read_format(struct settings *settings, struct scan scan, int format)
+{
+	if (scan_try(&scan, "Y"))
+		settings->value[SETTING_FORMAT] = format;
+}
+
+static void read_switch(struct settings *settings, struct scan scan, enum setting setting)
+{
+	if (scan_try(&scan, "Y"))
+		settings->value[setting] = 1;
+	else if (scan_try(&scan, "N"))
+		settings->value[setting] = 0;
+}
+
+void settings_read_header(struct settings *settings, const char *line, size_t length)
+{
+	struct scan scan = scan_text(line, length);
+
+	if (scan_try(&scan, "kernel "))
+		read_kernel(settings, scan);
+	else if (scan_try(&scan, "kvm.eager_page_split="))
+		read_switch(settings, scan, SETTING_EAGER_SPLIT);
+	else if (scan_try(&scan, "kvm.nx_huge_pages="))
+		read_switch(settings, scan, SETTING_NX_HUGE_PAGES);
+	else if (scan_try(&scan, "kvm.mmio_caching="))
+		read_switch(settings, scan, SETTING_MMIO_CACHING);
+	else if (scan_try(&scan, "kvm_amd.npt="))
+		read_format(settings, scan, 0);
+	else if (scan_try(&scan, "kvm_intel.ept="))
+		read_format(settings, scan, 1);
+	else if (scan_try(&scan, "kvm_intel.eptad="))
+		read_switch(settings, scan, SETTING_AD);
+	else if (scan_try(&scan, "kvm_intel.pml="))
+		read_switch(settings, scan, SETTING_PML);
+	/* NPT always has A/D flags and never a log of pages: APM vol. 2, 15.25.5. */
+	if (settings->value[SETTING_FORMAT] == 0) {
+		settings->value[SETTING_AD] = 1;
+		settings->value[SETTING_PML] = 0;
+	}
+}
+
+enum setting settings_join(const struct settings *stated, const struct settings *asked,
+			   struct settings *joined)
+{
+	for (int i = 0; i < SETTING_COUNT; i++) {
+		if (stated->value[i] != SETTING_UNKNOWN && asked->value[i] != SETTING_UNKNOWN &&
+		    stated->value[i] != asked->value[i])
+			return i;
+		joined->value[i] =
+			stated->value[i] != SETTING_UNKNOWN ? stated->value[i] : asked->value[i];
+	}
+	return SETTING_COUNT;
+}
+
+void settings_assume(struct settings *settings, bool assumed[SETTING_COUNT])
+{
+	static const int defaults[SETTING_COUNT] = {
+		[SETTING_BASELINE] = REPLAY_LATEST,
+		[SETTING_FORMAT] = 0,
+		[SETTING_LEVELS] = 4,
+		[SETTING_AD] = 1,
+		[SETTING_PML] = 1,
+		[SETTING_EAGER_SPLIT] = 1,
+		[SETTING_NX_HUGE_PAGES] = 0,
+		[SETTING_MMIO_CACHING] = 1,
+	};
+
+	for (int i = 0; i < SETTING_COUNT; i++) {
+		assumed[i] = settings->value[i] == SETTING_UNKNOWN;
+		if (assumed[i])
+			settings->value[i] = defaults[i];
+	}
+	if (settings->value[SETTING_FORMAT] == 0 || !settings->value[SETTING_AD])
+		settings->value[SETTING_PML] = 0;
+}
