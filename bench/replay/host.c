@@ -59,10 +59,6 @@ static int create_host(struct replay *replay)
 static enum tdp_baseline baseline_of(const struct settings *settings)
 {
 	switch (settings->value[SETTING_BASELINE]) {
-	case REPLAY_5_13:
-		return TDP_BASELINE_5_13;
-	case REPLAY_5_14:
-		return TDP_BASELINE_5_14;
 	case REPLAY_6_1:
 		return TDP_BASELINE_6_1;
 	case REPLAY_6_12:

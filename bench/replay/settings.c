@@ -19,7 +19,7 @@ static const char *const setting_names[SETTING_COUNT] = {
 	[SETTING_MMIO_CACHING] = "mmio-caching",
 };
 
-static const char *const baseline_names[] = {"5.13", "5.14", "6.1", "6.12", "latest", NULL};
+static const char *const baseline_names[] = {"6.1", "6.12", "latest", NULL};
 static const char *const format_names[] = {"npt", "ept", NULL};
 static const char *const level_names[] = {"", "", "", "", "4", "5", NULL};
 static const char *const switch_names[] = {"off", "on", NULL};
@@ -87,11 +87,7 @@ static void read_kernel(struct settings *settings, struct scan scan)
 	minor = scan_dec(&scan);
 	if (scan.failed)
 		return;
-	if (major == 5 && minor == 13)
-		baseline = REPLAY_5_13;
-	else if (major == 5 && minor == 14)
-		baseline = REPLAY_5_14;
-	else if (major == 6 && minor == 1)
+	if (major == 6 && minor == 1)
 		baseline = REPLAY_6_1;
 	else if (major == 6 && minor == 12)
 		baseline = REPLAY_6_12;

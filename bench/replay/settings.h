@@ -24,8 +24,6 @@ enum setting {
 };
 
 enum replay_baseline {
-	REPLAY_5_13,
-	REPLAY_5_14,
 	REPLAY_6_1,
 	REPLAY_6_12,
 	REPLAY_LATEST,
