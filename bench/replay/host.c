@@ -90,6 +90,7 @@ static int create_vm(struct replay *replay)
 	config.format = settings->value[SETTING_FORMAT] ? TDP_EPT : TDP_NPT;
 	config.levels = (unsigned int)settings->value[SETTING_LEVELS];
 	config.baseline = baseline_of(settings);
+	config.l1tf = config.format == TDP_EPT; /* as the emulated CPU of the captures */
 	config.no_ad = !settings->value[SETTING_AD];
 	config.no_mmio_caching = !settings->value[SETTING_MMIO_CACHING];
 	if (disables_slot_zap_all(replay->trace))
