@@ -19,6 +19,12 @@
 #define SMI_HANDLER	  0x38000
 #define SMI_HANDLER_RIP	  0x8000 /* CS base is SMBASE */
 #define INTERNAL_ERROR	  17	 /* KVM_EXIT_INTERNAL_ERROR: the emulator gave up */
+#define NPT_PRESENT	  ((uint64_t)1 << 0)
+#define NPT_RESERVED	  ((uint64_t)1 << 3)
+#define EPT_READ	  ((uint64_t)1 << 0)
+#define EPT_WRITE	  ((uint64_t)1 << 1)
+#define EPT_LINEAR	  ((uint64_t)3 << 7) /* valid, and final */
+#define EPT_LINEAR_TABLE  ((uint64_t)1 << 7)
 #define EFER_MSR_LONG	  0x500
 #define CR0_PROTECTED	  0x11
 #define CR0_PAGING	  ((uint64_t)1 << 31)
@@ -171,19 +177,32 @@ bool guest_needs_feature(struct replay *replay, unsigned int line, unsigned int 
 	return true;
 }
 
+/* What the machine under the trace reports is input, down to its quirks (replay.h). */
+static uint64_t machine_reports(const struct replay *replay, uint64_t code)
+{
+	if (!replay->quirky_machine)
+		return code;
+	if (!replay->settings.value[SETTING_FORMAT])
+		return code & NPT_RESERVED ? code & ~NPT_PRESENT : code;
+	return (code & EPT_LINEAR) == EPT_LINEAR_TABLE && (code & EPT_WRITE) ? code & ~EPT_READ
+									     : code;
+}
+
 static enum step_result handle_fault(struct replay *replay, unsigned int vcpu, unsigned int as_id,
 				     const struct tdp_fault *fault)
 {
 	struct event ours = {.kind = EVENT_MISCONFIG};
 	enum tdp_fault_result result;
+	struct tdp_fault reported = *fault;
 	int err;
 
 	prepare_answer(replay);
 	if (guest_needs_feature(replay, replay_line(replay), as_id, fault->gpa))
 		return STEP_OVER;
+	reported.error_code = machine_reports(replay, fault->error_code);
 	if (fault->misconfig)
 		replay_meet(replay, &ours);
-	err = tdp_vcpu_fault(replay->cpus[vcpu].vcpu, fault, &result);
+	err = tdp_vcpu_fault(replay->cpus[vcpu].vcpu, &reported, &result);
 	if (replay->over)
 		return STEP_OVER;
 	if (err && err != -EFAULT && err != -EHWPOISON)
@@ -365,6 +384,7 @@ void guest_warm(struct replay *replay)
 	struct event warm = {.kind = EVENT_ACCESS, .line = replay_peek(replay)->line};
 
 	replay_take(replay);
+	host_create_late_vcpus(replay);
 	warm.u.access.op = ACCESS_WARM;
 	for (unsigned int i = 0; i < replay->cpu_count && !replay->over; i++) {
 		warm.u.access.vcpu = i;

@@ -100,6 +100,20 @@ static int create_vm(struct replay *replay)
 	return tdp_vm_create(replay->host, &config, &replay->vm);
 }
 
+/* The program makes vCPUs with the VM, or, where it says 0, later: before they warm up. */
+static unsigned int vcpus_of_trace(const struct trace *trace)
+{
+	unsigned int count = 1;
+
+	for (size_t i = 0; i < trace->count; i++) {
+		const struct event *event = &trace->events[i];
+
+		if (event->kind == EVENT_ACCESS && event->u.access.vcpu >= count)
+			count = event->u.access.vcpu + 1;
+	}
+	return count < VCPUS_MAX ? count : VCPUS_MAX;
+}
+
 static int create_vcpus(struct replay *replay, unsigned int count)
 {
 	struct tdp_vcpu_config config = {.size = sizeof(config), .no_tlb = true};
@@ -122,8 +136,8 @@ void host_create_vm(struct replay *replay, const struct event *event)
 		replay_stop(replay, event->line, "software-protected VMs");
 		return;
 	}
-	if (replay->vm || event->u.phase.vcpus == 0 || event->u.phase.vcpus > VCPUS_MAX) {
-		replay_lose(replay, event->line, "one VM with 1 to %d vCPUs can be replayed",
+	if (replay->vm || event->u.phase.vcpus > VCPUS_MAX) {
+		replay_lose(replay, event->line, "one VM with at most %d vCPUs can be replayed",
 			    VCPUS_MAX);
 		return;
 	}
@@ -137,6 +151,17 @@ void host_create_vm(struct replay *replay, const struct event *event)
 		err = create_vcpus(replay, event->u.phase.vcpus);
 	if (err)
 		replay_fail(replay, err, "the VM cannot be made");
+}
+
+void host_create_late_vcpus(struct replay *replay)
+{
+	int err;
+
+	if (!replay->vm || replay->cpu_count)
+		return;
+	err = create_vcpus(replay, vcpus_of_trace(replay->trace));
+	if (err)
+		replay_fail(replay, err, "the vCPUs cannot be made");
 }
 
 /* Destruction may come late, after END, where something else still held the VM. */

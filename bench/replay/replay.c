@@ -53,6 +53,27 @@ static void find_recorded(struct replay *replay)
 	}
 }
 
+/*
+ * An emulator, or hardware: two faults as only hardware reports them, and none as
+ * only the emulators do, say hardware.
+ */
+static bool is_quirky_machine(const struct replay *replay)
+{
+	bool ept = replay->settings.value[SETTING_FORMAT];
+	uint64_t mask = ept ? 0x183 : 0x9, hardware = ept ? 0x83 : 0x9, emulator = ept ? 0x82 : 0x8;
+	unsigned int as_hardware = 0, as_emulator = 0;
+
+	for (size_t i = 0; i < replay->trace->count; i++) {
+		const struct event *event = &replay->trace->events[i];
+
+		if (event->kind != EVENT_PAGE_FAULT)
+			continue;
+		as_hardware += (event->u.page_fault.error_code & mask) == hardware;
+		as_emulator += (event->u.page_fault.error_code & mask) == emulator;
+	}
+	return as_emulator > 0 || as_hardware < 2;
+}
+
 /* KVM writes the state save area of an SMI itself, into a slot without a log. */
 #define GFN_SMRAM_STATE 0x3f
 
@@ -276,6 +297,7 @@ void replay_run(struct replay *replay, const struct trace *trace, const struct s
 	replay->settings = *settings;
 	replay->comparison.names = &replay->names;
 	find_recorded(replay);
+	replay->quirky_machine = is_quirky_machine(replay);
 	while (!replay->over && (event = replay_peek(replay)) != NULL)
 		drive(replay, event);
 	if (replay->comparison.difference_count && replay->ending < ENDING_DIFFERS)

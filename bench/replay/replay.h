@@ -54,6 +54,14 @@ struct replay {
 	struct comparison comparison;
 	/* Kinds that this trace records: the others of ours are not missed in it. */
 	bool recorded[EVENT_KINDS];
+	/*
+	 * The machine is one of the emulators that the captures come from, which report two faults
+	 * otherwise than hardware. QEMU TCG (get_physical_address): a reserved bit without P, where
+	 * an NPT machine reports both (APM vol. 2, 15.25.6). Bochs (access_write_physical of
+	 * paging.cc): an access to a guest table as a write, where an EPT machine with A/D flags
+	 * reports read and write (SDM vol. 3, 29.3.3.2).
+	 */
+	bool quirky_machine;
 	struct parallel *parallel; /* while several vCPUs run at once, else NULL */
 };
 
@@ -85,6 +93,7 @@ void sink_event(void *context, const struct tdp_trace_event *event);
 
 /* host.c: input that is no guest access. */
 void host_create_vm(struct replay *replay, const struct event *event);
+void host_create_late_vcpus(struct replay *replay);
 void host_destroy_vm(struct replay *replay);
 /* True, and the replay stopped, if the call needs what is not there. */
 bool host_region_needs_feature(struct replay *replay, const struct event *event);
