@@ -19,8 +19,6 @@
 #define SMI_HANDLER	  0x38000
 #define SMI_HANDLER_RIP	  0x8000 /* CS base is SMBASE */
 #define INTERNAL_ERROR	  17	 /* KVM_EXIT_INTERNAL_ERROR: the emulator gave up */
-#define NPT_PRESENT	  ((uint64_t)1 << 0)
-#define NPT_RESERVED	  ((uint64_t)1 << 3)
 #define EPT_READ	  ((uint64_t)1 << 0)
 #define EPT_WRITE	  ((uint64_t)1 << 1)
 #define EPT_LINEAR	  ((uint64_t)3 << 7) /* valid, and final */
@@ -180,10 +178,8 @@ bool guest_needs_feature(struct replay *replay, unsigned int line, unsigned int 
 /* What the machine under the trace reports is input, down to its quirks (replay.h). */
 static uint64_t machine_reports(const struct replay *replay, uint64_t code)
 {
-	if (!replay->quirky_machine)
+	if (!replay->quirky_machine || !replay->settings.value[SETTING_FORMAT])
 		return code;
-	if (!replay->settings.value[SETTING_FORMAT])
-		return code & NPT_RESERVED ? code & ~NPT_PRESENT : code;
 	return (code & EPT_LINEAR) == EPT_LINEAR_TABLE && (code & EPT_WRITE) ? code & ~EPT_READ
 									     : code;
 }

@@ -91,6 +91,7 @@ static int create_vm(struct replay *replay)
 	config.levels = (unsigned int)settings->value[SETTING_LEVELS];
 	config.baseline = baseline_of(settings);
 	config.l1tf = config.format == TDP_EPT; /* as the emulated CPU of the captures */
+	config.reserved_not_present = replay->quirky_machine && config.format == TDP_NPT;
 	config.no_ad = !settings->value[SETTING_AD];
 	config.no_mmio_caching = !settings->value[SETTING_MMIO_CACHING];
 	if (disables_slot_zap_all(replay->trace))
