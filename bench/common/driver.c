@@ -1,0 +1,230 @@
+/*
+ * Iterations of the runs that --vary compares take turns, so that a drift of the
+ * machine meets all of them alike. Of a run's iterations the median is reported
+ * whole, with its counters, so that its numbers belong together.
+ */
+#include "common/driver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/interrupt.h"
+#include "common/status.h"
+#include "common/trace_file.h"
+
+/* A run and its iterations so far, one after the other. */
+struct run {
+	void *options;
+	unsigned int iterations; /* asked for */
+	unsigned int count;	 /* made */
+	struct measurement *measurements;
+};
+
+struct session {
+	const struct driver *driver;
+	struct cli cli;
+	struct run *runs; /* cli.runs of them */
+	struct driver_tools tools;
+	struct trace_file trace;
+};
+
+static double seconds_of(const struct measurement *measurement)
+{
+	return measurement->phase_count ? measurement->phases[0].seconds : 0;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	double x = seconds_of(a), y = seconds_of(b);
+
+	return x < y ? -1 : x > y;
+}
+
+static int measure_once(struct session *session, struct run *run)
+{
+	struct measurement *grown = reallocarray(run->measurements, run->count + 1, sizeof(*grown));
+	int err;
+
+	if (!grown)
+		return -ENOMEM;
+	run->measurements = grown;
+	grown[run->count] = (struct measurement){0};
+	err = session->driver->measure(run->options, &session->tools, &grown[run->count]);
+	if (err)
+		return err;
+	/* What was interrupted counts only where there is nothing else. */
+	if (!grown[run->count].interrupted || run->count == 0)
+		run->count++;
+	return 0;
+}
+
+static int measure_all(struct session *session)
+{
+	unsigned int most = 0;
+
+	for (size_t i = 0; i < session->cli.runs; i++)
+		if (session->runs[i].iterations > most)
+			most = session->runs[i].iterations;
+	for (unsigned int round = 0; round < most; round++) {
+		for (size_t i = 0; i < session->cli.runs; i++) {
+			int err = 0;
+
+			if (tdp_flag_raised(session->tools.stop))
+				return 0;
+			if (round < session->runs[i].iterations)
+				err = measure_once(session, &session->runs[i]);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* The lower median is an iteration that took place. `seconds` is for the caller to free. */
+static int summarise(struct run *run, struct report_run *summary)
+{
+	*summary = (struct report_run){.options = run->options, .iterations = run->count};
+	summary->seconds = calloc(run->count + 1, sizeof(*summary->seconds));
+	if (!summary->seconds)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < run->count; i++) {
+		summary->seconds[i] = seconds_of(&run->measurements[i]);
+		summary->violations += run->measurements[i].violations;
+		summary->failures += run->measurements[i].failure_count;
+	}
+	if (!run->count)
+		return 0;
+	qsort(run->measurements, run->count, sizeof(*run->measurements), by_time);
+	summary->median = run->measurements[(run->count - 1) / 2];
+	return 0;
+}
+
+static int report(struct session *session, bool *failed)
+{
+	struct report report = {.tool = session->driver->name,
+				.cli = &session->cli,
+				.count = session->cli.runs,
+				.interrupted = tdp_flag_raised(session->tools.stop)};
+	int err = 0;
+
+	report.runs = calloc(report.count, sizeof(*report.runs));
+	if (!report.runs)
+		return -ENOMEM;
+	for (size_t i = 0; !err && i < report.count; i++) {
+		err = summarise(&session->runs[i], &report.runs[i]);
+		*failed |= report.runs[i].violations || report.runs[i].failures;
+	}
+	if (!err && report_print(&report)) {
+		err = errno ? -errno : -EIO;
+		complain("cannot write the result: %s", strerror(-err));
+	}
+	for (size_t i = 0; i < report.count; i++)
+		free(report.runs[i].seconds);
+	free(report.runs);
+	return err;
+}
+
+static enum status status_of(int err)
+{
+	return err == -EINVAL || err == -EOPNOTSUPP ? STATUS_USAGE : STATUS_FAILED;
+}
+
+static enum status run_session(struct session *session)
+{
+	bool failed = false;
+	int err = measure_all(session);
+
+	if (err)
+		return status_of(err);
+	if (report(session, &failed))
+		return STATUS_FAILED;
+	if (failed)
+		return STATUS_FAILED;
+	return tdp_flag_raised(session->tools.stop) ? STATUS_INTERRUPTED : STATUS_DONE;
+}
+
+/* Virtual time is another build of the driver and the library. */
+static enum status check_clock(const struct session *session)
+{
+	for (size_t i = 0; i < session->cli.runs; i++) {
+		const struct guest_options *guest = session->runs[i].options;
+
+		if (guest->clock == GUEST_CLOCK_VIRTUAL) {
+			complain(
+				"--clock virtual needs the virtual engine, which is not there yet");
+			return STATUS_MISSING;
+		}
+	}
+	return STATUS_DONE;
+}
+
+static int split_runs(struct session *session, void *options)
+{
+	session->runs = calloc(session->cli.runs, sizeof(*session->runs));
+	if (!session->runs)
+		return -ENOMEM;
+	for (size_t i = 0; i < session->cli.runs; i++) {
+		const struct guest_options *guest;
+
+		session->runs[i].options = (char *)options + i * session->cli.options_bytes;
+		guest = session->runs[i].options;
+		session->runs[i].iterations = guest->iterations;
+	}
+	return 0;
+}
+
+static int open_tools(struct session *session)
+{
+	int err = tdp_flag_create(&session->tools.stop);
+
+	if (!err)
+		err = interrupt_catch(session->tools.stop);
+	if (err || !session->cli.trace)
+		return err;
+	err = trace_file_open(&session->trace, session->cli.trace);
+	if (err)
+		return err;
+	session->tools.trace = trace_file_sink;
+	session->tools.trace_context = &session->trace;
+	return 0;
+}
+
+/* STATUS_FAILED if the trace could not be written. */
+static enum status close_tools(struct session *session, enum status status)
+{
+	if (session->trace.file && trace_file_close(&session->trace) && status == STATUS_DONE)
+		status = STATUS_FAILED;
+	interrupt_release();
+	tdp_flag_destroy(session->tools.stop);
+	return status;
+}
+
+int driver_main(const struct driver *driver, int argc, char **argv)
+{
+	struct session session = {
+		.driver = driver,
+		.cli = {.doc = driver->doc,
+			.tables = driver->tables,
+			.tables_count = driver->tables_count,
+			.settle = driver->settle,
+			.options_bytes = driver->options_bytes},
+	};
+	enum status status = STATUS_FAILED;
+	void *options;
+
+	cli_parse(&session.cli, argc, argv, driver->defaults, &options);
+	if (split_runs(&session, options) == 0)
+		status = check_clock(&session);
+	if (status == STATUS_DONE) {
+		status = open_tools(&session) ? STATUS_USAGE : run_session(&session);
+		status = close_tools(&session, status);
+	}
+	for (size_t i = 0; session.runs && i < session.cli.runs; i++)
+		free(session.runs[i].measurements);
+	free(session.runs);
+	free(options);
+	cli_fini(&session.cli);
+	return status;
+}

@@ -1,0 +1,150 @@
+#include "common/guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/status.h"
+
+#define GIGA ((uint64_t)1 << 30)
+
+static void report(void *context, const char *sentence)
+{
+	(void)context;
+	complain("%s", sentence);
+}
+
+static int make_host(struct guest *guest)
+{
+	const struct guest_options *options = &guest->options;
+	struct tdp_host_config config = {
+		/* A spare gigabyte: what the backings round up must fit as well. */
+		.memory_bytes = (options->guest_memory / GIGA + 2) * GIGA,
+		.check = options->check,
+		.allocator = allocator_hook(&guest->allocator),
+		.report = report,
+	};
+
+	int err = tdp_host_create(&config, &guest->host);
+
+	/* More than this machine can show: no other attempt will fare better. */
+	return err == -ENOMEM ? -EOPNOTSUPP : err;
+}
+
+static int make_memory(struct guest *guest)
+{
+	const struct guest_options *options = &guest->options;
+	struct tdp_anon_config config = {
+		.bytes = options->guest_memory,
+		.page = options->backing,
+		.policy = options->allocate,
+	};
+
+	return tdp_anon_create(guest->host, &config, &guest->memory);
+}
+
+static int make_vm(struct guest *guest, tdp_trace_sink trace, void *trace_context)
+{
+	const struct guest_options *options = &guest->options;
+	struct tdp_vm_config config = {
+		.format = options->format,
+		.levels = options->levels,
+		.baseline = options->baseline,
+		.policy = options->policy,
+		.check = options->check,
+		.trace = trace,
+		.trace_context = trace_context,
+	};
+	int err = tdp_vm_create(guest->host, &config, &guest->vm);
+
+	if (!err)
+		tdp_vm_policy(guest->vm, &guest->options.policy);
+	return err;
+}
+
+/* Slots side by side, as even as whole backing pages allow. */
+static int make_slots(struct guest *guest)
+{
+	const struct guest_options *options = &guest->options;
+	const struct tdp_backing *backing = tdp_anon_backing(guest->memory);
+	uint64_t page = tdp_level_bytes(options->backing);
+	uint64_t left = options->guest_memory / page, begin = 0;
+
+	for (unsigned int i = 0; i < options->slots; i++) {
+		uint64_t pages = left / (options->slots - i);
+		struct tdp_memslot slot = {
+			.id = i + 1,
+			.gfn = tdp_gfn((GUEST_BASE + begin * page) >> TDP_PAGE_SHIFT),
+			.pages = pages * (page >> TDP_PAGE_SHIFT),
+			.backing = backing,
+			.hva = backing->hva + begin * page,
+		};
+		int err = tdp_vm_set_memslot(guest->vm, &slot);
+
+		if (err)
+			return err;
+		begin += pages;
+		left -= pages;
+	}
+	return 0;
+}
+
+static int make_vcpus(struct guest *guest)
+{
+	guest->vcpus = calloc(guest->options.vcpus, sizeof(*guest->vcpus));
+	if (!guest->vcpus)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < guest->options.vcpus; i++) {
+		int err = tdp_vcpu_create(guest->vm, NULL, &guest->vcpus[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int guest_init(struct guest *guest, const struct guest_options *options, tdp_trace_sink trace,
+	       void *trace_context)
+{
+	const char *what;
+	int err;
+
+	*guest = (struct guest){.options = *options};
+	allocator_init(&guest->allocator);
+	what = "the host";
+	err = make_host(guest);
+	if (err)
+		goto fail;
+	what = "the guest's memory";
+	err = make_memory(guest);
+	if (err)
+		goto fail;
+	guest->resident_before = resident_bytes();
+	what = "the VM";
+	err = make_vm(guest, trace, trace_context);
+	if (err)
+		goto fail;
+	what = "the memory slots";
+	err = make_slots(guest);
+	if (err)
+		goto fail;
+	what = "the vCPUs";
+	err = make_vcpus(guest);
+	if (err)
+		goto fail;
+	return 0;
+fail:
+	complain("cannot make %s: %s", what, strerror(-err));
+	guest_fini(guest);
+	return err;
+}
+
+void guest_fini(struct guest *guest)
+{
+	free(guest->vcpus);
+	tdp_vm_destroy(guest->vm);
+	tdp_anon_destroy(guest->memory);
+	tdp_host_destroy(guest->host);
+	allocator_fini(&guest->allocator);
+	*guest = (struct guest){0};
+}

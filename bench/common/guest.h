@@ -1,0 +1,93 @@
+/*
+ * The guest that a driver measures: its parameters, and the host, VM, memory
+ * slots and vCPUs made from them.
+ *
+ * Memory begins at 4 GiB, where no PC has holes, and is divided evenly into
+ * slots. vCPU i owns the bytes [i * bytes, (i + 1) * bytes) of it, or with
+ * overlap everybody owns the first `bytes`.
+ */
+#ifndef BENCH_GUEST_H
+#define BENCH_GUEST_H
+
+#include <tdpsim/tdpsim.h>
+
+#include "common/allocator.h"
+#include "common/parameter.h"
+
+#define GUEST_VCPUS_MOST 4096 /* KVM_MAX_VCPUS */
+#define GUEST_BASE	 ((uint64_t)4 << 30)
+
+enum guest_order {
+	GUEST_SEQUENTIAL,
+	GUEST_RANDOM,
+};
+
+enum guest_clock {
+	GUEST_CLOCK_REAL,
+	GUEST_CLOCK_VIRTUAL,
+};
+
+struct guest_options {
+	unsigned int vcpus;
+	uint64_t bytes;		/* of each vCPU */
+	uint64_t guest_memory;	/* 0: as much as the vCPUs have */
+	enum tdp_level backing; /* size of the host's pages */
+	enum tdp_anon_policy allocate;
+	enum tdp_format format;
+	unsigned int levels;
+	enum guest_order order;
+	bool overlap;
+	unsigned int slots; /* 0: as few as KVM's largest slot allows */
+	unsigned int write_percent;
+	const char *pin; /* list of CPUs, or NULL */
+	enum tdp_baseline baseline;
+	struct tdp_policy policy;
+	unsigned int iterations;
+	enum guest_clock clock;
+	const char *machine; /* of virtual time, or NULL */
+	uint64_t seed;
+	bool check;
+};
+
+/* What --help promises. */
+#define GUEST_DEFAULTS                                                                             \
+	{                                                                                          \
+		.vcpus = 1, .bytes = (uint64_t)1 << 30, .backing = TDP_4K, .levels = 4,            \
+		.write_percent = 100, .iterations = 1, .seed = 1                                   \
+	}
+
+/* The tables, for a driver whose options begin with a struct guest_options. */
+extern const struct parameters guest_parameters;
+extern const struct parameters policy_parameters;
+
+/*
+ * Fills in what depends on other options. False, and a sentence in `why`, if they
+ * contradict each other or ask for more than the address widths hold.
+ */
+bool guest_options_settle(struct guest_options *options, char *why, size_t size);
+
+/* Backing pages that vCPU `i` owns: the first one's address, and how many. */
+uint64_t guest_vcpu_address(const struct guest_options *options, unsigned int i);
+uint64_t guest_vcpu_pages(const struct guest_options *options);
+/* Distinct backing pages that all vCPUs together own. */
+uint64_t guest_distinct_pages(const struct guest_options *options);
+
+struct guest {
+	struct guest_options options; /* as used */
+	struct allocator allocator;
+	struct tdp_host *host;
+	struct tdp_anon *memory;
+	struct tdp_vm *vm;
+	struct tdp_vcpu **vcpus;  /* options.vcpus of them */
+	uint64_t resident_before; /* the process's resident bytes before the VM was made */
+};
+
+/*
+ * Makes all of it. 0 or a negative errno; then the reason has been printed and
+ * nothing is left. `trace` may be NULL. guest_fini() ends it.
+ */
+int guest_init(struct guest *guest, const struct guest_options *options, tdp_trace_sink trace,
+	       void *trace_context);
+void guest_fini(struct guest *guest);
+
+#endif

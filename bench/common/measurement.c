@@ -1,0 +1,73 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "common/report.h"
+#include "common/status.h"
+
+void measurement_phase(struct measurement *measurement, struct phase phase)
+{
+	if (measurement->phase_count < PHASES)
+		measurement->phases[measurement->phase_count++] = phase;
+}
+
+void measurement_fail(struct measurement *measurement, const char *format, ...)
+{
+	char sentence[sizeof(measurement->failures[0])];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	complain("check failed: %s", sentence);
+	if (measurement->failure_count < FAILURES)
+		snprintf(measurement->failures[measurement->failure_count], sizeof(sentence), "%s",
+			 sentence);
+	measurement->failure_count++;
+}
+
+struct violations {
+	unsigned int shown;
+};
+
+static void show_violation(void *context, enum tdp_invariant invariant, const char *sentence)
+{
+	struct violations *violations = context;
+
+	if (violations->shown++ < 20)
+		complain("violation (%s): %s", tdp_invariant_name(invariant), sentence);
+}
+
+void measurement_take(struct measurement *measurement, const struct guest *guest)
+{
+	struct violations violations = {0};
+	struct tdp_host_usage usage;
+
+	measurement->resident_bytes = (int64_t)(resident_bytes() - guest->resident_before);
+	tdp_vm_stats(guest->vm, &measurement->stats);
+	tdp_host_usage(guest->host, &usage);
+	measurement->table_bytes = usage.table_frames * TDP_PAGE_SIZE;
+	if (!allocator_bytes(&guest->allocator, &measurement->metadata_bytes))
+		measurement->metadata_bytes = usage.metadata_bytes;
+	if (!guest->options.check)
+		return;
+	measurement->checked = true;
+	measurement->violations = tdp_vm_check(guest->vm, show_violation, &violations);
+}
+
+void measurement_verify(struct measurement *measurement)
+{
+	const struct tdp_stats *stats = &measurement->stats;
+	uint64_t faults = 0, results = stats->pf_fixed + stats->pf_spurious + stats->pf_emulate +
+				       stats->retries + stats->errors;
+
+	if (stats->pf_taken != results)
+		measurement_fail(measurement,
+				 "%" PRIu64 " faults were taken, but %" PRIu64 " have a result",
+				 stats->pf_taken, results);
+	for (size_t i = 0; i < measurement->phase_count; i++)
+		faults += measurement->phases[i].faults;
+	if (stats->pf_taken != faults)
+		measurement_fail(measurement, "the phases took %" PRIu64 " faults, the VM %" PRIu64,
+				 faults, stats->pf_taken);
+}
