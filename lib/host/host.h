@@ -81,7 +81,9 @@ static inline bool host_has_frame(const struct tdp_host *host, tdp_pfn_t pfn)
 /* Asks the fail hook. Everything that can run out asks first. */
 static inline bool host_refuses(const struct tdp_host *host, enum tdp_allocation allocation)
 {
-	return host->config.fail && host->config.fail(host->config.fail_context, allocation);
+	bool (*refuse)(void *, enum tdp_allocation) = host->config.fail;
+
+	return refuse && refuse(host->config.fail_context, allocation);
 }
 
 /* Zeroed memory of the library's own; NULL if refused. Sizes must match at release. */
