@@ -151,7 +151,7 @@ TDP_API const struct tdp_backing *tdp_anon_backing(const struct tdp_anon *anon);
 /**
  * Gives the pages of [offset, offset + bytes) back to the host, as
  * madvise(MADV_DONTNEED) does: tells the notifiers, then frees the frames. The
- * next touch gets fresh ones.
+ * next touch gets fresh ones; what they hold is undefined, not zero.
  *
  * -EINVAL  not aligned to the page size, or outside
  */
@@ -165,6 +165,7 @@ TDP_API uint64_t tdp_anon_touched(const struct tdp_anon *anon);
  * change (begin) and has changed (end), as mmu_notifier_invalidate_range_start
  * and _end do. For scripted backings; tdp_anon_discard() does it itself. Pairs
  * may nest and overlap. Begin returns when nothing maps the range any more.
+ * While a pair is open no VM can be created: tdp_vm_create() waits for the end.
  */
 TDP_API void tdp_host_invalidate_begin(struct tdp_host *host, uint64_t start, uint64_t end);
 TDP_API void tdp_host_invalidate_end(struct tdp_host *host, uint64_t start, uint64_t end);
