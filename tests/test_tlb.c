@@ -158,8 +158,14 @@ static void a_full_set_gives_up_one_entry_and_keeps_the_newest(void **state)
 	struct tlb *tlb = empty_tlb(state);
 
 	for (uint64_t i = 0; i < TLB_WAYS + 3; i++) {
-		insert(tlb, 7 + i * TLB_SETS, i, 5, READS);
-		assert_non_null(tlb_lookup(tlb, 5, (7 + i * TLB_SETS) << 12, TDP_READ, true));
+		uint64_t page = 7 + i * TLB_SETS;
+		const struct tlb_entry *entry;
+
+		assert_null(tlb_lookup(tlb, 5, page << 12, TDP_READ, true));
+		insert(tlb, page, i, 5, READS);
+		entry = tlb_lookup(tlb, 5, page << 12, TDP_READ, true);
+		assert_non_null(entry);
+		assert_int_equal(entry->pfn.n, i);
 		assert_int_equal(entry_count(tlb), i < TLB_WAYS ? i + 1 : TLB_WAYS);
 	}
 }
@@ -345,12 +351,17 @@ static void each_table_is_remembered_for_all_that_it_maps(void **state)
 		struct tdp_walk_result result;
 
 		raw_map(cached.raw, neighbour, 1, cached.raw->buffer.n + 9);
+		*raw_data_entry(cached.raw, 4) &= ~EPT_W;
 		result = walk_cached(&cached, cached.raw->data, TDP_READ);
 		assert_int_equal(result.outcome, TDP_WALK_DONE);
 		*raw_data_entry(cached.raw, level + 1) = 0;
 		result = walk_cached(&cached, neighbour, TDP_READ);
 		assert_int_equal(result.outcome, TDP_WALK_DONE);
 		assert_int_equal(result.pfn.n, cached.raw->buffer.n + 9);
+		/* Twice removed, the upper entry's missing right still counts. */
+		result = walk_cached(&cached, neighbour, TDP_WRITE);
+		assert_int_equal(result.outcome, TDP_WALK_VIOLATION);
+		assert_int_equal(result.entry_level, 1);
 		tlb_flush(cached.tlb);
 		result = walk_cached(&cached, neighbour, TDP_READ);
 		assert_int_equal(result.outcome, TDP_WALK_VIOLATION);
@@ -420,6 +431,8 @@ static void regions_and_roots_do_not_answer_for_each_other(void **state)
 			assert_int_equal(result.pfn.n, raw->buffer.n + (i & 1 ? level : 0));
 		}
 	}
+	result = walk_cached(&cached, raw->data, TDP_READ);
+	assert_int_equal(result.outcome, TDP_WALK_DONE);
 	raw->root = tdp_pfn(raw->next++);
 	memset(tdp_host_frame(raw->host, raw->root), 0, TDP_PAGE_SIZE);
 	result = walk_cached(&cached, raw->data, TDP_READ);

@@ -143,22 +143,25 @@ static void each_right_at_each_level_gives_what_the_hardware_gives(void **state)
 	}
 }
 
-static void one_row_of_the_user_execute_bit_without_mbec_is_not_present(void **state)
+static void the_user_execute_bit_alone_without_mbec_is_not_present(void **state)
 {
 	struct tdp_walk_config config = plain;
 	struct tdp_walk_result result;
 
-	config.execute_only = true;
-	raw_build(*state, &config, 1);
-	raw_build_guest(*state, TDP_PAGING_LONG, 1);
-	for (unsigned int level = 1; level <= 4; level++) {
-		uint64_t *entry = raw_data_entry(*state, level);
-		uint64_t whole = *entry;
+	for (int execute_only = 0; execute_only < 2; execute_only++) {
+		config.execute_only = execute_only;
+		raw_build(*state, &config, 1);
+		raw_build_guest(*state, TDP_PAGING_LONG, 1);
+		for (unsigned int level = 1; level <= 4; level++) {
+			uint64_t *entry = raw_data_entry(*state, level);
+			uint64_t whole = *entry;
 
-		*entry = (whole & ~EPT_RIGHTS) | EPT_XU;
-		result = raw_access(*state, RAW_FETCH_USER);
-		expect(&result, FETCH | FINAL);
-		*entry = whole;
+			*entry = (whole & ~EPT_RIGHTS) | EPT_XU;
+			result = raw_access(*state, RAW_FETCH_USER);
+			expect(&result, FETCH | FINAL);
+			assert_int_equal(result.entry_level, level);
+			*entry = whole;
+		}
 	}
 }
 
@@ -266,6 +269,7 @@ static void an_address_wider_than_the_walk_is_a_violation_without_rights(void **
 		expect(&result, WR | FINAL);
 		assert_int_equal(result.gpa, raw->data | BIT(bit));
 		assert_int_equal(result.entry_level, 0);
+		assert_false(result.ve_convertible);
 	}
 	config.levels = 5;
 	raw_build(raw, &config, 1);
@@ -306,6 +310,11 @@ static void without_a_linear_address_bits_7_and_8_are_clear(void **state)
 	*raw_data_entry(raw, 1) = EPT_R | EPT_WB;
 	request.address = raw->data;
 	assert_int_equal(tdp_walk_gpa(raw->host, &config, raw->root, &request, &result), 0);
+	expect(&result, WR | PR);
+	raw_build_guest(raw, TDP_PAGING_LONG, 1);
+	request.address = RAW_LINEAR;
+	assert_int_equal(tdp_walk(raw->host, &config, raw->root, &raw->paging, &request, &result),
+			 0);
 	expect(&result, WR | PR);
 }
 
@@ -443,7 +452,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_right_at_each_level_gives_what_the_hardware_gives),
-		cmocka_unit_test(one_row_of_the_user_execute_bit_without_mbec_is_not_present),
+		cmocka_unit_test(the_user_execute_bit_alone_without_mbec_is_not_present),
 		cmocka_unit_test(rights_of_different_levels_are_taken_together),
 		cmocka_unit_test(
 			a_misconfigured_upper_entry_wins_over_a_lower_one_that_is_not_present),

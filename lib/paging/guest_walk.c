@@ -318,11 +318,9 @@ static bool take_linear(struct guest_walk *walk)
 	unsigned int unused = walk->top == TDP_LEVEL_5 ? 64 - 57 : 64 - 48;
 	uint64_t linear = walk->request->address;
 
-	if (is_32bit(walk)) {
-		walk->linear = linear & 0xffffffff;
-		return true;
-	}
 	walk->linear = linear;
+	if (is_32bit(walk))
+		return true; /* no index and no offset reaches beyond bit 31 */
 	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
 }
 

@@ -30,21 +30,18 @@ void tlb_flush(struct tlb *tlb)
 		forget_all(tlb);
 }
 
-/* The page's own entry first, or there would be two; then a free one; then by turns. */
+/*
+ * The page's own entry first, or there would be two; else the ways take turns,
+ * which fills what a flush has emptied before it evicts.
+ */
 static struct tlb_entry *choose_entry(struct tlb *tlb, uint64_t page, uint64_t root)
 {
 	struct tlb_entry *set = tlb->entries[page & (TLB_SETS - 1)];
 	uint8_t *victim = &tlb->victim[page & (TLB_SETS - 1)];
-	struct tlb_entry *free = NULL;
 
-	for (unsigned int way = 0; way < TLB_WAYS; way++) {
-		if (set[way].epoch != tlb->epoch)
-			free = &set[way];
-		else if (set[way].page == page && set[way].root == root)
+	for (unsigned int way = 0; way < TLB_WAYS; way++)
+		if (set[way].epoch == tlb->epoch && set[way].page == page && set[way].root == root)
 			return &set[way];
-	}
-	if (free)
-		return free;
 	*victim = (uint8_t)((*victim + 1) % TLB_WAYS);
 	return &set[*victim];
 }
