@@ -1,6 +1,6 @@
 /*
  * What only an engine of real threads can promise: a pinned actor runs where it
- * was told to, as the kernel reports it.
+ * was told to, as the kernel reports it, and who waits uses no processor.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,10 +56,38 @@ static void a_pinned_actor_keeps_to_its_cpu(void **state)
 	assert_true(runs > 0);
 }
 
+/* Actor 0 works while the other one waits for it. */
+static int work_or_wait(struct tdp_actor *self, void *arg)
+{
+	struct tdp_barrier *barrier = arg;
+	uint64_t began, used;
+
+	tdp_barrier_wait(barrier);
+	began = tdp_clock_cpu_now();
+	while (tdp_actor_index(self) == 0 && tdp_clock_cpu_now() - began < 20000000)
+		continue;
+	tdp_barrier_wait(barrier);
+	used = tdp_clock_cpu_now() - began;
+	return (used >= 20000000) == (tdp_actor_index(self) == 0) ? 0 : -1;
+}
+
+static void only_work_is_counted_as_an_actors_cpu_time(void **state)
+{
+	struct tdp_actor_config actors[2] = {{.body = work_or_wait}, {.body = work_or_wait}};
+	struct tdp_barrier *barrier;
+
+	(void)state;
+	assert_int_equal(tdp_barrier_create(2, &barrier), 0);
+	actors[0].arg = actors[1].arg = barrier;
+	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	tdp_barrier_destroy(barrier);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pinned_actor_keeps_to_its_cpu),
+		cmocka_unit_test(only_work_is_counted_as_an_actors_cpu_time),
 	};
 
 	return cmocka_run_group_tests_name("platform/native/actor", tests, NULL, NULL);
