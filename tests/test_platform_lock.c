@@ -1,7 +1,6 @@
 /*
- * Locks: who is kept out, who may come in together, and that nobody is kept out for
- * ever. What depends on time has a deadline that only a broken lock reaches: an
- * actor that waits in vain returns a verdict, so nothing here hangs.
+ * The reader-writer lock: who is kept out, who may come in together, and that nobody
+ * is kept out for ever.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +10,9 @@
 #include <tdpsim/run.h>
 
 #include "platform/lock.h"
+#include "support/deadline.h"
 
-#define ACTORS_MAX  128
-#define DEADLINE_NS 1500000000ull
-#define MOMENT_NS   5000000ull /* long enough for a waiter to be parked */
+#define ACTORS_MAX 128
 
 enum verdict {
 	AS_PROMISED,
@@ -34,8 +32,6 @@ static const enum rwlock_kind sharing_kinds[] = {RWLOCK_SHARED, RWLOCK_PERCPU};
 /* What the actors of one test share; each test says what its numbers mean. */
 struct arena {
 	struct rwlock lock;
-	struct mutex mutex;
-	struct spinlock spinlock;
 	unsigned int turns;	     /* of each actor */
 	uint64_t first, second;	     /* equal unless a writer is inside; under the lock */
 	atomic_u32 inside, finished; /* counted by all */
@@ -48,8 +44,6 @@ struct arena {
 static void arena_init(struct arena *arena, enum rwlock_kind kind)
 {
 	rwlock_init(&arena->lock, kind);
-	mutex_init(&arena->mutex);
-	spinlock_init(&arena->spinlock);
 	arena->turns = 0;
 	arena->first = arena->second = 0;
 	u32_init(&arena->inside, 0);
@@ -85,39 +79,24 @@ static int verdict(enum verdict verdict)
 	return -(int)verdict;
 }
 
-static bool reached(const atomic_u32 *word, uint32_t value, uint64_t within)
+static bool contended(const struct rwlock *lock)
 {
-	uint64_t end = tdp_clock_now() + within;
-	unsigned int rounds = 0;
+	struct deadline deadline = deadline_begin();
 
-	while (u32_load_acquire(word) < value) {
-		if (tdp_clock_now() > end)
+	while (!rwlock_contended(lock))
+		if (!deadline_wait(&deadline))
 			return false;
-		tdp_pause(&rounds);
-	}
 	return true;
 }
 
-static bool contended(const struct rwlock *lock, uint64_t within)
+static bool writers_wait(const struct rwlock *lock)
 {
-	uint64_t end = tdp_clock_now() + within;
-	unsigned int rounds = 0;
+	struct deadline deadline = deadline_begin();
 
-	while (!rwlock_contended(lock)) {
-		if (tdp_clock_now() > end)
+	while (!mutex_contended(&lock->writers))
+		if (!deadline_wait(&deadline))
 			return false;
-		tdp_pause(&rounds);
-	}
 	return true;
-}
-
-static void let_a_moment_pass(void)
-{
-	uint64_t end = tdp_clock_now() + MOMENT_NS;
-	unsigned int rounds = 0;
-
-	while (tdp_clock_now() < end)
-		tdp_pause(&rounds);
 }
 
 static void take_place(struct arena *arena, const struct tdp_actor *self)
@@ -217,7 +196,7 @@ static int meet_inside(struct tdp_actor *self, void *arg)
 
 	rwlock_read_lock(&arena->lock, reader);
 	u32_add_acq_rel(&arena->inside, 1);
-	met = reached(&arena->inside, 3, arena->turns);
+	met = reached(&arena->inside, 3);
 	rwlock_read_unlock(&arena->lock, reader);
 	reader_done(arena, reader);
 	return verdict(met ? AS_PROMISED : CAME_TOO_LATE);
@@ -231,7 +210,6 @@ static void readers_are_inside_together(void **state)
 	FOR_EACH(kind, sharing_kinds)
 	{
 		arena_init(&arena, *kind);
-		arena.turns = DEADLINE_NS;
 		RUN(&arena, 3, meet_inside);
 	}
 }
@@ -266,11 +244,11 @@ static int read_until_a_writer_waits(struct tdp_actor *self, void *arg)
 	struct arena *arena = arg;
 	bool quiet, waited;
 
-	reached(&arena->prepared, 3, DEADLINE_NS);
+	reached(&arena->prepared, 3);
 	rwlock_read_lock(&arena->lock, reader);
 	quiet = !rwlock_contended(&arena->lock);
 	u32_store_release(&arena->stage, 1);
-	waited = contended(&arena->lock, DEADLINE_NS);
+	waited = contended(&arena->lock);
 	u32_store_release(&arena->stage, 2);
 	let_a_moment_pass();
 	take_place(arena, self);
@@ -282,7 +260,7 @@ static int read_until_a_writer_waits(struct tdp_actor *self, void *arg)
 static int write_when_told(struct tdp_actor *self, void *arg)
 {
 	struct arena *arena = arg;
-	bool told = reached(&arena->stage, 1, DEADLINE_NS);
+	bool told = reached(&arena->stage, 1);
 
 	rwlock_write_lock(&arena->lock);
 	take_place(arena, self);
@@ -294,7 +272,7 @@ static int read_behind_the_writer(struct tdp_actor *self, void *arg)
 {
 	struct rwlock_reader own, *reader = reader_of(self, arg, &own);
 	struct arena *arena = arg;
-	bool told = reached(&arena->stage, 2, DEADLINE_NS);
+	bool told = reached(&arena->stage, 2);
 
 	rwlock_read_lock(&arena->lock, reader);
 	take_place(arena, self);
@@ -323,27 +301,25 @@ static void a_waiting_writer_stops_new_readers(void **state)
 /* Holds the lock as a writer until a reader and a second writer have waited for a while. */
 static int write_until_both_wait(struct tdp_actor *self, void *arg)
 {
-	uint64_t end = tdp_clock_now() + DEADLINE_NS;
 	struct arena *arena = arg;
-	bool quiet, reader_waits;
+	bool quiet, waited;
 
-	reached(&arena->prepared, 1, DEADLINE_NS);
+	reached(&arena->prepared, 1);
 	rwlock_write_lock(&arena->lock);
 	quiet = !rwlock_contended(&arena->lock);
 	u32_store_release(&arena->stage, 2);
-	reader_waits = contended(&arena->lock, DEADLINE_NS);
+	waited = contended(&arena->lock);
 	u32_store_release(&arena->stage, 3);
-	while (!mutex_contended(&arena->lock.writers) && tdp_clock_now() < end)
-		let_a_moment_pass();
+	waited &= writers_wait(&arena->lock);
 	take_place(arena, self);
 	rwlock_write_unlock(&arena->lock);
-	return verdict(quiet && reader_waits ? AS_PROMISED : WRONG_ANSWER);
+	return verdict(quiet && waited ? AS_PROMISED : WRONG_ANSWER);
 }
 
 static int write_last(struct tdp_actor *self, void *arg)
 {
 	struct arena *arena = arg;
-	bool told = reached(&arena->stage, 3, DEADLINE_NS);
+	bool told = reached(&arena->stage, 3);
 
 	rwlock_write_lock(&arena->lock);
 	take_place(arena, self);
@@ -375,7 +351,7 @@ static int write_until_a_writer_waits(struct tdp_actor *self, void *arg)
 	rwlock_write_lock(&arena->lock);
 	quiet = !rwlock_contended(&arena->lock);
 	u32_store_release(&arena->stage, 3);
-	waited = contended(&arena->lock, DEADLINE_NS);
+	waited = contended(&arena->lock);
 	rwlock_write_unlock(&arena->lock);
 	return verdict(quiet && waited ? AS_PROMISED : WRONG_ANSWER);
 }
@@ -415,7 +391,7 @@ static int write_among_readers(struct tdp_actor *self, void *arg)
 	unsigned int i;
 
 	(void)self;
-	reached(&arena->stage, 1, DEADLINE_NS);
+	reached(&arena->stage, 1);
 	for (i = 0; i < arena->turns; i++)
 		write_once(arena);
 	u32_store_release(&arena->finished, 1);
@@ -473,100 +449,6 @@ static void a_reader_gets_in_while_writers_keep_coming(void **state)
 	}
 }
 
-static bool hungry(const struct mutex *mutex)
-{
-	return u32_load_relaxed(&mutex->word) & MUTEX_HUNGRY;
-}
-
-/* Wakes the waiter in vain, as being overtaken does, then tries to overtake it. */
-static int defeat_and_unlock(struct tdp_actor *self, void *arg)
-{
-	uint64_t end = tdp_clock_now() + DEADLINE_NS;
-	struct arena *arena = arg;
-	unsigned int rounds = 0;
-	bool declared, overtaken;
-
-	(void)self;
-	mutex_lock(&arena->mutex);
-	u32_store_release(&arena->stage, 1);
-	while (!hungry(&arena->mutex) && tdp_clock_now() < end) {
-		wait_wake_one(&arena->mutex.word);
-		tdp_pause(&rounds);
-	}
-	declared = hungry(&arena->mutex);
-	mutex_unlock(&arena->mutex);
-	overtaken = mutex_trylock(&arena->mutex);
-	if (overtaken)
-		mutex_unlock(&arena->mutex);
-	u32_store_release(&arena->stage, 2);
-	return verdict(declared && !overtaken ? AS_PROMISED : CAME_TOO_EARLY);
-}
-
-/* Keeps the lock until the other has tried to get it back. */
-static int lock_and_keep(struct tdp_actor *self, void *arg)
-{
-	struct arena *arena = arg;
-	bool told;
-
-	(void)self;
-	reached(&arena->stage, 1, DEADLINE_NS);
-	mutex_lock(&arena->mutex);
-	told = reached(&arena->stage, 2, DEADLINE_NS);
-	mutex_unlock(&arena->mutex);
-	return verdict(told ? AS_PROMISED : CAME_TOO_LATE);
-}
-
-static void who_was_overtaken_often_is_handed_the_mutex(void **state)
-{
-	struct arena arena;
-
-	(void)state;
-	arena_init(&arena, RWLOCK_EXCLUSIVE);
-	RUN(&arena, 2, defeat_and_unlock, lock_and_keep);
-	assert_true(mutex_trylock(&arena.mutex));
-}
-
-static int count_under_both(struct tdp_actor *self, void *arg)
-{
-	struct arena *arena = arg;
-	unsigned int i;
-
-	(void)self;
-	for (i = 0; i < arena->turns; i++) {
-		mutex_lock(&arena->mutex);
-		arena->first++;
-		mutex_unlock(&arena->mutex);
-		spinlock_lock(&arena->spinlock);
-		arena->second++;
-		spinlock_unlock(&arena->spinlock);
-	}
-	return verdict(AS_PROMISED);
-}
-
-static void mutex_and_spinlock_admit_one_at_a_time(void **state)
-{
-	struct arena arena;
-
-	(void)state;
-	arena_init(&arena, RWLOCK_EXCLUSIVE);
-	arena.turns = 5000;
-	RUN(&arena, 16, count_under_both);
-	assert_int_equal(arena.first, 16 * 5000);
-	assert_int_equal(arena.second, 16 * 5000);
-}
-
-static void trying_a_mutex_succeeds_only_if_it_is_free(void **state)
-{
-	struct mutex mutex;
-
-	(void)state;
-	mutex_init(&mutex);
-	assert_true(mutex_trylock(&mutex));
-	assert_false(mutex_trylock(&mutex));
-	mutex_unlock(&mutex);
-	assert_true(mutex_trylock(&mutex));
-}
-
 /* Stays inside until the newcomer had ample time to register. */
 static int write_while_one_registers(struct tdp_actor *self, void *arg)
 {
@@ -584,7 +466,7 @@ static int register_when_told(struct tdp_actor *self, void *arg)
 {
 	struct arena *arena = arg;
 	struct rwlock_reader reader;
-	bool told = reached(&arena->stage, 1, DEADLINE_NS);
+	bool told = reached(&arena->stage, 1);
 
 	rwlock_register(&arena->lock, &reader);
 	take_place(arena, self);
@@ -616,9 +498,6 @@ int main(void)
 		cmocka_unit_test(a_writer_is_told_that_another_waits),
 		cmocka_unit_test(a_writer_gets_in_while_readers_keep_coming),
 		cmocka_unit_test(a_reader_gets_in_while_writers_keep_coming),
-		cmocka_unit_test(who_was_overtaken_often_is_handed_the_mutex),
-		cmocka_unit_test(mutex_and_spinlock_admit_one_at_a_time),
-		cmocka_unit_test(trying_a_mutex_succeeds_only_if_it_is_free),
 		cmocka_unit_test(registering_excludes_writers),
 	};
 

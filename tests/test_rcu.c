@@ -12,11 +12,10 @@
 #include <tdpsim/run.h>
 
 #include "platform/rcu.h"
+#include "support/deadline.h"
 
-#define DEADLINE_NS 1500000000ull
-#define MOMENT_NS   5000000ull
-#define WHOLE	    0x600d600d600d600dull
-#define POISON	    0xdeaddeaddeaddeadull
+#define WHOLE  0x600d600d600d600dull
+#define POISON 0xdeaddeaddeaddeadull
 
 struct object {
 	struct rcu_head head;
@@ -219,38 +218,13 @@ static void the_domain_ends_with_nothing_left(void **state)
 	assert_int_equal(world.released, 7);
 }
 
-static void pass(uint64_t time)
-{
-	uint64_t end = tdp_clock_now() + time;
-	unsigned int rounds = 0;
-
-	while (tdp_clock_now() < end)
-		tdp_pause(&rounds);
-}
-
-static bool reached(const atomic_u32 *word, uint32_t value)
-{
-	uint64_t end = tdp_clock_now() + DEADLINE_NS;
-	unsigned int rounds = 0;
-
-	while (u32_load_acquire(word) < value) {
-		if (tdp_clock_now() > end)
-			return false;
-		tdp_pause(&rounds);
-	}
-	return true;
-}
-
 static bool epoch_passed(struct world *world, uint64_t epoch)
 {
-	uint64_t end = tdp_clock_now() + DEADLINE_NS;
-	unsigned int rounds = 0;
+	struct deadline deadline = deadline_begin();
 
-	while (u64_load_relaxed(&world->rcu.epoch) <= epoch) {
-		if (tdp_clock_now() > end)
+	while (u64_load_relaxed(&world->rcu.epoch) <= epoch)
+		if (!deadline_wait(&deadline))
 			return false;
-		tdp_pause(&rounds);
-	}
 	return true;
 }
 
@@ -270,7 +244,7 @@ static int be_waited_for(struct tdp_actor *self, void *arg)
 	u32_store_release(&world->stage, 1);
 	waited = epoch_passed(world, epoch);
 	rcu_enter(&world->rcu, &world->late);
-	pass(MOMENT_NS);
+	let_a_moment_pass();
 	waited &= u32_load_acquire(&world->stage) == 1;
 	u32_store_release(&world->ended, 1);
 	rcu_leave(&world->early);
