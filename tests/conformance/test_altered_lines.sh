@@ -25,7 +25,7 @@ alter() {
 	fi
 }
 
-compared='kvm_mmu_\|kvm_tdp_mmu\|kvm_page_fault\|ret_tdp_page_fault\|flush_all\|load_pgd:\|ret_root\| P: '
+compared=': \(kvm_mmu_\|kvm_tdp_mmu_spte\|kvm_page_fault\|ret_tdp_page_fault\|flush_all\|load_pgd\|ret_root\)\| P: '
 tab=$(printf '\t')
 while IFS=$tab read -r name pattern which command; do
 	case $name in '#'* | '') continue ;; esac

@@ -27,7 +27,7 @@ while IFS=$tab read -r name status line needs; do
 done <"$TDPSIM_SOURCE/tests/conformance/expected.tsv"
 
 # No trace is forgotten.
-(cd "$traces" && find . -type f) | sed 's|^\./||; s|\.txt\.xz$||' | sort >"$work/there"
-grep -v '^#' "$TDPSIM_SOURCE/tests/conformance/expected.tsv" | cut -f1 | sort >"$work/listed"
+(cd "$traces" && find . -type f) | sed 's|^\./||; s|\.txt\.xz$||' | LC_ALL=C sort >"$work/there"
+grep -v '^#' "$TDPSIM_SOURCE/tests/conformance/expected.tsv" | cut -f1 | LC_ALL=C sort >"$work/listed"
 cmp -s "$work/there" "$work/listed" || fail "expected.tsv and traces/ do not list the same traces"
 exit $((failures > 0))
