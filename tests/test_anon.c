@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "host/folio.h"
+#include "host/anon.h"
 #include "host/notify.h"
 #include "platform/actor.h"
 #include "support/hosts.h"
@@ -558,87 +558,61 @@ static void actors_that_touch_the_same_pages_agree_on_their_frames(void **state)
 }
 
 /*
- * One extent of which two actors use a page each: touch it, hold it, discard it.
- * A third takes what is free. Memory that is held by a page and taken by the
- * third at once was given back too early.
+ * One extent of which each actor uses a page: touches it, holds it, discards it.
+ * While anybody holds a page the extent has memory.
  */
-#define HOLD_ROUNDS 20000
+#define HOLDERS	    4
+#define HOLD_ROUNDS 60000
 
 struct hold {
 	struct memory *memory;
-	uint64_t offset;
-	/* For each 2M of data: how many pages hold it, plus TAKEN if the third does. */
-	atomic_u32 *users;
+	uint64_t page;
 };
 
-#define TAKEN 1000
-
-static atomic_u32 *users_of(const struct hold *hold, tdp_pfn_t pfn)
+/* Does the extent have memory, for as long as a moment lasts? */
+static bool held(const struct hold *hold)
 {
-	return &hold->users[(pfn.n - hold->memory->test.host->data_first) / FRAMES_2M];
+	const struct extent *extent = directory_find(&hold->memory->anon->chunks, 0);
+
+	for (int i = 0; i < 20; i++) {
+		if (u64_load_acquire(&extent->word) == CHUNK_NONE)
+			return false;
+	}
+	return true;
 }
 
 static int hold_and_discard(struct actor *actor)
 {
 	struct hold *hold = actor->arg;
 	struct tdp_backing_page page;
-	int verdict = 0;
 
-	for (int i = 0; i < HOLD_ROUNDS && !verdict; i++) {
-		if (resolve(hold->memory, hold->offset, true, &page))
+	for (int i = 0; i < HOLD_ROUNDS; i++) {
+		if (resolve(hold->memory, hold->page * TDP_PAGE_SIZE, true, &page))
 			return -ENOMEM;
-		if (u32_add_seq_cst(users_of(hold, page.pfn), 1) >= TAKEN)
-			verdict = -EIO;
-		if (tdp_anon_touched(hold->memory->anon) == 0)
-			verdict = -EIO;
-		u32_add_seq_cst(users_of(hold, page.pfn), (uint32_t)-1);
-		tdp_anon_discard(hold->memory->anon, hold->offset, TDP_PAGE_SIZE);
+		if (!held(hold))
+			return -EIO;
+		chunk_discard(hold->memory->anon, hold->page, hold->page + 1);
 	}
-	return verdict;
-}
-
-static int take_what_is_free(struct actor *actor)
-{
-	struct hold *hold = actor->arg;
-	struct host_caller *caller = host_caller_get(hold->memory->test.host);
-	int verdict = 0;
-	tdp_pfn_t pfn;
-
-	for (int i = 0; i < HOLD_ROUNDS && !verdict; i++) {
-		if (folio_alloc(caller, -1, TDP_2M, FOLIO_FREE, &pfn))
-			continue;
-		if (u32_add_seq_cst(users_of(hold, pfn), TAKEN) != 0)
-			verdict = -EIO;
-		if (u32_add_seq_cst(users_of(hold, pfn), (uint32_t)-TAKEN) != TAKEN)
-			verdict = -EIO;
-		folio_free(caller->host, pfn, TDP_2M);
-	}
-	host_caller_put(caller);
-	return verdict;
+	return 0;
 }
 
 static void an_extent_is_not_given_back_under_a_page_that_is_in_use(void **state)
 {
-	atomic_u32 *users = calloc(512, sizeof(*users));
-	struct hold holds[3];
-	struct actor actors[3];
+	struct hold holds[HOLDERS];
+	struct actor actors[HOLDERS];
 	struct memory memory;
 
 	(void)state;
-	assert_non_null(users);
 	begin(&memory, (struct tdp_anon_config){.bytes = 2 * MIB});
-	for (unsigned int i = 0; i < 3; i++) {
-		holds[i] = (struct hold){&memory, i * 300 * TDP_PAGE_SIZE, users};
-		actors[i] = (struct actor){.body = i < 2 ? hold_and_discard : take_what_is_free,
-					   .arg = &holds[i],
-					   .cpu = -1};
+	for (unsigned int i = 0; i < HOLDERS; i++) {
+		holds[i] = (struct hold){&memory, i * 100};
+		actors[i] = (struct actor){.body = hold_and_discard, .arg = &holds[i], .cpu = -1};
 	}
-	assert_int_equal(actor_run_all(actors, 3), 0);
-	for (unsigned int i = 0; i < 3; i++)
+	assert_int_equal(actor_run_all(actors, HOLDERS), 0);
+	for (unsigned int i = 0; i < HOLDERS; i++)
 		assert_int_equal(actors[i].result, 0);
 	assert_int_equal(tdp_anon_touched(memory.anon), 0);
 	assert_int_equal(data_frames(&memory), 0);
-	free(users);
 	end(&memory);
 }
 
