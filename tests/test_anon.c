@@ -1,73 +1,24 @@
 /*
  * Anonymous memory: which frame a page gets, when memory is taken and given
- * back, and that any number of actors may touch and discard at once.
+ * back. What several actors do at once is in test_anon_actors.c.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "host/anon.h"
 #include "host/notify.h"
-#include "platform/actor.h"
-#include "support/hosts.h"
+#include "support/memory.h"
 
 #define FRAMES_2M 512
 #define FRAMES_1G ((uint64_t)512 * 512)
 
-struct memory {
-	struct test_host test;
-	struct tdp_anon *anon;
-	const struct tdp_backing *backing;
-};
-
-static void map(struct memory *memory, struct tdp_anon_config config)
-{
-	assert_int_equal(tdp_anon_create(memory->test.host, &config, &memory->anon), 0);
-	memory->backing = tdp_anon_backing(memory->anon);
-}
-
-static void begin(struct memory *memory, struct tdp_anon_config config)
-{
-	host_begin(&memory->test);
-	map(memory, config);
-}
-
-static void end(struct memory *memory)
-{
-	tdp_anon_destroy(memory->anon);
-	host_end(&memory->test);
-}
-
-static int resolve(const struct memory *memory, uint64_t offset, bool write,
-		   struct tdp_backing_page *page)
-{
-	const struct tdp_backing *backing = memory->backing;
-
-	return backing->ops->resolve(backing->context, NULL, backing->hva + offset, write, page);
-}
-
-static tdp_pfn_t touch(const struct memory *memory, uint64_t offset)
-{
-	struct tdp_backing_page page = {0};
-
-	assert_int_equal(resolve(memory, offset, true, &page), 0);
-	assert_true(page.writable);
-	assert_false(page.device);
-	return page.pfn;
-}
-
 static unsigned int level(const struct memory *memory, uint64_t offset)
 {
 	return memory->backing->ops->level(memory->backing->context, memory->backing->hva + offset);
-}
-
-static uint64_t data_frames(const struct memory *memory)
-{
-	return host_used(&memory->test).data_frames;
 }
 
 static void a_page_keeps_its_frame_and_neighbours_lie_side_by_side(void **state)
@@ -76,14 +27,14 @@ static void a_page_keeps_its_frame_and_neighbours_lie_side_by_side(void **state)
 	tdp_pfn_t first;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 4 * MIB});
-	first = touch(&memory, 0);
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 4 * MIB});
+	first = memory_touch(&memory, 0);
 	assert_int_equal(first.n % FRAMES_2M, 0);
 	for (uint64_t i = 0; i < FRAMES_2M; i += 7)
-		assert_int_equal(touch(&memory, i * TDP_PAGE_SIZE).n, first.n + i);
-	assert_int_equal(touch(&memory, 0xfff).n, first.n);
-	assert_int_not_equal(touch(&memory, 2 * MIB).n, first.n);
-	end(&memory);
+		assert_int_equal(memory_touch(&memory, i * TDP_PAGE_SIZE).n, first.n + i);
+	assert_int_equal(memory_touch(&memory, 0xfff).n, first.n);
+	assert_int_not_equal(memory_touch(&memory, 2 * MIB).n, first.n);
+	memory_end(&memory);
 }
 
 static void extents_take_2m_at_a_time_and_count_each_page_touched(void **state)
@@ -91,17 +42,17 @@ static void extents_take_2m_at_a_time_and_count_each_page_touched(void **state)
 	struct memory memory;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 64 * MIB});
-	assert_int_equal(data_frames(&memory), 0);
-	touch(&memory, 0);
-	touch(&memory, 0x1000);
-	touch(&memory, 0x1000);
-	assert_int_equal(data_frames(&memory), FRAMES_2M);
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 64 * MIB});
+	assert_int_equal(memory_data_frames(&memory), 0);
+	memory_touch(&memory, 0);
+	memory_touch(&memory, 0x1000);
+	memory_touch(&memory, 0x1000);
+	assert_int_equal(memory_data_frames(&memory), FRAMES_2M);
 	assert_int_equal(tdp_anon_touched(memory.anon), 2);
-	touch(&memory, 64 * MIB - TDP_PAGE_SIZE);
-	assert_int_equal(data_frames(&memory), 2 * FRAMES_2M);
+	memory_touch(&memory, 64 * MIB - TDP_PAGE_SIZE);
+	assert_int_equal(memory_data_frames(&memory), 2 * FRAMES_2M);
 	assert_int_equal(tdp_anon_touched(memory.anon), 3);
-	end(&memory);
+	memory_end(&memory);
 }
 
 static void page_by_page_takes_one_frame_for_each(void **state)
@@ -109,16 +60,17 @@ static void page_by_page_takes_one_frame_for_each(void **state)
 	struct memory memory;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 64 * MIB, .policy = TDP_ANON_PAGES});
+	memory_begin(&memory,
+		     (struct tdp_anon_config){.bytes = 64 * MIB, .policy = TDP_ANON_PAGES});
 	for (uint64_t i = 0; i < 100; i++) {
-		touch(&memory, i * 16 * TDP_PAGE_SIZE);
-		touch(&memory, i * 16 * TDP_PAGE_SIZE);
-		assert_int_equal(data_frames(&memory), i + 1);
+		memory_touch(&memory, i * 16 * TDP_PAGE_SIZE);
+		memory_touch(&memory, i * 16 * TDP_PAGE_SIZE);
+		assert_int_equal(memory_data_frames(&memory), i + 1);
 		assert_int_equal(tdp_anon_touched(memory.anon), i + 1);
 	}
 	assert_int_equal(tdp_anon_discard(memory.anon, 0, 16 * TDP_PAGE_SIZE), 0);
-	assert_int_equal(data_frames(&memory), 99);
-	end(&memory);
+	assert_int_equal(memory_data_frames(&memory), 99);
+	memory_end(&memory);
 }
 
 static void huge_pages_are_taken_whole_and_mapped_so(void **state)
@@ -129,19 +81,19 @@ static void huge_pages_are_taken_whole_and_mapped_so(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
-		begin(&memory, (struct tdp_anon_config){.bytes = GIB, .page = TDP_2M + i});
+		memory_begin(&memory, (struct tdp_anon_config){.bytes = GIB, .page = TDP_2M + i});
 		assert_int_equal(level(&memory, 0), 1);
-		first = touch(&memory, 5 * TDP_PAGE_SIZE);
+		first = memory_touch(&memory, 5 * TDP_PAGE_SIZE);
 		assert_int_equal(first.n % pages[i], 5);
-		assert_int_equal(touch(&memory, 0).n, first.n - 5);
-		assert_int_equal(touch(&memory, pages[i] * TDP_PAGE_SIZE - 1).n,
+		assert_int_equal(memory_touch(&memory, 0).n, first.n - 5);
+		assert_int_equal(memory_touch(&memory, pages[i] * TDP_PAGE_SIZE - 1).n,
 				 first.n - 6 + pages[i]);
 		assert_int_equal(level(&memory, 77 * TDP_PAGE_SIZE), TDP_2M + i);
-		assert_int_equal(data_frames(&memory), pages[i]);
+		assert_int_equal(memory_data_frames(&memory), pages[i]);
 		assert_int_equal(tdp_anon_touched(memory.anon), 1);
 		assert_int_equal(tdp_anon_discard(memory.anon, 0, pages[i] * TDP_PAGE_SIZE), 0);
 		assert_int_equal(level(&memory, 0), 1);
-		end(&memory);
+		memory_end(&memory);
 	}
 }
 
@@ -150,11 +102,11 @@ static void small_pages_are_mapped_small_whatever_lies_under_them(void **state)
 	struct memory memory;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 2 * MIB, .page = TDP_4K});
-	touch(&memory, 0);
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 2 * MIB, .page = TDP_4K});
+	memory_touch(&memory, 0);
 	assert_int_equal(level(&memory, 0), 1);
 	assert_int_equal(level(&memory, 2 * MIB), 1);
-	end(&memory);
+	memory_end(&memory);
 }
 
 static void memory_outside_of_the_mapping_is_a_fault(void **state)
@@ -163,11 +115,11 @@ static void memory_outside_of_the_mapping_is_a_fault(void **state)
 	struct memory memory;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 12 * TDP_PAGE_SIZE});
-	assert_int_equal(resolve(&memory, 12 * TDP_PAGE_SIZE, false, &page), -EFAULT);
-	assert_int_equal(resolve(&memory, (uint64_t)-1, false, &page), -EFAULT);
-	touch(&memory, 11 * TDP_PAGE_SIZE);
-	end(&memory);
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 12 * TDP_PAGE_SIZE});
+	assert_int_equal(memory_resolve(&memory, 12 * TDP_PAGE_SIZE, false, &page), -EFAULT);
+	assert_int_equal(memory_resolve(&memory, (uint64_t)-1, false, &page), -EFAULT);
+	memory_touch(&memory, 11 * TDP_PAGE_SIZE);
+	memory_end(&memory);
 }
 
 static void read_only_memory_refuses_writes_and_says_so_to_readers(void **state)
@@ -176,13 +128,13 @@ static void read_only_memory_refuses_writes_and_says_so_to_readers(void **state)
 	struct memory memory;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 2 * MIB, .read_only = true});
-	assert_int_equal(resolve(&memory, 0, true, &page), -EFAULT);
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 2 * MIB, .read_only = true});
+	assert_int_equal(memory_resolve(&memory, 0, true, &page), -EFAULT);
 	assert_int_equal(tdp_anon_touched(memory.anon), 0);
-	assert_int_equal(resolve(&memory, 0, false, &page), 0);
+	assert_int_equal(memory_resolve(&memory, 0, false, &page), 0);
 	assert_false(page.writable);
 	assert_int_equal(tdp_anon_touched(memory.anon), 1);
-	end(&memory);
+	memory_end(&memory);
 }
 
 static void two_mappings_share_no_address(void **state)
@@ -191,7 +143,7 @@ static void two_mappings_share_no_address(void **state)
 	struct tdp_anon *other;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 3 * TDP_PAGE_SIZE});
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 3 * TDP_PAGE_SIZE});
 	assert_int_equal(tdp_anon_create(memory.test.host,
 					 &(struct tdp_anon_config){.bytes = 2 * GIB}, &other),
 			 0);
@@ -200,7 +152,7 @@ static void two_mappings_share_no_address(void **state)
 	assert_true(tdp_anon_backing(other)->hva >= memory.backing->hva + 3 * TDP_PAGE_SIZE);
 	assert_int_equal(tdp_anon_backing(other)->bytes, 2 * GIB);
 	tdp_anon_destroy(other);
-	end(&memory);
+	memory_end(&memory);
 }
 
 static void a_discarded_page_is_there_again_at_the_next_touch(void **state)
@@ -210,14 +162,14 @@ static void a_discarded_page_is_there_again_at_the_next_touch(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		begin(&memory, (struct tdp_anon_config){.bytes = GIB, .page = pages[i]});
-		touch(&memory, 0);
+		memory_begin(&memory, (struct tdp_anon_config){.bytes = GIB, .page = pages[i]});
+		memory_touch(&memory, 0);
 		assert_int_equal(tdp_anon_discard(memory.anon, 0, GIB), 0);
 		assert_int_equal(tdp_anon_touched(memory.anon), 0);
-		assert_int_equal(data_frames(&memory), 0);
-		touch(&memory, 0);
+		assert_int_equal(memory_data_frames(&memory), 0);
+		memory_touch(&memory, 0);
 		assert_int_equal(tdp_anon_touched(memory.anon), 1);
-		end(&memory);
+		memory_end(&memory);
 	}
 }
 
@@ -227,24 +179,24 @@ static void an_extent_goes_when_its_last_page_does(void **state)
 	tdp_pfn_t kept;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 8 * MIB});
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 8 * MIB});
 	for (uint64_t i = 0; i < 4 * FRAMES_2M; i++)
-		touch(&memory, i * TDP_PAGE_SIZE);
-	kept = touch(&memory, 2 * MIB + 100 * TDP_PAGE_SIZE);
+		memory_touch(&memory, i * TDP_PAGE_SIZE);
+	kept = memory_touch(&memory, 2 * MIB + 100 * TDP_PAGE_SIZE);
 	/* All of the first extent, and of the second all but page 100. */
 	assert_int_equal(tdp_anon_discard(memory.anon, 0, 2 * MIB + 100 * TDP_PAGE_SIZE), 0);
 	assert_int_equal(tdp_anon_touched(memory.anon), 4 * FRAMES_2M - 612);
-	assert_int_equal(data_frames(&memory), 3 * FRAMES_2M);
+	assert_int_equal(memory_data_frames(&memory), 3 * FRAMES_2M);
 	assert_int_equal(
 		tdp_anon_discard(memory.anon, 2 * MIB + 101 * TDP_PAGE_SIZE, 411 * TDP_PAGE_SIZE),
 		0);
 	assert_int_equal(tdp_anon_touched(memory.anon), 2 * FRAMES_2M + 1);
-	assert_int_equal(data_frames(&memory), 3 * FRAMES_2M);
-	assert_int_equal(touch(&memory, 2 * MIB + 100 * TDP_PAGE_SIZE).n, kept.n);
+	assert_int_equal(memory_data_frames(&memory), 3 * FRAMES_2M);
+	assert_int_equal(memory_touch(&memory, 2 * MIB + 100 * TDP_PAGE_SIZE).n, kept.n);
 	assert_int_equal(
 		tdp_anon_discard(memory.anon, 2 * MIB + 100 * TDP_PAGE_SIZE, TDP_PAGE_SIZE), 0);
-	assert_int_equal(data_frames(&memory), 2 * FRAMES_2M);
-	end(&memory);
+	assert_int_equal(memory_data_frames(&memory), 2 * FRAMES_2M);
+	memory_end(&memory);
 }
 
 struct watcher {
@@ -261,7 +213,7 @@ static void watch_begin(void *context, uint64_t start, uint64_t end)
 
 	watcher->start = start;
 	watcher->end = end;
-	watcher->frames_at_begin = data_frames(watcher->memory);
+	watcher->frames_at_begin = memory_data_frames(watcher->memory);
 	watcher->calls++;
 }
 
@@ -270,7 +222,7 @@ static void watch_end(void *context, uint64_t start, uint64_t end)
 	struct watcher *watcher = context;
 
 	if (start == watcher->start && end == watcher->end)
-		watcher->frames_at_end = data_frames(watcher->memory);
+		watcher->frames_at_end = memory_data_frames(watcher->memory);
 	watcher->calls++;
 }
 
@@ -281,8 +233,8 @@ static void notifiers_hear_of_a_discard_before_and_after_the_frames_go(void **st
 	struct watcher watcher = {.notifier = {&ops, &watcher, NULL}, .memory = &memory};
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 4 * MIB});
-	touch(&memory, 2 * MIB);
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 4 * MIB});
+	memory_touch(&memory, 2 * MIB);
 	notifier_subscribe(memory.test.host, &watcher.notifier);
 	assert_int_equal(tdp_anon_discard(memory.anon, 2 * MIB, MIB), 0);
 	assert_int_equal(watcher.calls, 2);
@@ -295,7 +247,7 @@ static void notifiers_hear_of_a_discard_before_and_after_the_frames_go(void **st
 	assert_int_equal(tdp_anon_discard(memory.anon, 1, TDP_PAGE_SIZE), -EINVAL);
 	assert_int_equal(watcher.calls, 2);
 	notifier_unsubscribe(memory.test.host, &watcher.notifier);
-	end(&memory);
+	memory_end(&memory);
 }
 
 static void a_wrong_discard_is_refused_and_changes_nothing(void **state)
@@ -313,9 +265,9 @@ static void a_wrong_discard_is_refused_and_changes_nothing(void **state)
 	struct memory memory;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 4 * MIB, .page = TDP_2M});
-	touch(&memory, 0);
-	touch(&memory, 2 * MIB);
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 4 * MIB, .page = TDP_2M});
+	memory_touch(&memory, 0);
+	memory_touch(&memory, 2 * MIB);
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
 		assert_int_equal(
 			tdp_anon_discard(memory.anon, mistakes[i].offset, mistakes[i].bytes),
@@ -323,7 +275,7 @@ static void a_wrong_discard_is_refused_and_changes_nothing(void **state)
 		assert_non_null(strstr(memory.test.report, mistakes[i].word));
 	}
 	assert_int_equal(tdp_anon_touched(memory.anon), 2);
-	end(&memory);
+	memory_end(&memory);
 }
 
 static void a_wrong_config_is_refused_with_a_sentence_that_names_the_field(void **state)
@@ -364,16 +316,16 @@ static void memory_runs_out_and_comes_back(void **state)
 	struct memory memory;
 
 	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 2 * GIB, .page = TDP_2M});
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 2 * GIB, .page = TDP_2M});
 	for (uint64_t i = 0; i < 512; i++)
-		touch(&memory, i * 2 * MIB);
-	assert_int_equal(resolve(&memory, GIB, true, &page), -ENOMEM);
+		memory_touch(&memory, i * 2 * MIB);
+	assert_int_equal(memory_resolve(&memory, GIB, true, &page), -ENOMEM);
 	assert_int_equal(tdp_anon_touched(memory.anon), 512);
 	assert_int_equal(level(&memory, GIB), 1);
 	assert_int_equal(tdp_anon_discard(memory.anon, 6 * MIB, 2 * MIB), 0);
-	touch(&memory, GIB);
-	assert_int_equal(resolve(&memory, 6 * MIB, true, &page), -ENOMEM);
-	end(&memory);
+	memory_touch(&memory, GIB);
+	assert_int_equal(memory_resolve(&memory, 6 * MIB, true, &page), -ENOMEM);
+	memory_end(&memory);
 }
 
 static void reserved_pages_are_there_when_they_are_touched(void **state)
@@ -387,17 +339,17 @@ static void reserved_pages_are_there_when_they_are_touched(void **state)
 	memory.test.config.memory_bytes = 2 * GIB;
 	memory.test.config.hugetlb_2m = 600;
 	assert_int_equal(tdp_host_create(&memory.test.config, &memory.test.host), 0);
-	map(&memory, all);
+	memory_map(&memory, all);
 	assert_int_equal(tdp_anon_create(memory.test.host, &all, &other), -ENOMEM);
 	assert_non_null(strstr(memory.test.report, "set aside"));
 	for (uint64_t i = 0; i < 512; i++)
-		touch(&memory, i * 2 * MIB);
+		memory_touch(&memory, i * 2 * MIB);
 	assert_int_equal(tdp_anon_discard(memory.anon, 0, GIB), 0);
 	/* Given back, but still the mapping's own. */
 	assert_int_equal(tdp_anon_create(memory.test.host, &all, &other), -ENOMEM);
 	tdp_anon_destroy(memory.anon);
-	map(&memory, all);
-	end(&memory);
+	memory_map(&memory, all);
+	memory_end(&memory);
 }
 
 static void a_mapping_that_fails_at_any_allocation_leaves_nothing(void **state)
@@ -433,18 +385,18 @@ static bool touch_survives(struct tdp_anon_config config, uint64_t count)
 	struct memory memory;
 	bool survived;
 
-	begin(&memory, config);
+	memory_begin(&memory, config);
 	host_fail_after(&memory.test, count);
-	survived = resolve(&memory, 0, true, &page) == 0;
+	survived = memory_resolve(&memory, 0, true, &page) == 0;
 	if (!survived) {
 		assert_true(host_failed(&memory.test));
 		assert_int_equal(tdp_anon_touched(memory.anon), 0);
-		assert_int_equal(data_frames(&memory), 0);
+		assert_int_equal(memory_data_frames(&memory), 0);
 	}
 	host_fail_after(&memory.test, 0);
-	touch(&memory, 0);
+	memory_touch(&memory, 0);
 	assert_int_equal(tdp_anon_touched(memory.anon), 1);
-	end(&memory);
+	memory_end(&memory);
 	return survived;
 }
 
@@ -462,6 +414,28 @@ static void a_touch_that_fails_at_any_allocation_can_be_made_again(void **state)
 	}
 }
 
+/*
+ * A discard may take an extent away between a resolver's mark and its second look
+ * at the word; the state is made by hand, since the moment cannot be hit.
+ */
+static void a_touch_that_lost_its_extent_and_then_gets_no_memory_leaves_no_mark(void **state)
+{
+	struct tdp_backing_page page;
+	struct extent *extent;
+	struct memory memory;
+
+	(void)state;
+	memory_begin(&memory, (struct tdp_anon_config){.bytes = 2 * MIB});
+	memory_touch(&memory, 0);
+	tdp_anon_discard(memory.anon, 0, TDP_PAGE_SIZE);
+	extent = directory_find(&memory.anon->chunks, 0);
+	u64_or_acq_rel(&extent->touched[70 / 64], (uint64_t)1 << 70 % 64);
+	host_fail_after(&memory.test, 1);
+	assert_int_equal(memory_resolve(&memory, 70 * TDP_PAGE_SIZE, true, &page), -ENOMEM);
+	assert_int_equal(tdp_anon_touched(memory.anon), 0);
+	memory_end(&memory);
+}
+
 static void a_mapping_costs_only_where_it_is_touched(void **state)
 {
 	struct memory memory;
@@ -470,15 +444,15 @@ static void a_mapping_costs_only_where_it_is_touched(void **state)
 	(void)state;
 	host_begin(&memory.test);
 	before = host_used(&memory.test).metadata_bytes;
-	map(&memory, (struct tdp_anon_config){.bytes = (uint64_t)12 << 40, .page = TDP_1G});
+	memory_map(&memory, (struct tdp_anon_config){.bytes = (uint64_t)12 << 40, .page = TDP_1G});
 	assert_true(host_used(&memory.test).metadata_bytes - before < 1024);
 	tdp_anon_destroy(memory.anon);
-	map(&memory, (struct tdp_anon_config){.bytes = (uint64_t)1 << 40, .page = TDP_2M});
+	memory_map(&memory, (struct tdp_anon_config){.bytes = (uint64_t)1 << 40, .page = TDP_2M});
 	assert_true(host_used(&memory.test).metadata_bytes - before < 16 << 10);
 	tdp_anon_destroy(memory.anon);
-	map(&memory, (struct tdp_anon_config){.bytes = (uint64_t)1 << 40});
+	memory_map(&memory, (struct tdp_anon_config){.bytes = (uint64_t)1 << 40});
 	assert_true(host_used(&memory.test).metadata_bytes - before < 16 << 10);
-	end(&memory);
+	memory_end(&memory);
 }
 
 static void a_gigabyte_touched_by_4k_costs_less_than_a_sixth_of_a_byte_a_page(void **state)
@@ -489,131 +463,12 @@ static void a_gigabyte_touched_by_4k_costs_less_than_a_sixth_of_a_byte_a_page(vo
 	(void)state;
 	host_begin(&memory.test);
 	before = host_used(&memory.test).metadata_bytes;
-	map(&memory, (struct tdp_anon_config){.bytes = GIB});
+	memory_map(&memory, (struct tdp_anon_config){.bytes = GIB});
 	for (uint64_t i = 0; i < FRAMES_1G; i++)
-		touch(&memory, i * TDP_PAGE_SIZE);
+		memory_touch(&memory, i * TDP_PAGE_SIZE);
 	assert_int_equal(tdp_anon_touched(memory.anon), FRAMES_1G);
 	assert_true(host_used(&memory.test).metadata_bytes - before < FRAMES_1G / 6);
-	end(&memory);
-}
-
-/* Actors that touch the same pages, each from another place on. */
-#define TOUCHERS 6
-#define PAGES	 (16 * FRAMES_2M)
-
-struct toucher {
-	struct memory *memory;
-	uint64_t *pfns; /* PAGES of them */
-	uint64_t first;
-};
-
-static int touch_all(struct actor *actor)
-{
-	struct toucher *toucher = actor->arg;
-	struct tdp_backing_page page;
-
-	for (uint64_t i = 0; i < PAGES; i++) {
-		uint64_t at = (toucher->first + i * 513) % PAGES;
-
-		if (resolve(toucher->memory, at * TDP_PAGE_SIZE, true, &page))
-			return -EIO;
-		toucher->pfns[at] = page.pfn.n;
-	}
-	return 0;
-}
-
-static void actors_agree(struct tdp_anon_config config, uint64_t touched)
-{
-	struct toucher touchers[TOUCHERS];
-	struct actor actors[TOUCHERS];
-	struct memory memory;
-
-	config.bytes = PAGES * TDP_PAGE_SIZE;
-	begin(&memory, config);
-	for (unsigned int i = 0; i < TOUCHERS; i++) {
-		touchers[i] =
-			(struct toucher){&memory, calloc(PAGES, sizeof(uint64_t)), i / 2 * 1000};
-		assert_non_null(touchers[i].pfns);
-		actors[i] = (struct actor){.body = touch_all, .arg = &touchers[i], .cpu = -1};
-	}
-	assert_int_equal(actor_run_all(actors, TOUCHERS), 0);
-	for (unsigned int i = 0; i < TOUCHERS; i++)
-		assert_int_equal(actors[i].result, 0);
-	for (unsigned int i = 1; i < TOUCHERS; i++) {
-		assert_memory_equal(touchers[i].pfns, touchers[0].pfns, PAGES * sizeof(uint64_t));
-		free(touchers[i].pfns);
-	}
-	free(touchers[0].pfns);
-	assert_int_equal(tdp_anon_touched(memory.anon), touched);
-	assert_int_equal(data_frames(&memory), PAGES);
-	end(&memory);
-}
-
-static void actors_that_touch_the_same_pages_agree_on_their_frames(void **state)
-{
-	(void)state;
-	actors_agree((struct tdp_anon_config){0}, PAGES);
-	actors_agree((struct tdp_anon_config){.policy = TDP_ANON_PAGES}, PAGES);
-	actors_agree((struct tdp_anon_config){.page = TDP_2M}, PAGES / FRAMES_2M);
-}
-
-/*
- * One extent of which each actor uses a page: touches it, holds it, discards it.
- * While anybody holds a page the extent has memory.
- */
-#define HOLDERS	    4
-#define HOLD_ROUNDS 60000
-
-struct hold {
-	struct memory *memory;
-	uint64_t page;
-};
-
-/* Does the extent have memory, for as long as a moment lasts? */
-static bool held(const struct hold *hold)
-{
-	const struct extent *extent = directory_find(&hold->memory->anon->chunks, 0);
-
-	for (int i = 0; i < 20; i++) {
-		if (u64_load_acquire(&extent->word) == CHUNK_NONE)
-			return false;
-	}
-	return true;
-}
-
-static int hold_and_discard(struct actor *actor)
-{
-	struct hold *hold = actor->arg;
-	struct tdp_backing_page page;
-
-	for (int i = 0; i < HOLD_ROUNDS; i++) {
-		if (resolve(hold->memory, hold->page * TDP_PAGE_SIZE, true, &page))
-			return -ENOMEM;
-		if (!held(hold))
-			return -EIO;
-		chunk_discard(hold->memory->anon, hold->page, hold->page + 1);
-	}
-	return 0;
-}
-
-static void an_extent_is_not_given_back_under_a_page_that_is_in_use(void **state)
-{
-	struct hold holds[HOLDERS];
-	struct actor actors[HOLDERS];
-	struct memory memory;
-
-	(void)state;
-	begin(&memory, (struct tdp_anon_config){.bytes = 2 * MIB});
-	for (unsigned int i = 0; i < HOLDERS; i++) {
-		holds[i] = (struct hold){&memory, i * 100};
-		actors[i] = (struct actor){.body = hold_and_discard, .arg = &holds[i], .cpu = -1};
-	}
-	assert_int_equal(actor_run_all(actors, HOLDERS), 0);
-	for (unsigned int i = 0; i < HOLDERS; i++)
-		assert_int_equal(actors[i].result, 0);
-	assert_int_equal(tdp_anon_touched(memory.anon), 0);
-	assert_int_equal(data_frames(&memory), 0);
-	end(&memory);
+	memory_end(&memory);
 }
 
 static void destroying_no_mapping_is_allowed(void **state)
@@ -642,10 +497,10 @@ int main(void)
 		cmocka_unit_test(reserved_pages_are_there_when_they_are_touched),
 		cmocka_unit_test(a_mapping_that_fails_at_any_allocation_leaves_nothing),
 		cmocka_unit_test(a_touch_that_fails_at_any_allocation_can_be_made_again),
+		cmocka_unit_test(
+			a_touch_that_lost_its_extent_and_then_gets_no_memory_leaves_no_mark),
 		cmocka_unit_test(a_mapping_costs_only_where_it_is_touched),
 		cmocka_unit_test(a_gigabyte_touched_by_4k_costs_less_than_a_sixth_of_a_byte_a_page),
-		cmocka_unit_test(actors_that_touch_the_same_pages_agree_on_their_frames),
-		cmocka_unit_test(an_extent_is_not_given_back_under_a_page_that_is_in_use),
 		cmocka_unit_test(destroying_no_mapping_is_allowed),
 	};
 
