@@ -370,6 +370,7 @@ static void a_mapping_that_fails_at_any_allocation_leaves_nothing(void **state)
 				    &anon) == 0)
 			break;
 		assert_null(anon);
+		assert_non_null(strstr(test.report, "16 MiB"));
 		assert_int_equal(host_used(&test).metadata_bytes, before);
 	}
 	assert_int_equal(failures, 2);

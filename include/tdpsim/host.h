@@ -60,7 +60,10 @@ struct tdp_host_config {
  */
 TDP_API int tdp_host_create(const struct tdp_host_config *config, struct tdp_host **host);
 
-/** NULL is allowed. All VMs and memory of the host must have been destroyed. */
+/**
+ * NULL is allowed. All VMs and memory of the host must have been destroyed: what
+ * is left would point at nothing, so the program stops if there is any.
+ */
 TDP_API void tdp_host_destroy(struct tdp_host *host);
 
 /** Where the memory is; a snapshot that is exact while nobody allocates. */

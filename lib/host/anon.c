@@ -165,18 +165,24 @@ static void anon_place(struct tdp_anon *anon)
 	};
 }
 
+static int refuse_metadata(struct tdp_host *host, const struct tdp_anon_config *config)
+{
+	host_report(host, "no metadata for a mapping of %" PRIu64 " MiB", config->bytes >> 20);
+	return -ENOMEM;
+}
+
 static int anon_init(struct tdp_anon *anon)
 {
 	int err = anon_reserve(anon);
 
 	if (err)
 		return err;
-	err = anon_make_chunks(anon);
-	if (err)
+	if (anon_make_chunks(anon)) {
 		anon_unreserve(anon);
-	else
-		anon_place(anon);
-	return err;
+		return refuse_metadata(anon->host, &anon->config);
+	}
+	anon_place(anon);
+	return 0;
 }
 
 int tdp_anon_create(struct tdp_host *host, const struct tdp_anon_config *config,
@@ -190,7 +196,7 @@ int tdp_anon_create(struct tdp_host *host, const struct tdp_anon_config *config,
 		return err;
 	anon = host_allocate(host, sizeof(*anon));
 	if (!anon)
-		return -ENOMEM;
+		return refuse_metadata(host, config);
 	anon->host = host;
 	anon->config = *config;
 	if (anon->config.page == TDP_NOT_MAPPED)
