@@ -252,6 +252,7 @@ static void same_root(const struct pair *pair, const struct event *t, const stru
 	struct names *names = pair->comparison->names;
 	uint64_t theirs = t->u.load.root, ours = o->u.load.root;
 
+	same(pair, "root's flags", theirs & ~SPTE_FRAME, ours & ~SPTE_FRAME);
 	if (t->u.load.level)
 		same(pair, "level", t->u.load.level, o->u.load.level);
 	if (!names_match(names, FRAME_OF(theirs), FRAME_OF(ours)) &&

@@ -136,29 +136,35 @@ static enum step_result run_failed(struct replay *replay, unsigned int vcpu, int
 	return STEP_OVER;
 }
 
-/* The events of the fault under the cursor end with its return, or where the next thing begins. */
-static void prepare_answer(struct replay *replay)
+/* Where the events of the fault that begins at `first` end, an exit behind it included. */
+size_t guest_fault_end(const struct trace *trace, size_t first)
 {
-	const struct trace *trace = replay->trace;
-	const struct event *first = replay_peek(replay);
-	size_t end = replay->cursor + 1;
+	unsigned int task = trace->events[first].task;
+	bool returned = false;
+	size_t end;
 
-	if (!first)
-		return;
-	for (; end < trace->count; end++) {
+	for (end = first + 1; end < trace->count; end++) {
 		const struct event *event = &trace->events[end];
 
-		if (event->task != first->task)
+		if (event->task != task)
 			continue;
-		if (event->kind == EVENT_RETURN || event->kind == EVENT_EXIT) {
-			end++;
-			break;
-		}
-		if (event->kind == EVENT_PAGE_FAULT || event->kind == EVENT_MISCONFIG ||
+		if (event->kind == EVENT_EXIT)
+			return end + 1;
+		if (returned || event->kind == EVENT_PAGE_FAULT || event->kind == EVENT_MISCONFIG ||
 		    event_is_marker(event))
 			break;
+		returned = event->kind == EVENT_RETURN;
 	}
-	script_prepare(replay, replay->cursor, end, first->task);
+	return end;
+}
+
+static void prepare_answer(struct replay *replay)
+{
+	const struct event *first = replay_peek(replay);
+
+	if (first)
+		script_prepare(replay, replay->cursor,
+			       guest_fault_end(replay->trace, replay->cursor), first->task);
 }
 
 bool guest_needs_feature(struct replay *replay, unsigned int line, unsigned int as_id, uint64_t gpa)

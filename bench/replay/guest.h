@@ -32,6 +32,8 @@ void guest_access(struct replay *replay);
 /* The warm-up of every vCPU. */
 void guest_warm(struct replay *replay);
 
+/* Behind the last event of the fault that begins at event `first`. */
+size_t guest_fault_end(const struct trace *trace, size_t first);
 /* True, and the replay stopped at `line`, if a fault at `gpa` needs what is not there. */
 bool guest_needs_feature(struct replay *replay, unsigned int line, unsigned int as_id,
 			 uint64_t gpa);

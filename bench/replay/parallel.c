@@ -48,6 +48,7 @@ struct parallel {
 	struct replay *replay;
 	size_t first, end; /* of the trace's events */
 	size_t at;	   /* the event being played */
+	const struct group *playing;
 	struct group *groups;
 	size_t group_count;
 	size_t *group_at; /* for each event: index + 1 of the group placed there */
@@ -184,6 +185,21 @@ static bool is_compared(const struct event *event)
 	       (event->kind == EVENT_FAST_PAGE_FAULT && event->u.fast.fixed);
 }
 
+/* Where ours fits nowhere, the line that it should have met: of the same fault, not yet met. */
+static unsigned int line_of_no_match(const struct parallel *parallel)
+{
+	const struct group *group = parallel->playing;
+
+	for (size_t i = group ? group->first : 0; group && i <= group->last; i++) {
+		const struct event *event = event_at(parallel, i);
+
+		if (event->task == group->task && is_compared(event) &&
+		    !parallel->met[i - parallel->first])
+			return event->line;
+	}
+	return event_at(parallel, parallel->at)->line;
+}
+
 void parallel_event(struct replay *replay, const struct event *ours)
 {
 	struct parallel *parallel = replay->parallel;
@@ -197,7 +213,7 @@ void parallel_event(struct replay *replay, const struct event *ours)
 		compare_events(&replay->comparison, event_at(parallel, i), ours);
 		return;
 	}
-	replay_lose(replay, event_at(parallel, parallel->at)->line,
+	replay_lose(replay, line_of_no_match(parallel),
 		    "the simulator has %.*s, the trace no such change any more", (int)ours->length,
 		    ours->text);
 }
@@ -368,7 +384,8 @@ static void play_fault(struct parallel *parallel, const struct group *group)
 		parallel->running[vcpu].faults_left--;
 	if (group->retried)
 		return;
-	script_prepare(replay, group->first, group->last + 1, group->task);
+	script_prepare(replay, group->first, guest_fault_end(replay->trace, group->first),
+		       group->task);
 	if (guest_needs_feature(replay, event->line, 0, fault.gpa))
 		return;
 	err = tdp_vcpu_fault(replay->cpus[vcpu].vcpu, &fault, &result);
@@ -388,12 +405,14 @@ static void play_host(struct parallel *parallel, const struct group *group)
 
 static void play_group(struct parallel *parallel, const struct group *group)
 {
+	parallel->playing = group;
 	if (!group->retried)
 		complete_before_group(parallel, group);
 	if (group->kind == GROUP_FAULT)
 		play_fault(parallel, group);
 	else
 		play_host(parallel, group);
+	parallel->playing = NULL;
 }
 
 static void play_event(struct parallel *parallel, size_t i)

@@ -142,8 +142,7 @@ void script_prepare(struct replay *replay, size_t first, size_t end, unsigned in
 			changed = event;
 		} else if (event->kind == EVENT_SET_SPTE) {
 			set = event;
-		} else if ((event->kind == EVENT_RETURN && event->u.ret.value == -EFAULT) ||
-			   (event->kind == EVENT_EXIT && event->u.exit.kind == EXIT_FAILED)) {
+		} else if (event->kind == EVENT_EXIT && event->u.exit.kind == EXIT_FAILED) {
 			answer.refused = true;
 		}
 	}

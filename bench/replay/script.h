@@ -70,7 +70,8 @@ const struct scripted_slot *script_slot(const struct script *script, unsigned in
 
 /*
  * Looks for the host's answer among the events [first, end) of `task` and keeps it
- * for the resolve to come.
+ * for the resolve to come. That the host refused shows in the exit behind the
+ * fault: the fault's own result is the MMU's.
  */
 void script_prepare(struct replay *replay, size_t first, size_t end, unsigned int task);
 
