@@ -81,8 +81,23 @@ static void requested(struct scan *scan, struct event *event)
 	event->u.requested.level = (unsigned int)scan_dec(scan);
 }
 
+void parse_raw_page(const struct raw_page *raw, char *text, size_t size)
+{
+	static const char *const access_names[] = {"---", "--x", "w--", "w-x",
+						   "-u-", "-ux", "wu-", "wux"};
+	unsigned int role = (unsigned int)raw->role;
+
+	snprintf(text, size, "sp gen %u gfn %llx l%u %u-byte q%u%s %s%s %snxe %sad root %u %s%s",
+		 (unsigned int)raw->generation, (unsigned long long)raw->gfn, role & 0xf,
+		 role & (1u << 4) ? 4 : 8, role >> 5 & 3, role & (1u << 7) ? " direct" : "",
+		 access_names[role >> 8 & 7], role & (1u << 11) ? " invalid" : "",
+		 role & (1u << 12) ? "" : "!", role & (1u << 16) ? "!" : "",
+		 (unsigned int)raw->root_count, raw->unsync ? "unsync" : "sync",
+		 raw->has_created ? (raw->created ? " new" : " old") : "");
+}
+
 /* "sp gen 0 gfn 0 l4 8-byte q0 direct wux nxe ad root 0 sync new": the role is between. */
-static void page(struct scan *scan, struct event *event)
+static void printed_page(struct scan *scan, struct event *event)
 {
 	const char *role, *end;
 
@@ -100,6 +115,37 @@ static void page(struct scan *scan, struct event *event)
 	}
 	memcpy(event->u.page.role, role, (size_t)(end - role));
 	event->u.page.role[end - role] = '\0';
+}
+
+static uint64_t raw_field(struct scan *scan, const char *name)
+{
+	scan_past(scan, name);
+	return scan_dec(scan);
+}
+
+/* As `trace-cmd report` prints it, which cannot evaluate the kernel's format. */
+static void raw_page(struct scan *scan, struct event *event)
+{
+	struct raw_page raw = {.generation = raw_field(scan, "mmu_valid_gen="),
+			       .gfn = raw_field(scan, "gfn="),
+			       .role = raw_field(scan, "role="),
+			       .root_count = raw_field(scan, "root_count="),
+			       .unsync = raw_field(scan, "unsync=")};
+	struct scan printed;
+	char text[160];
+
+	parse_raw_page(&raw, text, sizeof(text));
+	printed = scan_text(text, strlen(text));
+	printed_page(&printed, event);
+	scan->failed |= printed.failed;
+}
+
+static void page(struct scan *scan, struct event *event)
+{
+	if (scan_try(scan, "[FAILED TO PARSE]"))
+		raw_page(scan, event);
+	else
+		printed_page(scan, event);
 }
 
 static void changed(struct scan *scan, struct event *event)
@@ -293,22 +339,10 @@ bool parse_event(const char *text, size_t length, struct event *event)
 	scan.at = colon + 1;
 	while (scan_try(&scan, " "))
 		;
+	/* `trace-cmd report` puts the marker's event before the marker. */
+	if (strcmp(name, "print") == 0)
+		return !scan_try(&scan, "tracing_mark_write: P: ") || parse_marker(scan, event);
 	if (strcmp(name, "tracing_mark_write") == 0)
 		return !scan_try(&scan, "P: ") || parse_marker(scan, event);
 	return parse_known(name, scan, event);
-}
-
-void parse_raw_page(const struct raw_page *raw, char *text, size_t size)
-{
-	static const char *const access_names[] = {"---", "--x", "w--", "w-x",
-						   "-u-", "-ux", "wu-", "wux"};
-	unsigned int role = (unsigned int)raw->role;
-
-	snprintf(text, size, "sp gen %u gfn %llx l%u %u-byte q%u%s %s%s %snxe %sad root %u %s%s",
-		 (unsigned int)raw->generation, (unsigned long long)raw->gfn, role & 0xf,
-		 role & (1u << 4) ? 4 : 8, role >> 5 & 3, role & (1u << 7) ? " direct" : "",
-		 access_names[role >> 8 & 7], role & (1u << 11) ? " invalid" : "",
-		 role & (1u << 12) ? "" : "!", role & (1u << 16) ? "!" : "",
-		 (unsigned int)raw->root_count, raw->unsync ? "unsync" : "sync",
-		 raw->has_created ? (raw->created ? " new" : " old") : "");
 }

@@ -1,6 +1,6 @@
 /*
- * The text of the `trace` file of tracefs: header lines that begin with '#',
- * then a line an event, "task-pid [cpu] counter: name: words". Lines that
+ * The text of the `trace` file of tracefs, and of `trace-cmd report`: header lines
+ * that begin with '#', then a line an event, "task-pid [cpu] counter: name: words". Lines that
  * neither are compared nor say what happened are dropped here.
  *
  * A trace must end: with the END marker where it has markers at all, else with
@@ -126,6 +126,8 @@ static int one_line(struct text *text, const char *line, size_t length, bool com
 		header_line(text, line, length);
 		return 0;
 	}
+	if (text->entries_read == 0 && length > 5 && memcmp(line, "cpus=", 5) == 0)
+		return 0; /* the first line of `trace-cmd report` */
 	if (!complete)
 		return bad_line(text, "the trace breaks off in this line");
 	return event_line(text, line, length);
