@@ -8,6 +8,8 @@
  */
 #include "report.h"
 
+#include "common/status.h"
+
 #include <argp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,11 +18,8 @@
 
 #include <tdpsim/version.h>
 
-#define EXIT_USAGE	 2
-#define EXIT_FEATURE	 3
-#define EXIT_INTERRUPTED 130
-#define OPTION_SETTING	 256 /* + enum setting */
-#define OPTION_JSON	 512
+#define OPTION_SETTING 256 /* + enum setting */
+#define OPTION_JSON    512
 
 static volatile sig_atomic_t interrupted;
 
@@ -127,10 +126,10 @@ static int choose_settings(const struct trace *trace, const struct settings *ask
 static int replay_trace(const struct trace *trace, const struct arguments *arguments,
 			struct report *report)
 {
-	static const int statuses[] = {[ENDING_AGREES] = EXIT_SUCCESS,
-				       [ENDING_STOPPED] = EXIT_FEATURE,
-				       [ENDING_DIFFERS] = EXIT_FAILURE,
-				       [ENDING_FAILED] = EXIT_FAILURE};
+	static const int statuses[] = {[ENDING_AGREES] = STATUS_DONE,
+				       [ENDING_STOPPED] = STATUS_MISSING,
+				       [ENDING_DIFFERS] = STATUS_FAILED,
+				       [ENDING_FAILED] = STATUS_FAILED};
 	bool assumed[SETTING_COUNT];
 	struct settings settings;
 	struct problem problem;
@@ -139,7 +138,7 @@ static int replay_trace(const struct trace *trace, const struct arguments *argum
 
 	if (choose_settings(trace, &arguments->asked, &settings, &problem)) {
 		report_problem(report, trace->path, &problem);
-		return EXIT_USAGE;
+		return STATUS_USAGE;
 	}
 	settings_assume(&settings, assumed);
 	replay_run(&replay, trace, &settings);
@@ -157,7 +156,7 @@ static int replay_file(const char *path, const struct arguments *arguments, stru
 
 	if (trace_read(path, &trace, &problem)) {
 		report_problem(report, path, &problem);
-		return EXIT_USAGE;
+		return STATUS_USAGE;
 	}
 	status = replay_trace(&trace, arguments, report);
 	trace_free(&trace);
@@ -167,8 +166,8 @@ static int replay_file(const char *path, const struct arguments *arguments, stru
 /* Of several traces the gravest outcome counts: bad input, a difference, a feature. */
 static int graver(int a, int b)
 {
-	static const int order[] = {EXIT_SUCCESS, EXIT_FEATURE, EXIT_FAILURE, EXIT_USAGE};
-	int result = EXIT_SUCCESS;
+	static const int order[] = {STATUS_DONE, STATUS_MISSING, STATUS_FAILED, STATUS_USAGE};
+	int result = STATUS_DONE;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		if (order[i] == a || order[i] == b)
@@ -191,17 +190,17 @@ int main(int argc, char **argv)
 					 .doc = documentation};
 	struct arguments arguments = {.asked = settings_unknown()};
 	struct report report;
-	int status = EXIT_SUCCESS;
+	int status = STATUS_DONE;
 
 	argp_program_version_hook = print_version;
-	argp_err_exit_status = EXIT_USAGE;
+	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	signal(SIGINT, on_interrupt);
-	if (report_begin(&report, arguments.json))
-		return EXIT_FAILURE;
+	if (report_begin(&report, arguments.json, &arguments.asked))
+		return STATUS_FAILED;
 	for (int i = 0; i < arguments.file_count && !interrupted; i++)
 		status = graver(status, replay_file(arguments.files[i], &arguments, &report));
 	if (report_end(&report))
-		status = graver(status, EXIT_FAILURE);
-	return interrupted ? EXIT_INTERRUPTED : status;
+		status = graver(status, STATUS_FAILED);
+	return interrupted ? STATUS_INTERRUPTED : status;
 }

@@ -10,6 +10,9 @@
 
 #include <tdpsim/version.h>
 
+#include "common/machine.h"
+#include "common/status.h"
+
 static const char *const verdicts[] = {
 	[ENDING_AGREES] = "agrees",
 	[ENDING_STOPPED] = "stopped",
@@ -17,9 +20,10 @@ static const char *const verdicts[] = {
 	[ENDING_FAILED] = "failed",
 };
 
-int report_begin(struct report *report, bool json)
+int report_begin(struct report *report, bool json, const struct settings *asked)
 {
 	report->json = json;
+	report->asked = asked;
 	report->traces = json ? json_array() : NULL;
 	return json && !report->traces ? -ENOMEM : 0;
 }
@@ -126,18 +130,33 @@ void report_problem(struct report *report, const char *path, const struct proble
 		json_array_append_new(report->traces,
 				      json_pack("{s:s, s:s, s:s}", "trace", path, "verdict",
 						"unusable", "problem", problem->sentence));
-	fprintf(stderr, "replay: %s\n", problem->sentence);
+	complain("%s", problem->sentence);
+}
+
+static json_t *asked_object(const struct settings *asked)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; i < SETTING_COUNT; i++) {
+		if (asked->value[i] != SETTING_UNKNOWN)
+			json_object_set_new(object, setting_name(i),
+					    json_string(setting_value_name(i, asked->value[i])));
+	}
+	return object;
 }
 
 int report_end(struct report *report)
 {
+	char machine[256];
 	json_t *object;
 	int err;
 
 	if (!report->json)
 		return fflush(stdout) ? -errno : 0;
-	object = json_pack("{s:s, s:s, s:s, s:o}", "tool", "replay", "version", TDP_VERSION,
-			   "clock", "real", "traces", report->traces);
+	machine_describe(machine, sizeof(machine));
+	object = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "tool", "replay", "version",
+			   TDP_VERSION, "clock", "real", "machine", machine, "config",
+			   asked_object(report->asked), "traces", report->traces);
 	err = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(object);

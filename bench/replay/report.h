@@ -11,10 +11,11 @@
 
 struct report {
 	bool json;
-	json_t *traces; /* with json */
+	const struct settings *asked; /* on the command line */
+	json_t *traces;		      /* with json */
 };
 
-int report_begin(struct report *report, bool json);
+int report_begin(struct report *report, bool json, const struct settings *asked);
 /* One trace that was replayed. */
 void report_replay(struct report *report, const struct replay *replay,
 		   const bool assumed[SETTING_COUNT]);

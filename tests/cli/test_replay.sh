@@ -1,0 +1,83 @@
+#!/bin/sh
+# bench/replay's command line: what it takes, what it refuses with which sentence
+# and status, and that --json prints one object and nothing else.
+. "$TDPSIM_SOURCE/tests/conformance/lib.sh"
+
+# expect STATUS SENTENCE ARGUMENT...: SENTENCE is a regular expression.
+expect() {
+	status=$1 sentence=$2
+	shift 2
+	"$replay" "$@" >"$work/out" 2>&1 </dev/null
+	got=$?
+	if [ "$got" -ne "$status" ] || ! grep -q -- "$sentence" "$work/out"; then
+		fail "replay $*: status $got, wanted $status and '$sentence'"
+		cat "$work/out"
+	fi
+}
+
+small=$traces/6.12.117/mmio.txt.xz
+dat=$traces/trace.dat/4k_seq.dat
+plain 6.12.117/mmio "$work/mmio.txt"
+
+expect 0 'Usage: .*FILE' --help
+expect 0 'tdpsim' --version
+expect 2 'which trace' # none given
+expect 2 'no value' --levels 6 "$small"
+expect 2 'no value' --baseline 5.4 "$small"
+expect 2 'no value' --format svm "$small"
+expect 2 'unrecognized option' --no-such-option "$small"
+
+# A trace's own header wins; an option may repeat it, and may not contradict it.
+expect 0 'agrees' --baseline 6.12 --format npt --levels 4 --nx-huge-pages off "$small"
+expect 2 'says baseline 6.12, which contradicts --baseline 6.1' --baseline 6.1 "$small"
+expect 2 'says format npt, which contradicts' --format ept "$small"
+expect 2 'says levels 4, which contradicts' --levels 5 "$small"
+expect 2 'contradicts --mmio-caching off' --mmio-caching off "$small"
+
+# What nobody says is assumed, and said.
+expect 0 'assumed: format npt' --baseline 6.12 "$dat"
+grep -v '^#' "$work/mmio.txt" >"$work/foreign.txt"
+expect 0 'assumed: .*eager-split on' --baseline 6.12 --format npt "$work/foreign.txt"
+expect 1 'line [0-9]*: ' --baseline latest --format npt "$work/foreign.txt"
+
+# Plain, packed and standard input are the same trace.
+expect 0 'agrees' "$work/mmio.txt"
+"$replay" - <"$small" | grep -q '^-: agrees' || fail "standard input is not read"
+"$replay" --baseline 6.12 - <"$dat" | grep -q '^-: agrees' || fail "trace.dat on standard input"
+# Several traces: the gravest outcome is the status.
+expect 3 'needs dirty logging' "$small" "$traces/6.12.117/dirty_4k.txt.xz"
+expect 2 'nowhere' "$small" "$work/nowhere" "$traces/6.12.117/dirty_4k.txt.xz"
+
+# Broken files are refused by file and line.
+expect 2 "$work/nowhere: No such file" "$work/nowhere"
+head -c 20000 "$work/mmio.txt" >"$work/cut.txt"
+expect 2 "$work/cut.txt: line [0-9]*: the trace breaks off in this line" "$work/cut.txt"
+head -n 100 "$work/mmio.txt" >"$work/cut.txt"
+expect 2 "$work/cut.txt: line 100: the trace breaks off after this line" "$work/cut.txt"
+head -c 2000 "$small" >"$work/cut.xz"
+expect 2 "$work/cut.xz: line [0-9]*: the xz data is truncated" "$work/cut.xz"
+{ head -c 2000 "$small"; tail -c 2000 "$dat"; } >"$work/damaged.xz"
+expect 2 "$work/damaged.xz: line [0-9]*: the xz data is damaged" "$work/damaged.xz"
+head -c 15000 "$dat" >"$work/cut.dat"
+expect 2 "$work/cut.dat: record [0-9]*: " "$work/cut.dat"
+grep -n 'kvm_page_fault' "$work/mmio.txt" | sed -n '1s/:.*//p' >"$work/line"
+sed "$(cat "$work/line")s/error_code 0x[0-9a-f]*/error_code none/" "$work/mmio.txt" >"$work/bad.txt"
+expect 2 "bad.txt: line $(cat "$work/line"): the fields of this event" "$work/bad.txt"
+sed '30s/.*/not a trace/' "$work/mmio.txt" >"$work/bad.txt"
+expect 2 'bad.txt: line 30: this is not a line of a trace' "$work/bad.txt"
+sed '30s/.*/CPU:0 [LOST 12 EVENTS]/' "$work/mmio.txt" >"$work/bad.txt"
+expect 2 'bad.txt: line 30: events were lost' "$work/bad.txt"
+: >"$work/empty"
+expect 2 'empty: line 0: there is no event' "$work/empty"
+grep -v ' P: \|^#' "$work/mmio.txt" >"$work/silent.txt"
+expect 2 'nothing to drive' "$work/silent.txt"
+
+# One object, on standard output alone.
+"$replay" --json "$small" "$traces/6.12.117/dirty_4k.txt.xz" >"$work/json" 2>"$work/complaints"
+[ $? -eq 3 ] || fail "--json changes the status"
+jq -es 'length == 1 and .[0].tool == "replay" and (.[0].traces | length) == 2
+	and .[0].traces[0].verdict == "agrees" and .[0].traces[0].lines_compared > 80
+	and .[0].traces[1].needs == "dirty logging" and .[0].traces[1].stop_line == 224' \
+	"$work/json" >/dev/null || { fail "--json"; cat "$work/json"; }
+[ -s "$work/complaints" ] && fail "--json complains where there is nothing to complain about"
+exit $((failures > 0))
