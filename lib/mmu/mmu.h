@@ -16,7 +16,7 @@
 #ifndef TDPSIM_MMU_MMU_H
 #define TDPSIM_MMU_MMU_H
 
-#include <tdpsim/vm.h>
+#include <tdpsim/check.h>
 
 #include "guest/memslot.h"
 #include "observe/counter.h"
@@ -65,6 +65,12 @@ struct mmu {
 	struct spinlock idle_lock;
 	struct mmu_actor *idle;	   /* tasks, under idle_lock; never runs dry for good (task.c) */
 	atomic_u32 tasks_returned; /* counts puts, for a get that waits */
+	/* Every task there ever was; prepended, sequentially consistent (gate.h). */
+	atomic_ptr tasks;
+	atomic_u32 gate; /* gate.h */
+
+	/* Violations that were met while the VM ran, under check; relaxed counts. */
+	struct tally noted[TDP_INVARIANTS];
 };
 
 /*
@@ -80,6 +86,11 @@ struct mmu_actor {
 	struct trace_ring *ring;	   /* NULL: the task ring */
 	int vcpu;			   /* or -1 */
 	struct mmu_actor *next_idle;
+	struct mmu_actor *next_task; /* immutable once linked */
+	atomic_u32 at_work;	     /* under check; written by its user alone (gate.h) */
+	/* Tasks: the root that an open iterator holds; written by its user alone,
+	 * release, read by the checker. */
+	atomic_ptr reading;
 };
 
 struct mmu_config {
@@ -104,6 +115,12 @@ void mmu_tasks_fini(struct mmu *mmu);
 /* A task's actor. Never fails: one is kept back, and whoever finds none waits. */
 struct mmu_actor *mmu_task_get(struct mmu *mmu);
 void mmu_task_put(struct mmu_actor *task);
+
+/* Somebody met what must not be; tdp_vm_check() tells. */
+static inline void mmu_note(struct mmu *mmu, enum tdp_invariant invariant)
+{
+	tally_add(&mmu->noted[invariant], 1);
+}
 
 static inline void mmu_gauge(struct mmu_actor *actor, enum gauge which, int64_t change)
 {

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "mmu/mmu.h"
+#include "mmu/gate.h"
 #include "platform/wait.h"
 
 void mmu_actor_init(struct mmu_actor *actor, struct mmu *mmu)
@@ -22,13 +22,24 @@ void mmu_actor_fini(struct mmu_actor *actor)
 	host_caller_fini(&actor->caller);
 }
 
+static void link_task(struct mmu *mmu, struct mmu_actor *task)
+{
+	void *first = ptr_load_seq_cst(&mmu->tasks);
+
+	do {
+		task->next_task = first;
+	} while (!ptr_cas_seq_cst(&mmu->tasks, &first, task));
+}
+
 static struct mmu_actor *task_create(struct mmu *mmu)
 {
 	struct mmu_actor *task =
 		host_allocate_aligned(mmu->host, _Alignof(struct mmu_actor), sizeof(*task));
 
-	if (task)
-		mmu_actor_init(task, mmu);
+	if (!task)
+		return NULL;
+	mmu_actor_init(task, mmu);
+	link_task(mmu, task);
 	return task;
 }
 
@@ -52,8 +63,10 @@ struct mmu_actor *mmu_task_get(struct mmu *mmu)
 
 		if (!task)
 			task = task_create(mmu);
-		if (task)
+		if (task) {
+			gate_enter(task);
 			return task;
+		}
 		wait_while(&mmu->tasks_returned, returned);
 	}
 }
@@ -62,6 +75,7 @@ void mmu_task_put(struct mmu_actor *task)
 {
 	struct mmu *mmu = task->mmu;
 
+	gate_leave(task);
 	spinlock_lock(&mmu->idle_lock);
 	task->next_idle = mmu->idle;
 	mmu->idle = task;

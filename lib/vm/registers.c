@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "mmu/gate.h"
 #include "vm/vm.h"
 
 #define CR0_PE	 (1ULL << 0)
@@ -106,6 +107,7 @@ int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *re
 
 	if (err)
 		return err;
+	gate_enter(&vcpu->context.actor);
 	reset = resets(&vcpu->registers, registers, how);
 	vcpu->registers = *registers;
 	digest(vcpu);
@@ -113,6 +115,7 @@ int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *re
 		mmu_context_set_role(&vcpu->context, vcpu_root_role(vcpu));
 	/* Linear translations depend on all of them. */
 	tlb_flush(&vcpu->context.tlb);
+	gate_leave(&vcpu->context.actor);
 	return 0;
 }
 
@@ -122,8 +125,10 @@ int tdp_vcpu_set_smm(struct tdp_vcpu *vcpu, bool smm)
 		return refuse(vcpu, "the VM has no address space for SMM");
 	if (vcpu->smm == smm)
 		return 0;
+	gate_enter(&vcpu->context.actor);
 	vcpu->smm = smm;
 	mmu_context_set_role(&vcpu->context, vcpu_root_role(vcpu));
 	tlb_flush(&vcpu->context.tlb);
+	gate_leave(&vcpu->context.actor);
 	return 0;
 }

@@ -4,18 +4,20 @@
 #include <tdpsim/iter.h>
 #include <tdpsim/mmu.h>
 
+#include "mmu/gate.h"
 #include "mmu/lookup.h"
 #include "mmu/zap.h"
 #include "vm/vm.h"
 
 void tdp_mmu_zap_all_fast(struct tdp_vm *vm)
 {
-	struct mmu_actor *task = mmu_task_get(&vm->mmu);
+	struct mmu_actor *task;
 
 	mutex_lock(&vm->memory.slots_lock);
+	task = mmu_task_get(&vm->mmu); /* G2 */
 	mmu_zap_all_fast(task);
-	mutex_unlock(&vm->memory.slots_lock);
 	mmu_task_put(task);
+	mutex_unlock(&vm->memory.slots_lock);
 }
 
 void tdp_mmu_zap_range(struct tdp_vm *vm, tdp_gfn_t gfn, uint64_t pages)
@@ -88,6 +90,8 @@ int tdp_iter_begin(struct tdp_vm *vm, unsigned int address_space, tdp_gfn_t star
 	mmu_read_begin(iter->task);
 	iter_begin(&iter->iter, vm->host, &vm->mmu.encoding, iter->root, min_level, start,
 		   tdp_gfn(start.n + pages));
+	ptr_store_release(&iter->task->reading, iter->root);
+	gate_leave(iter->task); /* G3 */
 	*result = iter;
 	return 0;
 }
@@ -122,6 +126,8 @@ void tdp_iter_end(struct tdp_iter *iter)
 		return;
 	host = iter->task->mmu->host;
 	mmu_read_end(iter->task);
+	gate_enter(iter->task);
+	ptr_store_release(&iter->task->reading, NULL);
 	root_put(iter->task, iter->root);
 	mmu_task_put(iter->task);
 	host_release(host, iter, sizeof(*iter));

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "mmu/fault.h"
+#include "mmu/gate.h"
 #include "platform/bytes.h"
 #include "platform/charge.h"
 #include "platform/wait.h"
@@ -222,14 +223,16 @@ static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *re
 	struct mmu_context *context = &vcpu->context;
 	int err;
 
+	gate_enter(&context->actor);
 	do {
 		err = mmu_context_prepare(context);
-		if (err)
-			return err;
-	} while (!mmu_guest_enter(context));
-	attempt(vcpu, request, result);
-	mmu_guest_leave(context);
-	return 0;
+	} while (!err && !mmu_guest_enter(context));
+	if (!err) {
+		attempt(vcpu, request, result);
+		mmu_guest_leave(context);
+	}
+	gate_leave(&context->actor);
+	return err;
 }
 
 int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
@@ -263,10 +266,20 @@ static enum tdp_fault_result public_result(int step)
 	}
 }
 
+static int handle_exit(struct tdp_vcpu *vcpu, const struct tdp_fault *fault)
+{
+	int step;
+
+	gate_enter(&vcpu->context.actor);
+	step = mmu_page_fault(&vcpu->context, fault);
+	gate_leave(&vcpu->context.actor);
+	return step;
+}
+
 int tdp_vcpu_fault(struct tdp_vcpu *vcpu, const struct tdp_fault *fault,
 		   enum tdp_fault_result *result)
 {
-	int step = mmu_page_fault(&vcpu->context, fault);
+	int step = handle_exit(vcpu, fault);
 
 	*result = public_result(step);
 	return step < 0 ? step : 0;
@@ -276,7 +289,7 @@ int tdp_vcpu_fault(struct tdp_vcpu *vcpu, const struct tdp_fault *fault,
 static bool handled(struct tdp_vcpu *vcpu, struct tdp_access_result *result, int *err,
 		    struct waiting *waiting)
 {
-	int step = mmu_page_fault(&vcpu->context, &result->fault);
+	int step = handle_exit(vcpu, &result->fault);
 
 	*err = 0;
 	switch (step) {
@@ -318,12 +331,19 @@ int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *requ
 
 int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)
 {
-	return mmu_context_prepare(&vcpu->context);
+	int err;
+
+	gate_enter(&vcpu->context.actor);
+	err = mmu_context_prepare(&vcpu->context);
+	gate_leave(&vcpu->context.actor);
+	return err;
 }
 
 void tdp_vcpu_flush_tlb(struct tdp_vcpu *vcpu)
 {
+	gate_enter(&vcpu->context.actor);
 	tlb_flush(&vcpu->context.tlb);
+	gate_leave(&vcpu->context.actor);
 }
 
 tdp_pfn_t tdp_vcpu_root(const struct tdp_vcpu *vcpu)

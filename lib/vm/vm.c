@@ -213,6 +213,7 @@ static void end_roots(struct tdp_vm *vm)
 
 	mmu_zap_all(task);
 	destroy_vcpus(vm);
+	/* Nobody else is there any more, so the order of G2 (gate.h) does not matter. */
 	mutex_lock(&vm->memory.slots_lock);
 	exclusive = mmu_lock_exclusive(task);
 	roots_invalidate(exclusive);

@@ -2,8 +2,8 @@
  * A VM and its vCPUs, as their own room sees them.
  *
  * Lock order, from the outside in: slots_lock (guest/memslot.h), a section of
- * srcu, mmu_lock, pages_lock; vcpus_lock is taken alone. A notifier never takes
- * slots_lock.
+ * srcu, mmu_lock, pages_lock; vcpus_lock comes between slots_lock and mmu_lock.
+ * A notifier never takes slots_lock.
  */
 #ifndef TDPSIM_VM_VM_H
 #define TDPSIM_VM_VM_H
@@ -42,8 +42,6 @@ struct tdp_vm {
 	struct mutex vcpus_lock;
 	atomic_ptr vcpus;      /* youngest first; prepended under vcpus_lock with release */
 	atomic_u32 vcpu_count; /* under vcpus_lock */
-	/* Violations that were seen while the VM ran, under check; relaxed counts. */
-	struct tally noted[TDP_INVARIANTS];
 };
 
 static inline struct tdp_vcpu *vm_first_vcpu(const struct tdp_vm *vm)
