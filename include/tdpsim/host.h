@@ -113,6 +113,14 @@ struct tdp_backing_ops {
 	 * not). Called with mmu_lock held: must not block.
 	 */
 	unsigned int (*level)(void *context, uint64_t hva);
+	/**
+	 * What resolve() would find at `hva` at this moment, with nothing allocated;
+	 * for tdp_vm_check(). Called with mmu_lock held: must not block. May be NULL.
+	 *
+	 * -ENOENT  the process has no page there
+	 * -EAGAIN  cannot be told just now
+	 */
+	int (*peek)(void *context, uint64_t hva, struct tdp_backing_page *page);
 };
 
 struct tdp_backing {

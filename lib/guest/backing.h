@@ -5,6 +5,8 @@
 #ifndef TDPSIM_GUEST_BACKING_H
 #define TDPSIM_GUEST_BACKING_H
 
+#include <errno.h>
+
 #include "guest/memslot.h"
 
 /* 0 or the backing's errno; a read-only slot never gives a writable page. */
@@ -18,6 +20,17 @@ static inline int backing_resolve(const struct memslot *slot, struct host_caller
 	if (!err && slot->read_only)
 		page->writable = false;
 	return err;
+}
+
+/* The page that is there now, if the backing can tell: 0, -ENOENT or -EAGAIN. */
+static inline int backing_peek(const struct memslot *slot, tdp_gfn_t gfn,
+			       struct tdp_backing_page *page)
+{
+	const struct tdp_backing *backing = slot->backing;
+
+	if (!backing->ops->peek)
+		return -EAGAIN;
+	return backing->ops->peek(backing->context, memslot_hva(slot, gfn), page);
 }
 
 static inline void backing_release(const struct memslot *slot, tdp_gfn_t gfn,

@@ -80,9 +80,25 @@ static unsigned int anon_level(void *context, uint64_t hva)
 	return anon->config.page;
 }
 
+static int anon_peek(void *context, uint64_t hva, struct tdp_backing_page *page)
+{
+	const struct tdp_anon *anon = context;
+	tdp_pfn_t pfn;
+	int err;
+
+	if (!anon_holds(anon, hva))
+		return -ENOENT;
+	err = chunk_peek(anon, page_of(anon, hva), &pfn);
+	if (err)
+		return err;
+	*page = (struct tdp_backing_page){.pfn = pfn, .writable = !anon->config.read_only};
+	return 0;
+}
+
 static const struct tdp_backing_ops anon_ops = {
 	.resolve = anon_resolve,
 	.level = anon_level,
+	.peek = anon_peek,
 };
 
 static int refuse(struct tdp_host *host, const char *field, uint64_t value, const char *rule)

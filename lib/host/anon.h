@@ -48,6 +48,9 @@ int chunk_resolve(struct tdp_anon *anon, struct host_caller *caller, uint64_t pa
 /* Is there memory for `page` at this moment? */
 bool chunk_present(const struct tdp_anon *anon, uint64_t page);
 
+/* The frame of `page`, if it was touched. -ENOENT; -EAGAIN: its chunk is changing. */
+int chunk_peek(const struct tdp_anon *anon, uint64_t page, tdp_pfn_t *pfn);
+
 /* Gives back 4K pages [first, end). Nobody maps them any more, see anon.c. */
 void chunk_discard(struct tdp_anon *anon, uint64_t first, uint64_t end);
 

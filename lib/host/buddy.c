@@ -347,6 +347,30 @@ uint64_t buddy_free_frames(struct buddy *buddy)
 	return frames;
 }
 
+static bool is_out_locked(const struct buddy *buddy, uint64_t frame)
+{
+	uint64_t index = unit_of(buddy, frame);
+	const struct broken_unit *unit = buddy->units[index];
+	const struct broken_block *block;
+	uint64_t place;
+
+	if (!unit)
+		return !map_test(buddy->free_units, index);
+	place = (frame - unit->first) / BLOCK_FRAMES;
+	block = unit->blocks ? unit->blocks[place] : NULL;
+	return block ? !map_test(block->free, frame - block->first) : !map_test(unit->free, place);
+}
+
+bool buddy_is_out(struct buddy *buddy, tdp_pfn_t pfn)
+{
+	bool out;
+
+	spinlock_lock(&buddy->lock);
+	out = is_out_locked(buddy, pfn.n);
+	spinlock_unlock(&buddy->lock);
+	return out;
+}
+
 /* Frames of unit `index` that lie in the buddy's range. */
 static void unit_range(const struct buddy *buddy, uint64_t index, uint64_t *from, uint64_t *to)
 {

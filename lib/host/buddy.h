@@ -65,4 +65,7 @@ void buddy_put(struct buddy *buddy, unsigned int level, const tdp_pfn_t *pfns, u
 
 uint64_t buddy_free_frames(struct buddy *buddy);
 
+/* Has somebody got the frame, alone or in a larger block? It is one of the buddy's. */
+bool buddy_is_out(struct buddy *buddy, tdp_pfn_t pfn);
+
 #endif

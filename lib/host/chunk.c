@@ -130,6 +130,22 @@ bool chunk_present(const struct tdp_anon *anon, uint64_t page)
 	return word && (u64_load_acquire(word) & CHUNK_PRESENT);
 }
 
+int chunk_peek(const struct tdp_anon *anon, uint64_t page, tdp_pfn_t *pfn)
+{
+	atomic_u64 *word = directory_find(&anon->chunks, page / chunk_pages(anon));
+	uint64_t seen = word ? u64_load_acquire(word) : CHUNK_NONE;
+
+	if (seen == CHUNK_BUSY)
+		return -EAGAIN;
+	if (seen == CHUNK_NONE)
+		return -ENOENT;
+	if (anon->extents &&
+	    !(u64_load_acquire(touched_word((struct extent *)word, page)) & page_bit(page)))
+		return -ENOENT;
+	*pfn = tdp_pfn(pfn_of(seen).n + page % chunk_pages(anon));
+	return 0;
+}
+
 /* Makes a present word busy, waiting for others who have; CHUNK_NONE if there is no memory. */
 static uint64_t chunk_claim(atomic_u64 *word)
 {

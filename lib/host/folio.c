@@ -40,9 +40,14 @@ int folio_alloc(struct host_caller *caller, int node, unsigned int level, enum f
 	return -ENOMEM;
 }
 
+static uint64_t first_allocatable(const struct tdp_host *host)
+{
+	return host->data_first + host->config.carveout_bytes / TDP_PAGE_SIZE;
+}
+
 static struct node *node_of_data(const struct tdp_host *host, tdp_pfn_t pfn)
 {
-	uint64_t first = host->data_first + host->config.carveout_bytes / TDP_PAGE_SIZE;
+	uint64_t first = first_allocatable(host);
 
 	CHECK(pfn.n >= first && pfn.n < host->frames);
 	return &host->allocator->nodes[share_owner((pfn.n - first) / UNIT_FRAMES,
@@ -73,4 +78,19 @@ int frame_alloc_data(struct host_caller *caller, int node, unsigned int level, t
 void frame_free_data(struct tdp_host *host, tdp_pfn_t pfn, unsigned int level)
 {
 	folio_free(host, pfn, level);
+}
+
+bool frame_data_in_use(const struct tdp_host *host, tdp_pfn_t pfn)
+{
+	struct node *node;
+
+	if (pfn.n < host->data_first || pfn.n >= host->frames)
+		return false;
+	if (pfn.n < first_allocatable(host))
+		return true;
+	node = node_of_data(host, pfn);
+	if (buddy_holds(&node->data, pfn))
+		return buddy_is_out(&node->data, pfn);
+	return buddy_is_out(buddy_holds(&node->huge_2m, pfn) ? &node->huge_2m : &node->huge_1g,
+			    pfn);
 }

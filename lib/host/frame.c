@@ -221,6 +221,12 @@ void frame_free_table(struct tdp_host *host, struct host_caller *caller, tdp_pfn
 		buddy_put(&node->tables, TDP_4K, &pfn, 1);
 }
 
+bool frame_table_in_use(const struct tdp_host *host, tdp_pfn_t pfn)
+{
+	return frame_is_table(host, pfn) &&
+	       (u64_load_acquire(&host->allocator->live[pfn.n / 64]) >> (pfn.n % 64) & 1);
+}
+
 void frame_cache_drain(struct host_caller *caller)
 {
 	struct frame_cache *cache = &caller->frames;

@@ -36,6 +36,11 @@ void frame_free_data(struct tdp_host *host, tdp_pfn_t pfn, unsigned int level);
 /* Gives back what the caller has at hand; before its node changes, and at its end. */
 void frame_cache_drain(struct host_caller *caller);
 
+/* For the checker: has somebody got this table frame, or this data frame? */
+bool frame_table_in_use(const struct tdp_host *host, tdp_pfn_t pfn);
+/* The carve-out is always in use; what is no data frame never is. */
+bool frame_data_in_use(const struct tdp_host *host, tdp_pfn_t pfn);
+
 /* Frames in no use and in no cache. */
 struct frame_counts {
 	uint64_t free_tables;
