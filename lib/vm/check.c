@@ -1,0 +1,104 @@
+/* Checking a VM: making it stand still, going through its parts, telling. See checker.h. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "mmu/gate.h"
+#include "vm/checker.h"
+
+#define SENTENCE_BYTES 320
+
+static const char *const names[TDP_INVARIANTS] = {
+	[TDP_INVARIANT_ENTRY] = "entry",
+	[TDP_INVARIANT_WRITABILITY] = "writability",
+	[TDP_INVARIANT_FROZEN] = "frozen",
+	[TDP_INVARIANT_TLB] = "tlb",
+	[TDP_INVARIANT_MAPPING] = "mapping",
+	[TDP_INVARIANT_LIFETIME] = "lifetime",
+	[TDP_INVARIANT_INVALID_ROOT] = "invalid-root",
+	[TDP_INVARIANT_COUNT] = "count",
+	[TDP_INVARIANT_REFERENCE] = "reference",
+	[TDP_INVARIANT_STALE_ACCESS] = "stale-access",
+};
+
+const char *tdp_invariant_name(enum tdp_invariant invariant)
+{
+	return (unsigned int)invariant < TDP_INVARIANTS ? names[invariant] : NULL;
+}
+
+void violation(struct checker *checker, enum tdp_invariant invariant, const char *format, ...)
+{
+	char sentence[SENTENCE_BYTES];
+	va_list arguments;
+
+	checker->violations++;
+	if (!checker->sink)
+		return;
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	checker->sink(checker->context, invariant, sentence);
+}
+
+void violation_at(struct checker *checker, enum tdp_invariant invariant, const struct spot *spot,
+		  const char *reason)
+{
+	violation(checker, invariant,
+		  "gfn 0x%" PRIx64 ", level %u, entry 0x%016" PRIx64 ", root 0x%" PRIx64
+		  " of role 0x%08" PRIx32 ": %s",
+		  spot->gfn.n, spot->level, spot->entry, table_pfn(checker->vm->host, spot->root).n,
+		  u32_load_relaxed(&spot->root->role), reason);
+}
+
+/* What was noted while the VM ran is handed over once. */
+static void tell_noted(struct checker *checker)
+{
+	for (unsigned int i = 0; i < TDP_INVARIANTS; i++) {
+		struct tally *noted = &checker->mmu->noted[i];
+		uint64_t times = tally_read(noted);
+
+		if (!times)
+			continue;
+		tally_add(noted, -times);
+		violation(checker, (enum tdp_invariant)i,
+			  "noted while the VM ran: broken %" PRIu64 " times", times);
+		checker->violations += times - 1;
+	}
+}
+
+static void check_all(struct checker *checker)
+{
+	const struct tdp_vcpu *vcpu;
+
+	check_roots(checker);
+	for (vcpu = vm_first_vcpu(checker->vm); vcpu; vcpu = vcpu->next)
+		check_tlb(checker, vcpu);
+	check_counts(checker);
+	tell_noted(checker);
+}
+
+uint64_t tdp_vm_check(struct tdp_vm *vm, tdp_violation_sink sink, void *context)
+{
+	struct checker checker = {
+		.vm = vm,
+		.mmu = &vm->mmu,
+		.encoding = &vm->mmu.encoding,
+		.sink = sink,
+		.context = context,
+	};
+	struct mmu_exclusive exclusive;
+	struct mmu_actor *task;
+
+	mutex_lock(&vm->memory.slots_lock);
+	mutex_lock(&vm->vcpus_lock);
+	task = mmu_task_get(&vm->mmu);
+	gate_close(&vm->mmu, task);
+	exclusive = mmu_lock_exclusive(task);
+	check_all(&checker);
+	mmu_unlock_exclusive(exclusive);
+	gate_open(&vm->mmu);
+	mmu_task_put(task);
+	mutex_unlock(&vm->vcpus_lock);
+	mutex_unlock(&vm->memory.slots_lock);
+	return checker.violations;
+}

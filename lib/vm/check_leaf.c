@@ -1,0 +1,156 @@
+/*
+ * What the checker holds against a leaf: the bits that its encoding allows, the
+ * hardware's own judgement, its slot, and what the host says that is there. And
+ * against an MMIO entry: its place, its generation, and that there is a hole.
+ */
+#include <errno.h>
+
+#include "guest/backing.h"
+#include "host/frame.h"
+#include "vm/checker.h"
+
+/* Every bit that a leaf at `level` may have, the frame included. */
+static uint64_t leaf_bits(const struct encoding *e, unsigned int level)
+{
+	const struct format *format = e->format;
+	uint64_t bits = ENTRY_ADDRESS | e->mmu_present | e->present | e->user | e->exec |
+			e->no_exec | e->write | e->accessed | e->dirty | e->host_writable |
+			e->mmu_writable | e->ad_type | format->memory_type | format->ignore_pat;
+
+	if (level > TDP_4K)
+		bits |= format->large;
+	if (!e->hardware_ad)
+		bits |= SAVED_BITS_MASK << SAVED_BITS_SHIFT;
+	return bits;
+}
+
+/* Bits that it must have. Who took its accessed state away took R, W and X too. */
+static uint64_t leaf_needs(const struct encoding *e, uint64_t spte)
+{
+	uint64_t bits = e->mmu_present | e->present | e->user | e->ad_type;
+
+	return spte_access_tracked(e, spte) ? bits & ~e->access_track : bits;
+}
+
+static bool memory_type_known(const struct encoding *e, uint64_t spte)
+{
+	uint64_t type = spte & (e->format->memory_type | e->format->ignore_pat);
+
+	return type == e->ram_type || type == e->device_type;
+}
+
+static void check_bits(struct checker *checker, const struct spot *spot)
+{
+	const struct encoding *e = checker->encoding;
+	uint64_t spte = spot->entry, needs = leaf_needs(e, spte);
+
+	if (spte & ~leaf_bits(e, spot->level))
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf has bits that none has");
+	else if ((spte & needs) != needs)
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf lacks bits that all have");
+	else if (!memory_type_known(e, spte))
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf of no known memory type");
+	else if (!spte_access_tracked(e, spte) &&
+		 walker_is_misconfigured(spot->walker, spte, spot->level, true))
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot,
+			     "a leaf that the hardware takes for misconfigured");
+	else if (spte_pfn(spte).n & (tdp_level_pages(spot->level) - 1))
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf maps unaligned memory");
+	if (!spte_writability_legal(e, spte))
+		violation_at(checker, TDP_INVARIANT_WRITABILITY, spot,
+			     "W needs MMU-writable, and that needs host-writable");
+}
+
+/* False: what the slot says about the host's memory need not be asked any more. */
+static bool check_slot(struct checker *checker, const struct spot *spot, const struct memslot *slot)
+{
+	const char *reason = NULL;
+
+	if (!slot)
+		reason = "a leaf where there is no slot";
+	else if (slot->invalid)
+		reason = "a leaf of a slot that is on its way out";
+	else if (spot->level > checker->mmu->max_level)
+		reason = "a leaf larger than the hardware knows";
+	else if (!memslot_allows(slot, spot->gfn, spot->level))
+		reason = "a leaf that sticks out of its slot, or is not aligned as its memory is";
+	else if (slot->read_only && spte_host_writable(checker->encoding, spot->entry))
+		reason = "a leaf of a read-only slot could be written";
+	if (reason)
+		violation_at(checker, TDP_INVARIANT_MAPPING, spot, reason);
+	return slot != NULL;
+}
+
+/* What the process has at the leaf's first page; a backing that cannot tell is believed. */
+static void check_page(struct checker *checker, const struct spot *spot, const struct memslot *slot)
+{
+	struct tdp_backing_page page;
+	int err = backing_peek(slot, spot->gfn, &page);
+
+	if (err == -ENOENT)
+		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
+			     "a leaf of memory that the process does not have");
+	if (err)
+		return;
+	if (page.pfn.n != spte_pfn(spot->entry).n)
+		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
+			     "a leaf of another frame than the process has there");
+	else if (!page.writable && spte_host_writable(checker->encoding, spot->entry))
+		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
+			     "a leaf could be written that the process itself may not write");
+}
+
+static void check_host(struct checker *checker, const struct spot *spot, const struct memslot *slot)
+{
+	const struct tdp_host *host = checker->vm->host;
+	tdp_pfn_t first = spte_pfn(spot->entry);
+	tdp_pfn_t last = tdp_pfn(first.n + tdp_level_pages(spot->level) - 1);
+
+	if (!frame_data_in_use(host, first) || !frame_data_in_use(host, last)) {
+		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
+			     "a leaf of memory that the host has not given out");
+		return;
+	}
+	if (spot->level > backing_level(slot, spot->gfn)) {
+		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
+			     "a leaf larger than the host's own mapping");
+		return;
+	}
+	check_page(checker, spot, slot);
+}
+
+void check_leaf(struct checker *checker, const struct spot *spot)
+{
+	const struct memslots *slots = memslots_of(&checker->vm->memory, spot->address_space);
+	const struct memslot *slot = memslot_find(slots, spot->gfn);
+
+	if (spot->level > TDP_LEAF_LEVEL_MAX) {
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "no leaf is as large as this");
+		return;
+	}
+	checker->leaves[spot->level]++;
+	check_bits(checker, spot);
+	if (check_slot(checker, spot, slot))
+		check_host(checker, spot, slot);
+}
+
+/*
+ * The generation goes up with each change of the slots and everything is zapped
+ * where its 19 bits begin again, so a younger entry than the slots cannot be.
+ */
+void check_hole(struct checker *checker, const struct spot *spot)
+{
+	const struct memslots *slots = memslots_of(&checker->vm->memory, spot->address_space);
+	uint64_t now = memslots_generation(slots) & MMIO_GENERATION_MASK;
+	uint64_t then = spte_mmio_generation(spot->entry);
+
+	checker->mmio_entries++;
+	if (spot->level != TDP_4K || spte_mmio_gfn(checker->encoding, spot->entry).n != spot->gfn.n)
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "an MMIO entry of another place");
+	else if (then > now || (then ^ now) & (checker->vm->config.address_spaces - 1))
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot,
+			     "an MMIO entry of a generation that has not been");
+	else if (then == now && memslot_find(slots, spot->gfn))
+		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
+			     "an MMIO entry that counts as current where there is a slot");
+}

@@ -1,0 +1,151 @@
+/*
+ * What the checker holds against a vCPU's TLB and paging-structure cache: nothing
+ * in them allows more than the tables do once the flush that was owed has been
+ * made. It asks the hardware's walk, which shares no code with those who flush.
+ *
+ * Not counted is what the vCPU will never use: it empties its caches before its
+ * next attempt if a flush or a request waits for it or it has no root, and entries
+ * made from another root than the loaded one do not match.
+ */
+#include <inttypes.h>
+
+#include "vm/checker.h"
+
+struct tlb_check {
+	struct checker *checker;
+	const struct tdp_vcpu *vcpu;
+};
+
+static bool will_be_emptied(const struct tdp_vcpu *vcpu)
+{
+	const struct mmu_context *context = &vcpu->context;
+
+	return vcpu->no_tlb || !context->root || u32_load_relaxed(&context->requests) ||
+	       u64_load_relaxed(&context->flush_generation) != context->flushed;
+}
+
+static void stale(struct tlb_check *check, const struct tlb_entry *entry, const char *reason)
+{
+	violation(check->checker, TDP_INVARIANT_TLB,
+		  "vCPU %u, TLB entry for 0x%" PRIx64 " (gfn 0x%" PRIx64 " to pfn 0x%" PRIx64
+		  ", rights 0x%x): %s",
+		  check->vcpu->id, entry->page << TDP_PAGE_SHIFT, entry->gfn.n, entry->pfn.n,
+		  entry->rights, reason);
+}
+
+/* What the tables allow for `gfn` now; 0 rights where they map nothing. */
+static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gfn)
+{
+	static const enum tdp_access accesses[] = {TDP_READ, TDP_FETCH};
+	struct tdp_walk_result result = {.outcome = TDP_WALK_VIOLATION};
+
+	/* A page may be readable or only executable: both roads lead to all its rights. */
+	for (unsigned int i = 0; i < 2 && result.outcome != TDP_WALK_DONE; i++) {
+		struct tdp_walk_request request = {
+			.address = gfn.n << TDP_PAGE_SHIFT,
+			.access = accesses[i],
+			.user = true,
+			.no_update = true,
+		};
+
+		walk_second(vcpu->walker, NULL, vcpu->context.root_pfn, &request, &result);
+	}
+	return result;
+}
+
+#define WRITE_RIGHTS (TDP_RIGHT(TDP_WRITE, false) | TDP_RIGHT(TDP_WRITE, true))
+
+static bool check_tlb_entry(const struct tlb_entry *entry, void *context)
+{
+	struct tlb_check *check = context;
+	const struct tdp_vcpu *vcpu = check->vcpu;
+	struct tdp_walk_result now;
+
+	if (entry->root != vcpu->context.root_pfn.n)
+		return true;
+	now = walk_now(vcpu, entry->gfn);
+	if (now.outcome != TDP_WALK_DONE)
+		stale(check, entry, "the tables map nothing there any more");
+	else if (now.pfn.n != entry->pfn.n)
+		stale(check, entry, "the tables map another frame");
+	else if (entry->rights & ~now.rights)
+		stale(check, entry, "the tables allow less");
+	else if ((entry->rights & WRITE_RIGHTS) && !now.dirty &&
+		 check->checker->encoding->dirty_at_birth)
+		stale(check, entry, "it allows writes and the leaf's dirty flag is clear");
+	return true;
+}
+
+/* The bits of an entry that say what is granted. */
+static uint64_t granting_bits(const struct walker *walker)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int right = 0; right < WALK_RIGHTS; right++)
+		bits |= walker->need[right];
+	return bits;
+}
+
+/* The way down to the table at `level`, as the hardware would go it without a cache. */
+static bool find_table(const struct tdp_vcpu *vcpu, uint64_t gfn, unsigned int level,
+		       uint64_t *table, uint64_t *rights)
+{
+	const struct walker *walker = vcpu->walker;
+	tdp_pfn_t at = vcpu->context.root_pfn;
+
+	*rights = ~0ULL;
+	for (unsigned int i = walker->config.levels; i > level; i--) {
+		const atomic_u64 *entries = frame_address(walker->host, at);
+		uint64_t entry = u64_load_relaxed(&entries[entry_index(gfn, i)]);
+
+		if (!walker_is_present(walker, entry) || walker_is_leaf(walker, entry, i) ||
+		    entry_pfn(entry).n >= walker->host->table_frames)
+			return false;
+		*rights &= entry ^ walker->forbidding;
+		at = entry_pfn(entry);
+	}
+	*table = at.n;
+	return true;
+}
+
+static void check_structure(struct checker *checker, const struct tdp_vcpu *vcpu,
+			    const struct walk_cache_entry *entry, unsigned int level)
+{
+	uint64_t table, rights, gfn = entry->region << (9 * level);
+	const char *reason = NULL;
+
+	if (!find_table(vcpu, gfn, level, &table, &rights))
+		reason = "the tables have none there any more";
+	else if (table != entry->table)
+		reason = "the tables have another one there";
+	else if (entry->rights & ~rights & granting_bits(vcpu->walker))
+		reason = "the entries above it allow less";
+	if (reason)
+		violation(checker, TDP_INVARIANT_TLB,
+			  "vCPU %u, cached table 0x%" PRIx64 " of level %u for gfn 0x%" PRIx64
+			  ": %s",
+			  vcpu->id, entry->table, level, gfn, reason);
+}
+
+static void check_structures(struct checker *checker, const struct tdp_vcpu *vcpu)
+{
+	const struct walk_cache *cache = &vcpu->context.tlb.structures;
+
+	for (unsigned int level = 1; level <= WALK_CACHE_LEVELS && !cache->empty; level++)
+		for (unsigned int way = 0; way < WALK_CACHE_WAYS; way++) {
+			const struct walk_cache_entry *entry = &cache->entries[level - 1][way];
+
+			if (entry->epoch == cache->epoch && entry->root == vcpu->context.root_pfn.n)
+				check_structure(checker, vcpu, entry, level);
+		}
+}
+
+void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu)
+{
+	struct tlb_check check = {checker, vcpu};
+
+	if (will_be_emptied(vcpu))
+		return;
+	tlb_visit(&vcpu->context.tlb, check_tlb_entry, &check);
+	check_structures(checker, vcpu);
+}

@@ -1,0 +1,55 @@
+/*
+ * The checker: tdp_vm_check() by parts
+ *
+ * It sees every room, so it lives in the highest. While it looks the world stands
+ * still (mmu/gate.h), it holds slots_lock, vcpus_lock and mmu_lock exclusively, and
+ * it changes nothing. So what it reads is what the last writers left, and an
+ * unfinished step is no excuse. docs/model.md, "Invariants", says what each part
+ * holds against what.
+ */
+#ifndef TDPSIM_VM_CHECKER_H
+#define TDPSIM_VM_CHECKER_H
+
+#include "vm/vm.h"
+
+struct checker {
+	struct tdp_vm *vm;
+	struct mmu *mmu;
+	const struct encoding *encoding;
+	tdp_violation_sink sink;
+	void *context;
+	uint64_t violations;
+	/* The recount. */
+	int64_t leaves[TDP_LEAF_LEVEL_MAX + 1]; /* by level, over all roots */
+	int64_t tables;				/* linked; roots not counted */
+	uint64_t mmio_entries;
+};
+
+/* One entry of one tree, as the walk over all trees meets it. */
+struct spot {
+	const struct table *root;
+	const struct walker *walker; /* for trees as deep as this one */
+	const struct table *table;   /* that the entry lies in */
+	unsigned int address_space;
+	unsigned int level;
+	tdp_gfn_t gfn; /* first frame that the entry spans */
+	uint64_t entry;
+};
+
+/* Counts a violation and tells the sink, printf-like. */
+__attribute__((format(printf, 3, 4))) void violation(struct checker *checker,
+						     enum tdp_invariant invariant,
+						     const char *format, ...);
+
+/* The same with the entry named: "gfn ..., level ..., entry ...: " and the reason. */
+void violation_at(struct checker *checker, enum tdp_invariant invariant, const struct spot *spot,
+		  const char *reason);
+
+void check_roots(struct checker *checker);			      /* check_root.c */
+void check_tree(struct checker *checker, const struct table *root);   /* check_tree.c */
+void check_leaf(struct checker *checker, const struct spot *spot);    /* check_leaf.c */
+void check_hole(struct checker *checker, const struct spot *spot);    /* check_leaf.c: MMIO */
+void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu); /* check_tlb.c */
+void check_counts(struct checker *checker);			      /* check_count.c */
+
+#endif
