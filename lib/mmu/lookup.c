@@ -9,10 +9,9 @@ bool lookup_reserved(const struct mmu *mmu, uint64_t spte, unsigned int level)
 	if (level > 1 && (spte & mmu->encoding.format->large)) {
 		if (level > mmu->max_level)
 			return true;
-		/* A large leaf's low frame bits; bit 12 is PAT on NPT, reserved on EPT. */
+		/* A large leaf's low frame bits. */
 		below = (tdp_level_bytes(level) - 1) & ENTRY_ADDRESS;
-		if (mmu->encoding.format->id == TDP_NPT)
-			below &= ~TDP_PAGE_SIZE;
+		below &= ~mmu->encoding.format->large_pat;
 	}
 	return spte & (beyond | below);
 }

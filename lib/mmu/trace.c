@@ -89,10 +89,11 @@ void trace_handle_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t address)
 	const struct encoding *e = &actor->mmu->encoding;
 
 	mmu_trace(actor,
-		  &(struct tdp_trace_event){.kind = TDP_TRACE_HANDLE_MMIO_PAGE_FAULT,
-					    .handle_mmio = {.address = address,
-							    .gfn = spte_mmio_gfn(e, spte).n,
-							    .access = (uint32_t)(spte & 7)}});
+		  &(struct tdp_trace_event){
+			  .kind = TDP_TRACE_HANDLE_MMIO_PAGE_FAULT,
+			  .handle_mmio = {.address = address,
+					  .gfn = spte_mmio_gfn(e, spte).n,
+					  .access = (uint32_t)(spte & e->format->mmio_access)}});
 }
 
 void trace_split(struct mmu_actor *actor, const struct iter *iter, uint64_t huge, int error)

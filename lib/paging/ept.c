@@ -27,6 +27,7 @@ const struct format format_ept = {
 	.mmu_writable = BIT(58),
 	.mmu_present = BIT(11),
 	.ad_type = BIT(52) | BIT(53),
+	.access_track = BIT(0) | BIT(1) | BIT(2),
 	/* Writable and executable but not readable: a misconfiguration at any MAXPHYADDR. */
 	.mmio_mask = BIT(63) | BIT(2) | BIT(1) | BIT(0),
 	.mmio_value = BIT(2) | BIT(1),

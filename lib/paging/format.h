@@ -33,15 +33,19 @@ struct format {
 	uint64_t memory_type_wb; /* its value for write-back */
 	uint64_t ignore_pat;
 	uint64_t suppress_ve; /* EPT 63 */
+	uint64_t large_pat;   /* the low frame bit that a large leaf may have set */
 
 	/* What the MMU keeps in ignored bits (from kernel 5.13 on). */
 	uint64_t host_writable;
 	uint64_t mmu_writable;
 	uint64_t mmu_present;
 	uint64_t ad_type; /* bits 53:52 */
+	/* Cleared to make an entry inaccessible on a CPU that keeps no accessed flag. */
+	uint64_t access_track;
 	/* An MMIO entry: value under mask; see spte.h for the generation and the frame. */
 	uint64_t mmio_mask;
 	uint64_t mmio_value;
+	uint64_t mmio_access; /* set in each, and shown as its rights */
 };
 
 extern const struct format format_ept;

@@ -18,6 +18,7 @@ const struct format format_npt = {
 	.large = BIT(7),
 	.accessed = BIT(5),
 	.dirty = BIT(6),
+	.large_pat = BIT(12),
 
 	.host_writable = BIT(9),
 	.mmu_writable = BIT(10),
@@ -26,4 +27,5 @@ const struct format format_npt = {
 	/* A reserved bit, unless the host's MAXPHYADDR is 52. */
 	.mmio_mask = BIT(51) | BIT(0),
 	.mmio_value = BIT(51) | BIT(0),
+	.mmio_access = BIT(1) | BIT(2),
 };

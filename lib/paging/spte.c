@@ -37,7 +37,7 @@ void encoding_init(struct encoding *e, const struct encoding_config *config)
 
 	*e = (struct encoding){
 		.format = format,
-		.present = suppress_ve | (config->execute_only ? 0 : format->present & 1),
+		.present = suppress_ve | (config->execute_only ? 0 : format->read),
 		.user = format->user ? format->user : format->read,
 		.exec = format->exec,
 		.no_exec = format->no_exec,
@@ -46,12 +46,11 @@ void encoding_init(struct encoding *e, const struct encoding_config *config)
 		.host_writable = format->host_writable,
 		.mmu_writable = format->mmu_writable,
 		.mmu_present = format->mmu_present,
+		.access_track = format->access_track,
 		.hardware_ad = config->hardware_ad,
 		.dirty_at_birth = config->dirty_at_birth,
 		.lockless_age = config->lockless_age,
 	};
-	if (format->id == TDP_EPT)
-		e->access_track = format->read | format->write | format->exec;
 	/* Bit 63 of the empty value exists on NPT too: there it is nothing but NX. */
 	e->nonpresent = config->suppress_ve ? 1ULL << 63 : 0;
 	e->frozen = e->nonpresent | FROZEN_BITS;
@@ -116,22 +115,28 @@ uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned 
 	return small;
 }
 
+/* W is not among them: MMU-writable says whether it may come back. */
+static uint64_t saved_bits(const struct encoding *e)
+{
+	return e->access_track & ~e->write;
+}
+
 uint64_t spte_to_tracked(const struct encoding *e, uint64_t spte)
 {
 	if (spte_ad_enabled(spte))
 		return spte & ~e->format->accessed;
 	if (spte_access_tracked(e, spte))
 		return spte;
-	DCHECK(!(spte & SAVED_BITS_MASK << SAVED_BITS_SHIFT));
-	spte |= (spte & SAVED_BITS_MASK) << SAVED_BITS_SHIFT;
+	DCHECK(!(spte & saved_bits(e) << SAVED_BITS_SHIFT));
+	spte |= (spte & saved_bits(e)) << SAVED_BITS_SHIFT;
 	return spte & ~(e->access_track | e->accessed);
 }
 
 uint64_t spte_restore(const struct encoding *e, uint64_t spte)
 {
-	uint64_t saved = spte >> SAVED_BITS_SHIFT & SAVED_BITS_MASK;
+	uint64_t saved = spte >> SAVED_BITS_SHIFT & saved_bits(e);
 
-	spte &= ~(e->access_track | SAVED_BITS_MASK << SAVED_BITS_SHIFT);
+	spte &= ~(e->access_track | saved_bits(e) << SAVED_BITS_SHIFT);
 	return spte | saved;
 }
 
@@ -144,9 +149,7 @@ uint64_t spte_make_mmio(const struct encoding *e, tdp_gfn_t gfn, uint64_t genera
 
 	spte |= e->mmio_value | (gpa & ~e->l1tf_guard) | e->l1tf_guard;
 	spte |= (gpa & e->l1tf_guard) << L1TF_GUARD_BITS;
-	if (e->format->id == TDP_NPT)
-		spte |= e->write | e->user;
-	return spte;
+	return spte | e->format->mmio_access;
 }
 
 uint64_t spte_mmio_generation(uint64_t spte)

@@ -21,7 +21,6 @@ enum ad_type {
 
 #define AD_TYPE_SHIFT	     52
 #define SAVED_BITS_SHIFT     54 /* R and X of an access-tracked entry */
-#define SAVED_BITS_MASK	     0x5ULL
 #define FROZEN_BITS	     0x5a0ULL
 #define MMIO_GENERATION_MASK 0x7ffffULL
 
@@ -123,7 +122,7 @@ static inline bool spte_allows(const struct encoding *e, uint64_t spte, enum tdp
 	case TDP_WRITE:
 		return spte_writable(e, spte);
 	default:
-		return spte & 1; /* EPT R, NPT P */
+		return spte & e->format->read;
 	}
 }
 
