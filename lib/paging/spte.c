@@ -25,7 +25,8 @@ static void init_mmio(struct encoding *e, const struct encoding_config *config)
 	e->mmio_caching = config->mmio_caching;
 	e->mmio_mask = config->format->mmio_mask;
 	e->mmio_value = config->format->mmio_value;
-	if (config->l1tf_width && config->l1tf_width < 52)
+	/* Moved up, the guarded bits must still lie below the generation (spte.c, 6.12). */
+	if (config->l1tf_width && config->l1tf_width < 52 - L1TF_GUARD_BITS)
 		e->l1tf_guard = ((1ULL << L1TF_GUARD_BITS) - 1)
 				<< (config->l1tf_width - L1TF_GUARD_BITS);
 }
