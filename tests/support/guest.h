@@ -1,0 +1,152 @@
+/*
+ * A small guest for the tests of the MMU: a host, a VM with its vCPUs, memory to
+ * lay slots over, and what the VM has traced and reported. Results are read
+ * through the hardware's walk, which shares no code with lib/mmu.
+ *
+ *	static void a_sentence(void **state)
+ *	{
+ *		struct guest *guest = guest_make(state, .page = TDP_2M);
+ *
+ *		guest_slot(guest, 1, 512, 512, 0);
+ *		guest_touch(guest, 600, TDP_WRITE);
+ *		assert_int_equal(guest_level(guest, 600), TDP_2M);
+ *	}
+ *
+ * The teardown destroys everything and fails the test if anything was left over.
+ */
+#ifndef TESTS_SUPPORT_GUEST_H
+#define TESTS_SUPPORT_GUEST_H
+
+#include <tdpsim/tdpsim.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define GUEST_VCPUS 4
+
+struct guest;
+
+/* All zero: what a field's comment says. */
+struct guest_config {
+	struct tdp_vm_config vm;     /* latest, 4 levels; the format is the test's kind */
+	struct tdp_host_config host; /* 8 GiB, maxphyaddr 46, 4 GiB of it carve-out */
+	enum tdp_level page;	     /* of the anonymous memory: 4K */
+	uint64_t bytes;		     /* of it: 64 MiB, with 1G pages 2 GiB */
+	bool scripted;		     /* slots lie over the scripted backing instead */
+	unsigned int vcpus;	     /* 1 */
+	struct tdp_vcpu_config vcpu; /* of all of them */
+	bool untraced;		     /* keep no events: several threads act */
+};
+
+/* A backing that does what a test says: its frames are those of the carve-out. */
+struct guest_script {
+	struct tdp_backing backing;
+	struct tdp_host *host;
+	unsigned int level;	/* at which the process maps it */
+	int error;		/* of the next resolve */
+	bool read_only, device; /* of the pages */
+	unsigned int resolved, released, released_writable;
+	/* Called inside resolve(), after the page is chosen. */
+	void (*inside)(struct guest *guest);
+	struct guest *guest;
+};
+
+struct guest {
+	struct guest_config config; /* as used */
+	struct tdp_host *host;
+	struct tdp_vm *vm;
+	struct tdp_vcpu *vcpu; /* vcpus[0] */
+	struct tdp_vcpu *vcpus[GUEST_VCPUS];
+	struct tdp_anon *anon;
+	const struct tdp_backing *backing;
+	struct guest_script script;
+	struct tdp_host_usage before; /* when there was no VM yet */
+	struct tdp_trace_event *events;
+	size_t event_count, event_room;
+	char report[256]; /* the last one */
+	unsigned int reports;
+};
+
+/* CMocka fixtures; the initial state is a format. */
+int guest_setup(void **state);
+int guest_teardown(void **state);
+extern enum tdp_format guest_npt, guest_ept;
+
+#define guest_test_named(name, body, kind)                                                         \
+	{                                                                                          \
+		name, body, guest_setup, guest_teardown, kind                                      \
+	}
+/* One format, or once with each. */
+#define guest_test(body)     guest_test_named(#body, body, &guest_npt)
+#define guest_test_ept(body) guest_test_named(#body " (ept)", body, &guest_ept)
+#define guest_tests(body)    guest_test(body), guest_test_ept(body)
+
+/* Makes the guest of the test; the fields given are those of struct guest_config. */
+struct guest *guest_make_as(void **state, const struct guest_config *config);
+#define guest_make(state, ...) guest_make_as(state, &(struct guest_config){__VA_ARGS__})
+/* The same up to the host: for tests of tdp_vm_create() itself. */
+struct guest *guest_make_host_as(void **state, const struct guest_config *config);
+#define guest_make_host(state, ...) guest_make_host_as(state, &(struct guest_config){__VA_ARGS__})
+/* Ends the VM before the teardown does. */
+void guest_end_vm(struct guest *guest);
+
+/* Slots. `offset` is in pages of the backing. */
+struct tdp_memslot guest_slot_of(const struct guest *guest, unsigned int id, uint64_t gfn,
+				 uint64_t pages, uint64_t offset);
+void guest_slot(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pages,
+		uint64_t offset);
+void guest_slot_read_only(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pages,
+			  uint64_t offset);
+void guest_slot_delete(struct guest *guest, unsigned int id);
+/* Takes pages of the backing away and gives them back, as madvise() does. */
+void guest_discard(struct guest *guest, uint64_t page, uint64_t pages);
+
+/* Accesses of vCPU 0; gfns are numbers. */
+struct tdp_access_result guest_access(struct guest *guest, uint64_t gpa, enum tdp_access access);
+/* ... that must be done; how many exits it took. */
+unsigned int guest_touch(struct guest *guest, uint64_t gfn, enum tdp_access access);
+unsigned int guest_touch_on(struct tdp_vcpu *vcpu, uint64_t gfn, enum tdp_access access);
+
+/* What the hardware finds under vCPU 0's root; nothing is changed. */
+struct tdp_walk_config guest_walk_config(const struct guest *guest);
+struct tdp_walk_result guest_walk(const struct guest *guest, uint64_t gfn, enum tdp_access access);
+/* Level of the leaf that the hardware may read `gfn` through, or TDP_NOT_MAPPED. */
+enum tdp_level guest_level(const struct guest *guest, uint64_t gfn);
+/* The entry at which the walk of `gfn` ends, and without its frame. */
+uint64_t guest_entry(const struct guest *guest, uint64_t gfn);
+uint64_t guest_entry_bits(const struct guest *guest, uint64_t gfn);
+bool guest_writable(const struct guest *guest, uint64_t gfn);
+
+struct tdp_stats guest_stats(const struct guest *guest);
+
+/* The events since the last guest_forget(). */
+void guest_forget(struct guest *guest);
+size_t guest_count(const struct guest *guest, enum tdp_trace_kind kind);
+/* The nth event of a kind, from 0; the test fails without it. */
+const struct tdp_trace_event *guest_event(const struct guest *guest, enum tdp_trace_kind kind,
+					  size_t nth);
+/* Fails unless the kinds of all events are exactly these, in this order. */
+void guest_expect_as(const struct guest *guest, const enum tdp_trace_kind *kinds, size_t count);
+#define guest_expect(guest, ...)                                                                   \
+	guest_expect_as(guest, (const enum tdp_trace_kind[]){__VA_ARGS__},                         \
+			sizeof((const enum tdp_trace_kind[]){__VA_ARGS__}) /                       \
+				sizeof(enum tdp_trace_kind))
+/* RET_PF number of the last fault. */
+int guest_fault_return(const struct guest *guest);
+/* spte_changed events from `old` to `new` at `level`, frames left out. */
+size_t guest_changes(const struct guest *guest, unsigned int level, uint64_t old, uint64_t new);
+
+/* Fails unless err is `expected` and there was exactly one report since the last refusal. */
+void guest_refused(struct guest *guest, int err, int expected);
+
+/* Values that depend on the format alone, or on the baseline too. */
+uint64_t guest_nonpresent(const struct guest *guest);
+uint64_t guest_frozen(const struct guest *guest);
+
+/* pf_taken is the sum of its parts. */
+void guest_faults_add_up(const struct guest *guest);
+
+#endif
