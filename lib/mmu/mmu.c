@@ -15,22 +15,33 @@ static enum rwlock_kind lock_kind(enum tdp_lock_policy policy)
 	}
 }
 
+/*
+ * Where the MMIO value lies in the address field, it faults only as long as the
+ * host's addresses are narrower (kvm_mmu_reset_all_pte_masks(), 6.12).
+ */
+static bool mmio_can_fault(const struct format *format, unsigned int maxphyaddr)
+{
+	return !(format->mmio_value & ENTRY_ADDRESS & ((1ULL << maxphyaddr) - 1));
+}
+
 static void init_encoding(struct mmu *mmu, const struct mmu_config *config)
 {
 	const struct tdp_vm_config *vm = config->vm;
 	const struct tdp_policy *policy = &config->policy;
+	const struct format *format = vm->format == TDP_EPT ? &format_ept : &format_npt;
+	unsigned int width = config->host->config.maxphyaddr;
 
 	encoding_init(&mmu->encoding,
 		      &(struct encoding_config){
-			      .format = vm->format == TDP_EPT ? &format_ept : &format_npt,
+			      .format = format,
 			      .hardware_ad = !vm->no_ad,
 			      .execute_only = vm->format == TDP_EPT && !vm->no_execute_only,
 			      .suppress_ve = policy->suppress_ve == TDP_ON,
 			      .software_ad = policy->software_ad == TDP_ON,
 			      .dirty_at_birth = policy->dirty_at_birth == TDP_ON,
 			      .lockless_age = policy->lockless_age == TDP_ON,
-			      .mmio_caching = !vm->no_mmio_caching,
-			      .l1tf_width = vm->l1tf ? config->host->config.maxphyaddr : 0,
+			      .mmio_caching = !vm->no_mmio_caching && mmio_can_fault(format, width),
+			      .l1tf_width = vm->l1tf ? width : 0,
 		      });
 }
 
