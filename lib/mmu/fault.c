@@ -128,10 +128,19 @@ static int map_under_lock(struct fault *fault)
 	return step;
 }
 
+/* An address that no table of this root translates is nobody's memory. */
+static bool out_of_reach(const struct fault *fault)
+{
+	return fault->gfn.n >= table_reach(table_level(fault->context->root));
+}
+
 static int handle(struct fault *fault)
 {
-	int step = fault_fast(fault);
+	int step;
 
+	if (out_of_reach(fault))
+		return STEP_EMULATE;
+	step = fault_fast(fault);
 	if (step != STEP_INVALID)
 		return step;
 	step = table_cache_fill(fault->context);
@@ -192,7 +201,7 @@ static int fault_in_section(struct fault *fault)
 
 	fault->slots = memslots_of(memory, address_space);
 	fault->slot = memslot_find(fault->slots, fault->gfn);
-	if (fault->error & PFERR_RSVD)
+	if ((fault->error & PFERR_RSVD) && !out_of_reach(fault))
 		step = fault_mmio(fault);
 	return step == STEP_INVALID ? handle_and_count(fault) : step;
 }

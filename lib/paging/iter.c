@@ -13,8 +13,10 @@ static void restart(struct iter *iter)
 	iter->yielded_goal = iter->goal;
 	iter->level = iter->root_level;
 	iter->gfn = tdp_gfn_round(iter->goal, iter->level);
-	refresh_at(iter);
-	iter->valid = true;
+	/* A frame beyond the root's reach would come out at another's entry. */
+	iter->valid = iter->goal.n < table_reach(iter->root_level);
+	if (iter->valid)
+		refresh_at(iter);
 }
 
 void iter_begin(struct iter *iter, const struct tdp_host *host, const struct encoding *encoding,

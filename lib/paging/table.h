@@ -69,6 +69,12 @@ static inline unsigned int table_level(const struct table *table)
 	return role_level(u32_load_relaxed(&table->role));
 }
 
+/* First frame that a tree of so many levels does not translate. */
+static inline uint64_t table_reach(unsigned int root_level)
+{
+	return tdp_level_pages(root_level + 1);
+}
+
 /* Host-physical address of an entry, for tracepoints. */
 static inline uint64_t entry_address(const struct tdp_host *host, const atomic_u64 *entry)
 {

@@ -35,7 +35,7 @@ enum tdp_level tdp_mmu_mapped_level(struct tdp_vm *vm, unsigned int address_spac
 	struct table *root = root_next(task, NULL, ROOTS_VALID, (int)address_space);
 	enum tdp_level level = TDP_NOT_MAPPED;
 
-	if (root) {
+	if (root && gfn.n < table_reach(table_level(root))) {
 		struct lookup found;
 
 		mmu_read_begin(task);
@@ -43,8 +43,9 @@ enum tdp_level tdp_mmu_mapped_level(struct tdp_vm *vm, unsigned int address_spac
 		mmu_read_end(task);
 		if (spte_leaf(&vm->mmu.encoding, found.entry, found.level))
 			level = (enum tdp_level)found.level;
-		root_put(task, root);
 	}
+	if (root)
+		root_put(task, root);
 	mmu_task_put(task);
 	return level;
 }
