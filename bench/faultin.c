@@ -181,6 +181,23 @@ static void phase_of(const struct guest_options *options, const struct toucher *
 	measurement_phase(measurement, phase);
 }
 
+static const char *outcome_name(enum tdp_outcome outcome)
+{
+	switch (outcome) {
+	case TDP_ACCESS_DONE:
+		return "no memory, or a bad argument";
+	case TDP_ACCESS_MMIO:
+		return "no slot there";
+	case TDP_ACCESS_GUEST_FAULT:
+		return "refused by the guest's tables";
+	case TDP_ACCESS_REFUSED:
+		return "refused by the host";
+	case TDP_ACCESS_FAULT:
+		break;
+	}
+	return "a fault that was not handled";
+}
+
 /* A vCPU that could not go on: the run has no result. */
 static int first_error(const struct guest_options *options, const struct toucher *touchers)
 {
@@ -189,8 +206,9 @@ static int first_error(const struct guest_options *options, const struct toucher
 
 		if (!toucher->error)
 			continue;
-		complain("vCPU %u stopped after %" PRIu64 " pages: %s (outcome %d)", toucher->id,
-			 toucher->touched, strerror(-toucher->error), toucher->outcome);
+		complain("vCPU %u stopped after %" PRIu64 " pages: %s (%s)", toucher->id,
+			 toucher->touched, strerror(-toucher->error),
+			 outcome_name(toucher->outcome));
 		return toucher->error;
 	}
 	return 0;

@@ -25,10 +25,7 @@ static int make_host(struct guest *guest)
 		.report = report,
 	};
 
-	int err = tdp_host_create(&config, &guest->host);
-
-	/* More than this machine can show: no other attempt will fare better. */
-	return err == -ENOMEM ? -EOPNOTSUPP : err;
+	return tdp_host_create(&config, &guest->host);
 }
 
 static int make_memory(struct guest *guest)
@@ -135,6 +132,9 @@ int guest_init(struct guest *guest, const struct guest_options *options, tdp_tra
 	return 0;
 fail:
 	complain("cannot make %s: %s", what, strerror(-err));
+	/* A host larger than this machine can show: the options ask for too much. */
+	if (!guest->host && err == -ENOMEM)
+		err = -EOPNOTSUPP;
 	guest_fini(guest);
 	return err;
 }

@@ -141,6 +141,10 @@ for options in "-w 0" "-w 30" "-x 7" "--guest-memory 1G" "--allocate pages" "--b
     holds "$accounts and .stats.pf_fixed == 2048 and .stats.pages_4k == 2048
         and .check.violations == 0" "$options"
 done
+for pages in 1 3 1000; do # no power of two: the permutation must still meet each once
+    expect 0 -v 2 -b $((pages * 4))K --order random --json
+    holds ".stats.pf_fixed == 2 * $pages" "$pages pages in random order"
+done
 expect 0 -b 2G -s anonymous_hugetlb_1gb --json
 holds '.config.backing == "1g" and .stats.pages_1g == 2' selftest name
 
