@@ -201,6 +201,7 @@ static void attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *requ
 	entry = tlb_lookup(&context->tlb, context->root_pfn.n, request->address, request->access,
 			   request->user);
 	if (!entry) {
+		counter_bump(&context->counters.tlb_misses);
 		walk_and_touch(vcpu, request, result);
 		return;
 	}
