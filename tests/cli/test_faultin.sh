@@ -50,7 +50,8 @@ refuses() {
 }
 
 accounts='.stats.pf_taken == .stats.pf_fixed + .stats.pf_spurious + .stats.pf_emulate
-    + .stats.retries + .stats.errors and .phases[0].faults == .stats.pf_taken'
+    + .stats.retries + .stats.errors and .phases[0].faults == .stats.pf_taken
+    and .stats.tlb_hits + .stats.tlb_misses == .stats.accesses + .stats.exits'
 
 # Help and version are no errors and go to standard output.
 expect 0 --help
