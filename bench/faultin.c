@@ -11,7 +11,7 @@
 
 #include "common/driver.h"
 #include "common/permute.h"
-#include "common/report.h"
+#include "common/progress.h"
 #include "common/status.h"
 
 #define PROGRESS_NS   200000000

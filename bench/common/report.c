@@ -346,19 +346,3 @@ int report_print(const struct report *report)
 
 	return fflush(stdout) || ferror(stdout) ? -1 : err;
 }
-
-bool progress_wanted(void)
-{
-	return isatty(STDERR_FILENO);
-}
-
-void progress_show(const char *what, uint64_t done, uint64_t all)
-{
-	fprintf(stderr, "\r\033[K%s: %.0f %%", what,
-		all ? 100 * (double)done / (double)all : 100.0);
-}
-
-void progress_end(void)
-{
-	fprintf(stderr, "\r\033[K");
-}

@@ -73,9 +73,4 @@ struct report {
 /* Writes it to standard output. 0, or -1 if it could not be written. */
 int report_print(const struct report *report);
 
-/* "12 %" and the like on one line of a terminal; nothing anywhere else. */
-bool progress_wanted(void);
-void progress_show(const char *what, uint64_t done, uint64_t all);
-void progress_end(void);
-
 #endif
