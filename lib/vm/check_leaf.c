@@ -20,7 +20,7 @@ static uint64_t leaf_bits(const struct encoding *e, unsigned int level)
 	if (level > TDP_4K)
 		bits |= format->large;
 	if (!e->hardware_ad)
-		bits |= SAVED_BITS_MASK << SAVED_BITS_SHIFT;
+		bits |= (e->access_track & ~e->write) << SAVED_BITS_SHIFT;
 	return bits;
 }
 
