@@ -87,7 +87,11 @@ static unsigned int script_level(void *context, uint64_t hva)
 	return script->level;
 }
 
-static const struct tdp_backing_ops script_ops = {script_resolve, script_release, script_level};
+static const struct tdp_backing_ops script_ops = {
+	.resolve = script_resolve,
+	.release = script_release,
+	.level = script_level,
+};
 
 static void fill_host(struct guest *guest, struct tdp_host_config *host)
 {
