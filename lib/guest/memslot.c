@@ -106,6 +106,30 @@ bool memslot_cut(const struct memslot *slot, uint64_t start, uint64_t end, tdp_g
 	return true;
 }
 
+static bool follows(const struct memslot *slot, const struct memslot *before)
+{
+	if (slot->hva != before->hva)
+		return slot->hva > before->hva;
+	return slot->order > before->order;
+}
+
+const struct memslot *memslot_next_over(const struct memslots *slots, uint64_t start, uint64_t end,
+					const struct memslot *after)
+{
+	const struct memslot *next = NULL;
+	tdp_gfn_t first, past;
+
+	for (size_t i = 0; i < slots->count; i++) {
+		const struct memslot *slot = &slots->slot[i];
+
+		if (!memslot_cut(slot, start, end, &first, &past))
+			continue;
+		if ((!after || follows(slot, after)) && (!next || follows(next, slot)))
+			next = slot;
+	}
+	return next;
+}
+
 struct memslots *memslots_copy(struct guest_memory *memory, const struct memslots *from,
 			       size_t spare)
 {
@@ -115,6 +139,7 @@ struct memslots *memslots_copy(struct guest_memory *memory, const struct memslot
 		return NULL;
 	u64_init(&copy->generation, u64_load_relaxed(&from->generation));
 	copy->count = from->count;
+	copy->inserted = from->inserted;
 	memcpy(copy->slot, from->slot, from->count * sizeof(from->slot[0]));
 	return copy;
 }
@@ -129,6 +154,7 @@ struct memslot *memslots_insert(struct memslots *copy, const struct memslot *slo
 		at--;
 	}
 	copy->slot[at] = *slot;
+	copy->slot[at].order = copy->inserted++;
 	copy->count++;
 	return &copy->slot[at];
 }

@@ -30,6 +30,7 @@ struct memslot {
 	uint64_t pages;
 	uint64_t hva;
 	const struct tdp_backing *backing; /* borrowed */
+	uint64_t order;			   /* of insertion, in its address space */
 	uint16_t id;
 	uint8_t address_space;
 	bool read_only;
@@ -40,6 +41,7 @@ struct memslots {
 	/* Written by the holder of slots_lock (M2), release; read by vCPUs, acquire. */
 	atomic_u64 generation;
 	size_t count, capacity;
+	uint64_t inserted; /* the order of the next slot */
 	struct tdp_host *host;
 	struct memslot slot[]; /* sorted by gfn, disjoint */
 };
@@ -104,6 +106,14 @@ static inline bool memslot_allows(const struct memslot *slot, tdp_gfn_t gfn, uns
  */
 bool memslot_cut(const struct memslot *slot, uint64_t start, uint64_t end, tdp_gfn_t *first,
 		 tdp_gfn_t *past);
+
+/*
+ * The slot that follows `after` (NULL: the first) among those that [start, end) of
+ * the process's memory touches, by hva, and by age where several begin at one: the
+ * order of the kernel's interval tree (struct kvm_memslots, hva_tree). NULL at the end.
+ */
+const struct memslot *memslot_next_over(const struct memslots *slots, uint64_t start, uint64_t end,
+					const struct memslot *after);
 
 /*
  * The steps of a change, each under slots_lock (M1). A copy is private until

@@ -56,12 +56,13 @@ static void for_each_slot_range(struct mmu *mmu, uint64_t start, uint64_t end, s
 
 	for (unsigned int as = 0; as < memory->address_spaces; as++) {
 		const struct memslots *slots = memslots_of(memory, as);
+		const struct memslot *slot = NULL;
 
-		for (size_t i = 0; i < slots->count; i++) {
+		while ((slot = memslot_next_over(slots, start, end, slot))) {
 			struct gfn_range range;
 
-			if (memslot_cut(&slots->slot[i], start, end, &range.first, &range.past))
-				visit(context, as, range);
+			memslot_cut(slot, start, end, &range.first, &range.past);
+			visit(context, as, range);
 		}
 	}
 }
