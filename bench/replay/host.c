@@ -185,14 +185,13 @@ bool host_region_needs_feature(struct replay *replay, const struct event *event)
 
 static int set_memslot(struct replay *replay, const struct event *event)
 {
-	struct range *range = script_range(&replay->script, event->u.region.hva);
 	struct tdp_memslot slot = {
 		.size = sizeof(slot),
 		.address_space = event->u.region.as_id,
 		.id = event->u.region.slot,
 		.gfn = tdp_gfn(event->u.region.gpa >> 12),
 		.pages = event->u.region.bytes >> 12,
-		.backing = range ? &range->backing : NULL,
+		.backing = &replay->script.backing,
 		.hva = event->u.region.hva,
 		.read_only = event->u.region.flags & REGION_READ_ONLY,
 	};

@@ -296,6 +296,7 @@ void replay_run(struct replay *replay, const struct trace *trace, const struct s
 	replay->trace = trace;
 	replay->settings = *settings;
 	replay->comparison.names = &replay->names;
+	script_init(replay);
 	find_recorded(replay);
 	replay->quirky_machine = is_quirky_machine(replay);
 	while (!replay->over && (event = replay_peek(replay)) != NULL)

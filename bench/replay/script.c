@@ -10,19 +10,28 @@
 
 #include "guest.h"
 
+#define PROCESS_BYTES ((uint64_t)1 << 56)
+
 static int resolve(void *context, void *caller, uint64_t hva, bool write,
 		   struct tdp_backing_page *page);
 static unsigned int level(void *context, uint64_t hva);
 
 static const struct tdp_backing_ops script_ops = {.resolve = resolve, .level = level};
 
+/* One for all slots, as one process has one address space: what lies where may change later. */
+void script_init(struct replay *replay)
+{
+	replay->script.backing.ops = &script_ops;
+	replay->script.backing.context = replay;
+	replay->script.backing.bytes = PROCESS_BYTES;
+}
+
 struct range *script_range(struct script *script, uint64_t hva)
 {
 	struct range *range = script->ranges;
 
 	/* The youngest first: an address may be mapped again after a munmap. */
-	while (range &&
-	       !(range->backing.hva <= hva && hva - range->backing.hva < range->backing.bytes))
+	while (range && !(range->hva <= hva && hva - range->hva < range->bytes))
 		range = range->next;
 	return range;
 }
@@ -33,11 +42,8 @@ bool script_add_range(struct replay *replay, const struct event *event)
 
 	if (!range)
 		return false;
-	range->replay = replay;
-	range->backing.ops = &script_ops;
-	range->backing.context = range;
-	range->backing.hva = event->u.backing.hva;
-	range->backing.bytes = event->u.backing.bytes;
+	range->hva = event->u.backing.hva;
+	range->bytes = event->u.backing.bytes;
 	range->level = event->u.backing.level;
 	range->next = replay->script.ranges;
 	replay->script.ranges = range;
@@ -165,8 +171,7 @@ static void host_events(struct replay *replay)
 static int resolve(void *context, void *caller, uint64_t hva, bool write,
 		   struct tdp_backing_page *page)
 {
-	struct range *range = context;
-	struct replay *replay = range->replay;
+	struct replay *replay = context;
 	const struct answer *answer = &replay->script.answer;
 
 	(void)caller;
@@ -185,11 +190,11 @@ static int resolve(void *context, void *caller, uint64_t hva, bool write,
 
 static unsigned int level(void *context, uint64_t hva)
 {
-	const struct range *range = context;
-	const struct answer *answer = &range->replay->script.answer;
-	bool told = range->level == 0 || (range->told_start <= hva && hva < range->told_end);
+	struct replay *replay = context;
+	const struct answer *answer = &replay->script.answer;
+	const struct range *range = script_range(&replay->script, hva);
 
-	if (told)
+	if (!range || range->level == 0 || (range->told_start <= hva && hva < range->told_end))
 		return answer->found ? answer->level : 1;
 	return range->level;
 }

@@ -19,8 +19,7 @@
 struct replay;
 
 struct range {
-	struct replay *replay;
-	struct tdp_backing backing;
+	uint64_t hva, bytes;
 	unsigned int level;	       /* 0: the trace tells, page by page */
 	uint64_t told_start, told_end; /* likewise for this part */
 	struct range *next;
@@ -45,7 +44,8 @@ struct answer {
 };
 
 struct script {
-	struct range *ranges;
+	struct tdp_backing backing; /* all of the process's addresses */
+	struct range *ranges;	    /* youngest first */
 	struct scripted_slot slots[SCRIPT_SPACES][SCRIPT_SLOTS];
 	/* Of the fault being replayed: where its events stand in the trace. */
 	size_t fault_first, fault_end;
@@ -55,6 +55,7 @@ struct script {
 	uint64_t pfn_limit;		       /* first frame above all frames of the trace */
 };
 
+void script_init(struct replay *replay);
 /* Takes HOST backing. False without memory. */
 bool script_add_range(struct replay *replay, const struct event *event);
 struct range *script_range(struct script *script, uint64_t hva);
