@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <tdpsim/check.h>
+
 #define GIB		      ((uint64_t)1 << 30)
 #define MAXPHYADDR	      40 /* of both emulators that the captures come from */
 #define NOT_A_FRAME	      ((uint64_t)1 << 52)
@@ -51,6 +53,7 @@ static int create_host(struct replay *replay)
 	config.memory_bytes = config.carveout_bytes + GIB;
 	while (config.maxphyaddr < 52 && config.memory_bytes >> (config.maxphyaddr - 1))
 		config.maxphyaddr++;
+	config.check = replay->check;
 	config.report = keep_reason;
 	config.report_context = replay;
 	return tdp_host_create(&config, &replay->host);
@@ -96,6 +99,7 @@ static int create_vm(struct replay *replay)
 	config.no_mmio_caching = !settings->value[SETTING_MMIO_CACHING];
 	if (disables_slot_zap_all(replay->trace))
 		config.policy.slot_zap_all = TDP_OFF;
+	config.check = replay->check;
 	config.trace = sink_event;
 	config.trace_context = replay;
 	return tdp_vm_create(replay->host, &config, &replay->vm);
@@ -165,9 +169,25 @@ void host_create_late_vcpus(struct replay *replay)
 		replay_fail(replay, err, "the vCPUs cannot be made");
 }
 
+static void keep_violation(void *context, enum tdp_invariant invariant, const char *sentence)
+{
+	struct replay *replay = context;
+
+	if (!*replay->violation)
+		snprintf(replay->violation, sizeof(replay->violation), "%s: %s",
+			 tdp_invariant_name(invariant), sentence);
+}
+
+void host_check_vm(struct replay *replay)
+{
+	if (replay->check && replay->vm)
+		replay->violations += tdp_vm_check(replay->vm, keep_violation, replay);
+}
+
 /* Destruction may come late, after END, where something else still held the VM. */
 void host_destroy_vm(struct replay *replay)
 {
+	host_check_vm(replay);
 	tdp_vm_destroy(replay->vm);
 	replay->vm = NULL;
 	replay->cpu_count = 0;

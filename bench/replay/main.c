@@ -2,7 +2,7 @@
  * replay: drives the simulator with the inputs of traces of a real KVM and
  * compares what its MMU did with what KVM did, line by line and field by field.
  *
- * Exit status: 0 all agree; 1 a difference; 2 bad usage, or a file that is no
+ * Exit status: 0 all agree; 1 a difference or a violation; 2 bad usage, or a file that is no
  * whole trace; 3 an event needs a feature that is not there (all before it
  * agrees); 130 interrupted, after the traces that were done.
  */
@@ -20,6 +20,7 @@
 
 #define OPTION_SETTING 256 /* + enum setting */
 #define OPTION_JSON    512
+#define OPTION_CHECK   513
 
 static volatile sig_atomic_t interrupted;
 
@@ -31,7 +32,7 @@ static void on_interrupt(int signal)
 
 struct arguments {
 	struct settings asked;
-	bool json;
+	bool json, check;
 	char **files;
 	int file_count;
 };
@@ -49,6 +50,7 @@ static const struct argp_option options[] = {
 	 "Huge pages are not executable", 1},
 	{"mmio-caching", OPTION_SETTING + SETTING_MMIO_CACHING, "on|off", 0,
 	 "Keep entries for pages without a slot", 1},
+	{"check", OPTION_CHECK, NULL, 0, "Judge the simulator's tables where the trace ends", 2},
 	{"json", OPTION_JSON, NULL, 0, "Print one JSON object", 2},
 	{0},
 };
@@ -80,6 +82,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 	switch (key) {
 	case OPTION_JSON:
 		arguments->json = true;
+		return 0;
+	case OPTION_CHECK:
+		arguments->check = true;
 		return 0;
 	case ARGP_KEY_ARGS:
 		arguments->files = state->argv + state->next;
@@ -141,7 +146,7 @@ static int replay_trace(const struct trace *trace, const struct arguments *argum
 		return STATUS_USAGE;
 	}
 	settings_assume(&settings, assumed);
-	replay_run(&replay, trace, &settings);
+	replay_run(&replay, trace, &settings, arguments->check);
 	report_replay(report, &replay, assumed);
 	status = statuses[replay.ending];
 	replay_free(&replay);

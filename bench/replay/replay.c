@@ -288,20 +288,25 @@ static void drive(struct replay *replay, const struct event *event)
 	}
 }
 
-void replay_run(struct replay *replay, const struct trace *trace, const struct settings *settings)
+void replay_run(struct replay *replay, const struct trace *trace, const struct settings *settings,
+		bool check)
 {
 	const struct event *event;
 
 	memset(replay, 0, sizeof(*replay));
 	replay->trace = trace;
 	replay->settings = *settings;
+	replay->check = check;
 	replay->comparison.names = &replay->names;
 	script_init(replay);
 	find_recorded(replay);
 	replay->quirky_machine = is_quirky_machine(replay);
 	while (!replay->over && (event = replay_peek(replay)) != NULL)
 		drive(replay, event);
-	if (replay->comparison.difference_count && replay->ending < ENDING_DIFFERS)
+	if (replay->ending == ENDING_STOPPED)
+		host_check_vm(replay);
+	if ((replay->comparison.difference_count || replay->violations) &&
+	    replay->ending < ENDING_DIFFERS)
 		replay->ending = ENDING_DIFFERS;
 }
 

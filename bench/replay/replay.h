@@ -40,7 +40,10 @@ struct replay {
 	struct settings settings;
 	size_t cursor;
 	enum ending ending;
-	bool over; /* stopped, failed, or lost: nothing more is compared */
+	bool over;  /* stopped, failed, or lost: nothing more is compared */
+	bool check; /* judge the simulator's tables at the end */
+	uint64_t violations;
+	char violation[200]; /* the first one, in words */
 	const char *needs;
 	unsigned int stop_line;
 	struct problem problem;
@@ -65,8 +68,12 @@ struct replay {
 	struct parallel *parallel; /* while several vCPUs run at once, else NULL */
 };
 
-/* Replays `trace` as `settings` say. What came of it stands in *replay, to be freed. */
-void replay_run(struct replay *replay, const struct trace *trace, const struct settings *settings);
+/*
+ * Replays `trace` as `settings` say, with the checker on if `check`. What came of
+ * it stands in *replay, to be freed.
+ */
+void replay_run(struct replay *replay, const struct trace *trace, const struct settings *settings,
+		bool check);
 void replay_free(struct replay *replay);
 
 /*
@@ -94,6 +101,8 @@ void sink_event(void *context, const struct tdp_trace_event *event);
 /* host.c: input that is no guest access. */
 void host_create_vm(struct replay *replay, const struct event *event);
 void host_create_late_vcpus(struct replay *replay);
+/* With the checker on: what does it say of the VM as it is now? */
+void host_check_vm(struct replay *replay);
 void host_destroy_vm(struct replay *replay);
 /* True, and the replay stopped, if the call needs what is not there. */
 bool host_region_needs_feature(struct replay *replay, const struct event *event);

@@ -61,6 +61,9 @@ static void print_replay(const struct replay *replay, const bool assumed[SETTING
 		       comparison->differences[i].sentence);
 	if (comparison->difference_count > DIFFERENCES_MAX)
 		printf("  and %zu more\n", comparison->difference_count - DIFFERENCES_MAX);
+	if (replay->violations)
+		printf("  %" PRIu64 " violations, the first: %s\n", replay->violations,
+		       replay->violation);
 	if (replay->needs)
 		printf("  line %u: needs %s\n", replay->stop_line, replay->needs);
 	if (replay->ending == ENDING_FAILED)
@@ -105,6 +108,10 @@ static void add_replay(struct report *report, const struct replay *replay,
 		"differences", (json_int_t)comparison->difference_count, "first_differences",
 		difference_list(comparison), "config", settings_object(replay, assumed, false),
 		"assumed", settings_object(replay, assumed, true));
+	if (replay->check)
+		json_object_set_new(
+			object, "check",
+			json_pack("{s:I}", "violations", (json_int_t)replay->violations));
 	if (replay->needs) {
 		json_object_set_new(object, "needs", json_string(replay->needs));
 		json_object_set_new(object, "stop_line", json_integer(replay->stop_line));
