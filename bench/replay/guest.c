@@ -205,6 +205,7 @@ static enum step_result handle_fault(struct replay *replay, unsigned int vcpu, u
 	if (fault->misconfig)
 		replay_meet(replay, &ours);
 	err = tdp_vcpu_fault(replay->cpus[vcpu].vcpu, &reported, &result);
+	script_forget(replay);
 	if (replay->over)
 		return STEP_OVER;
 	if (err && err != -EFAULT && err != -EHWPOISON)

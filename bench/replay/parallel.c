@@ -389,6 +389,7 @@ static void play_fault(struct parallel *parallel, const struct group *group)
 	if (guest_needs_feature(replay, event->line, 0, fault.gpa))
 		return;
 	err = tdp_vcpu_fault(replay->cpus[vcpu].vcpu, &fault, &result);
+	script_forget(replay);
 	if (err && err != -EFAULT)
 		replay_fail(replay, err, "the fault handler failed");
 }

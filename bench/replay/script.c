@@ -132,7 +132,7 @@ static bool writable_from(const struct replay *replay, const struct event *set,
 void script_prepare(struct replay *replay, size_t first, size_t end, unsigned int task)
 {
 	const struct event *set = NULL, *changed = NULL;
-	struct answer answer = {0};
+	struct answer answer = {.asked = true};
 
 	for (size_t i = first; i < end; i++) {
 		const struct event *event = &replay->trace->events[i];
@@ -155,6 +155,11 @@ void script_prepare(struct replay *replay, size_t first, size_t end, unsigned in
 	answer.refused &= !answer.found;
 	answer.writable = writable_from(replay, set, changed);
 	replay->script.answer = answer;
+}
+
+void script_forget(struct replay *replay)
+{
+	replay->script.answer = (struct answer){0};
 }
 
 /* Host events that stand inside the fault, before its page. */
@@ -194,7 +199,10 @@ static unsigned int level(void *context, uint64_t hva)
 	const struct answer *answer = &replay->script.answer;
 	const struct range *range = script_range(&replay->script, hva);
 
-	if (!range || range->level == 0 || (range->told_start <= hva && hva < range->told_end))
-		return answer->found ? answer->level : 1;
-	return range->level;
+	if (range && range->level != 0 && (hva < range->told_start || range->told_end <= hva))
+		return range->level;
+	/* The trace tells it in a fault; to the checker, afterwards, nothing is too large. */
+	if (!answer->asked)
+		return TDP_LEAF_LEVEL_MAX;
+	return answer->found ? answer->level : 1;
 }

@@ -36,6 +36,7 @@ struct scripted_slot {
 
 /* What the host answers to the fault under way. */
 struct answer {
+	bool asked;   /* a fault is under way */
 	bool refused; /* the host has no such page, or not for writing */
 	bool found;   /* else: no page of it is in the trace */
 	uint64_t pfn;
@@ -75,5 +76,7 @@ const struct scripted_slot *script_slot(const struct script *script, unsigned in
  * fault: the fault's own result is the MMU's.
  */
 void script_prepare(struct replay *replay, size_t first, size_t end, unsigned int task);
+/* The fault is over. */
+void script_forget(struct replay *replay);
 
 #endif
