@@ -1,0 +1,59 @@
+/*
+ * Anonymous memory of each page size is given back while vCPUs use it, so that
+ * its frames go round among the pages: field.h's D1 is the oracle.
+ */
+#include <errno.h>
+
+#include "support/field.h"
+
+#define FIELDS 3
+
+struct world {
+	struct field *fields[FIELDS];
+};
+
+static int use(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player))
+		err = field_visit(player, world->fields[player_below(player, FIELDS)]);
+	return err;
+}
+
+static int discard(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		err = field_discard(player, world->fields[player_below(player, FIELDS)]);
+		player_dawdle(player, 5);
+	}
+	return err;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	world->fields[0] = field_create(stress, 0, tdp_gfn(0x1000), TDP_4K, 8);
+	world->fields[1] = field_create(stress, 1, tdp_gfn(0x8000), TDP_2M, 4);
+	world->fields[2] = field_create(stress, 2, tdp_gfn(1 << 18), TDP_1G, 2);
+	for (unsigned int i = 0; i < FIELDS; i++)
+		if (!world->fields[i])
+			return -ENOMEM;
+	stress_cast_vcpus(stress, use, world);
+	stress_cast(stress, "discarder", discard, world, 2);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_discard_vs_fault = {
+	.name = "discard_vs_fault",
+	.what = "MADV_DONTNEED on 4K, 2M and 1G memory against faults",
+	.vcpus = 3,
+	.set_up = set_up,
+};

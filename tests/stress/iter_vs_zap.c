@@ -1,0 +1,56 @@
+/*
+ * Lockless walks while tables come and go: witness.h says what is judged. With
+ * --check a freed table is poisoned, so a walk that meets one sees it.
+ */
+#include <errno.h>
+
+#include "support/plot.h"
+#include "support/witness.h"
+
+#define FIRST 0x1000
+
+static int watch(struct player *player)
+{
+	struct plot *plot = player->arg;
+	uint64_t frames = terrain_frames(plot->terrain);
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		uint64_t first = player_below(player, frames);
+		uint64_t pages = 1 + player_below(player, 2 * frames);
+		unsigned int level = 1 + (unsigned int)player_below(player, 3);
+
+		err = witness_walk(player, 0, tdp_gfn(FIRST + first), pages, level);
+	}
+	return err;
+}
+
+static int zap(struct player *player)
+{
+	while (player_goes_on(player)) {
+		tdp_mmu_zap_all_fast(player->stress->vm);
+		player_dawdle(player, 10);
+	}
+	return 0;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 4}, 0, 0,
+					tdp_gfn(FIRST), tdp_gfn(0x9000), false);
+
+	if (!plot)
+		return -ENOMEM;
+	stress_cast_vcpus(stress, plot_visitor, plot);
+	stress_cast(stress, "witness", watch, plot, 2);
+	stress_cast(stress, "zapper", zap, plot, 1);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_iter_vs_zap = {
+	.name = "iter_vs_zap",
+	.what = "lockless walks against faults and zaps",
+	.vcpus = 3,
+	.table_bytes = 4 << 20,
+	.set_up = set_up,
+};

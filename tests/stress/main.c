@@ -1,0 +1,156 @@
+/*
+ * stress --seconds N NAME: runs one scenario of this folder, prints the seed that
+ * it ran from, and takes one back. Exit status 0: nothing found, 1: something was,
+ * 2: bad usage.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/stress.h"
+
+#define SCENARIOS(each)                                                                            \
+	each(mix) each(unmap_vs_fault) each(discard_vs_fault) each(zap_vs_fault)                   \
+		each(split_vs_split) each(huge_zap_vs_access) each(table_vs_huge)                  \
+			each(fast_vs_zap) each(slot_delete_vs_access) each(mmio_vs_slot_create)    \
+				each(roots_vs_roles) each(root_reuse) each(yield_in_zap)           \
+					each(iter_vs_zap)
+
+#define DECLARE(name) extern const struct scenario scenario_##name;
+#define LIST(name)    &scenario_##name,
+SCENARIOS(DECLARE)
+
+static const struct scenario *const scenarios[] = {SCENARIOS(LIST)};
+#define COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
+
+enum {
+	OPTION_SECONDS,
+	OPTION_SEED,
+	OPTION_LOCK,
+	OPTION_FORMAT,
+	OPTION_VCPUS,
+	OPTION_BASELINE,
+	OPTION_LIST,
+	OPTION_HELP,
+};
+
+static const struct option options[] = {
+	{"seconds", required_argument, NULL, OPTION_SECONDS},
+	{"seed", required_argument, NULL, OPTION_SEED},
+	{"lock", required_argument, NULL, OPTION_LOCK},
+	{"format", required_argument, NULL, OPTION_FORMAT},
+	{"vcpus", required_argument, NULL, OPTION_VCPUS},
+	{"baseline", required_argument, NULL, OPTION_BASELINE},
+	{"list", no_argument, NULL, OPTION_LIST},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{0},
+};
+
+static void print_usage(FILE *out)
+{
+	fprintf(out, "usage: stress [--seconds N] [--seed N] [--lock exclusive|shared|percpu]\n"
+		     "              [--format npt|ept] [--vcpus N] [--baseline 6.1|6.12|latest]\n"
+		     "              SCENARIO, or stress --list\n"
+		     "Without --lock and --format a run goes through all of them.\n");
+}
+
+static void refuse(const char *what, const char *value)
+{
+	fprintf(stderr, "stress: %s: %s\n", what, value);
+	exit(2);
+}
+
+static uint64_t number(const char *what, const char *text, uint64_t most)
+{
+	char *end;
+	uint64_t value = strtoull(text, &end, 0);
+
+	if (!*text || *text == '-' || *end || value > most)
+		refuse(what, text);
+	return value;
+}
+
+/* The place of `text` among `names`, which ends with NULL. */
+static int choice(const char *what, const char *text, const char *const *names)
+{
+	for (int i = 0; names[i]; i++)
+		if (strcmp(names[i], text) == 0)
+			return i;
+	refuse(what, text);
+	return -1;
+}
+
+static void list_scenarios(void)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		printf("%-24s%s\n", scenarios[i]->name, scenarios[i]->what);
+}
+
+static void take_option(struct stress_options *run, int option, const char *value)
+{
+	static const char *const locks[] = {"", "exclusive", "shared", "percpu", NULL};
+	static const char *const formats[] = {"npt", "ept", NULL};
+	static const char *const baselines[] = {"latest", "6.1", "6.12", NULL};
+
+	switch (option) {
+	case OPTION_SECONDS:
+		run->seconds = (unsigned int)number("no number of seconds", value, 86400);
+		break;
+	case OPTION_SEED:
+		run->seed = number("no seed", value, ~0ULL);
+		break;
+	case OPTION_LOCK:
+		run->lock = (enum tdp_lock_policy)choice("no such lock", value, locks);
+		break;
+	case OPTION_FORMAT:
+		run->format = choice("no such format", value, formats);
+		break;
+	case OPTION_VCPUS:
+		run->vcpus = (unsigned int)number("too many vCPUs", value, STRESS_VCPUS_MAX);
+		break;
+	case OPTION_BASELINE:
+		run->baseline = (enum tdp_baseline)choice("no such baseline", value, baselines);
+		break;
+	case OPTION_LIST:
+		list_scenarios();
+		exit(0);
+	case OPTION_HELP:
+		print_usage(stdout);
+		exit(0);
+	default:
+		print_usage(stderr);
+		exit(2);
+	}
+}
+
+static const struct scenario *find(const char *name)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		if (strcmp(scenarios[i]->name, name) == 0)
+			return scenarios[i];
+	refuse("no such scenario", name);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct stress_options run = {.seconds = 5, .seed = tdp_clock_now(), .format = -1};
+	const struct scenario *scenario;
+	int option, verdict;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		take_option(&run, option, optarg);
+	if (optind + 1 != argc) {
+		print_usage(stderr);
+		return 2;
+	}
+	scenario = find(argv[optind]);
+	printf("%s: --seed %llu\n", scenario->name, (unsigned long long)run.seed);
+	fflush(stdout);
+	verdict = stress_run(scenario, &run);
+	if (verdict)
+		fprintf(stderr, "%s: failed; again with --seed %llu\n", scenario->name,
+			(unsigned long long)run.seed);
+	return verdict;
+}

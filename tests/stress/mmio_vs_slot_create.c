@@ -1,0 +1,62 @@
+/*
+ * A slot comes and goes where vCPUs meet a hole meanwhile: an MMIO entry made from
+ * the old slots must not outlive them (M2 of lib/guest/memslot.h), nor what a vCPU
+ * remembers of the hole. A read-only slot besides, whose writes are MMIO always.
+ */
+#include <errno.h>
+
+#include "support/plot.h"
+
+struct world {
+	struct plot *coming, *read_only;
+};
+
+static int poke(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		struct plot *plot = player_chance(player, 4) ? world->read_only : world->coming;
+
+		err = plot_visit(player, plot, (unsigned int)player_below(player, 3),
+				 player_chance(player, 4));
+	}
+	return err;
+}
+
+static int come_and_go(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		err = plot_delete_and_create(player, world->coming);
+		player_dawdle(player, 3);
+	}
+	return err;
+}
+
+static int set_up(struct stress *stress)
+{
+	const struct terrain_config config = {.regions = 1, .small_only = true};
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	world->coming = plot_create(stress, &config, 0, 0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	world->read_only =
+		plot_create(stress, &config, 0, 1, tdp_gfn(0x2000), tdp_gfn(0xa000), true);
+	if (!world->coming || !world->read_only)
+		return -ENOMEM;
+	stress_cast_vcpus(stress, poke, world);
+	stress_cast(stress, "landlord", come_and_go, world, 1);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_mmio_vs_slot_create = {
+	.name = "mmio_vs_slot_create",
+	.what = "MMIO entries against slots that come and go",
+	.vcpus = 3,
+	.set_up = set_up,
+};

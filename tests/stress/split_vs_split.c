@@ -1,0 +1,49 @@
+/*
+ * Every vCPU's first write to a region that is mapped huge and read-only breaks it
+ * up: several race to split the same leaf, or (policy) to zap it, and one table
+ * wins. Data must stay, and the gauges of leaves and tables must agree with a
+ * recount.
+ */
+#include <errno.h>
+
+#include "support/plot.h"
+
+/* Everybody reads first, so that the huge leaf is there; then all write at once. */
+static int read_then_write(struct player *player)
+{
+	struct plot *plot = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		unsigned int pages = terrain_pages(plot->terrain);
+		unsigned int region =
+			(unsigned int)player_below(player, plot->terrain->config.regions);
+
+		for (unsigned int i = 0; i < TERRAIN_TRACKED && !err; i++)
+			err = plot_visit(player, plot, region * TERRAIN_TRACKED + i, false);
+		if (!err)
+			err = plot_visit(player, plot, (unsigned int)player_below(player, pages),
+					 true);
+	}
+	return err;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct plot *plot =
+		plot_create(stress, &(struct terrain_config){.regions = 2, .write_breaks = true}, 0,
+			    0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+
+	if (!plot)
+		return -ENOMEM;
+	stress_cast_vcpus(stress, read_then_write, plot);
+	stress_cast(stress, "region mover", plot_region_mover, plot, 1);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_split_vs_split = {
+	.name = "split_vs_split",
+	.what = "several vCPUs break up the same huge leaf",
+	.vcpus = 4,
+	.set_up = set_up,
+};

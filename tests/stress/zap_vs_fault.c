@@ -1,0 +1,45 @@
+/*
+ * Ranges are zapped for reasons that are not the host's, of all sizes, while the
+ * host moves pages: what a zap took away comes back by a fault, and nothing of it
+ * stays in a TLB.
+ */
+#include <errno.h>
+
+#include "support/plot.h"
+
+#define FIRST 0x1000
+
+static int zap(struct player *player)
+{
+	struct plot *plot = player->arg;
+	uint64_t frames = terrain_frames(plot->terrain);
+
+	while (player_goes_on(player)) {
+		uint64_t first = player_below(player, frames);
+		uint64_t pages = player_chance(player, 2) ? 1 : 1 + player_below(player, frames);
+
+		tdp_mmu_zap_range(player->stress->vm, tdp_gfn(FIRST + first), pages);
+		player_dawdle(player, 5);
+	}
+	return 0;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 3}, 0, 0,
+					tdp_gfn(FIRST), tdp_gfn(0x9000), false);
+
+	if (!plot)
+		return -ENOMEM;
+	stress_cast_vcpus(stress, plot_visitor, plot);
+	stress_cast(stress, "zapper", zap, plot, 1);
+	stress_cast(stress, "region mover", plot_region_mover, plot, 1);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_zap_vs_fault = {
+	.name = "zap_vs_fault",
+	.what = "tdp_mmu_zap_range() against faults",
+	.vcpus = 3,
+	.set_up = set_up,
+};

@@ -1,0 +1,412 @@
+/* The stage of a stress scenario. See stress.h. */
+#include "support/stress.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GIB	   ((uint64_t)1 << 30)
+#define MIB	   ((uint64_t)1 << 20)
+#define SECOND	   1000000000ULL
+#define SLICES	   6
+#define FIRST_HVA  ((uint64_t)1 << 46) /* of scripted memory; anonymous memory lies below */
+#define CHECK_WAIT 300		       /* pauses between two checks */
+
+#define VISITS_BETWEEN_YIELDS 64
+#define YIELDING_PAUSES	      66
+
+/*
+ * A run is cut into slices, each with a VM of its own, so that every lock, both
+ * formats, each way to drop a slot and to break up a huge leaf, and teardown are
+ * met in any run. What the command line says goes before.
+ */
+static const struct variant {
+	enum tdp_lock_policy lock;
+	enum tdp_format format;
+	unsigned int levels;
+	enum tdp_choice slot_zap_all;
+	enum tdp_huge_fault_policy huge_fault;
+	enum tdp_stats_policy stats;
+} variants[SLICES] = {
+	{TDP_LOCK_SHARED, TDP_NPT, 4, TDP_ON, TDP_HUGE_FAULT_SPLIT, TDP_STATS_SHARED},
+	{TDP_LOCK_PERCPU, TDP_EPT, 5, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_PERCPU},
+	{TDP_LOCK_EXCLUSIVE, TDP_NPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU},
+	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED},
+	{TDP_LOCK_PERCPU, TDP_NPT, 5, TDP_ON, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED},
+	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU},
+};
+
+static const char *const lock_names[] = {"baseline", "exclusive", "shared", "percpu"};
+
+/* Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014: splitmix64. */
+static uint64_t mix(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+uint64_t player_random(struct player *player)
+{
+	return mix(&player->random);
+}
+
+/*
+ * With more players than CPUs whoever never waits plays until its time slice
+ * ends, milliseconds later, and those that wait for it get nothing done. As many
+ * pauses as make the native engine give the CPU away.
+ */
+static void step_aside(void)
+{
+	unsigned int rounds = 0;
+
+	for (unsigned int i = 0; i < YIELDING_PAUSES; i++)
+		tdp_pause(&rounds);
+}
+
+bool player_goes_on(struct player *player)
+{
+	struct stress *stress = player->stress;
+
+	player->rounds++;
+	if (player->vcpu && player_chance(player, VISITS_BETWEEN_YIELDS))
+		step_aside();
+	return !tdp_flag_raised(stress->stop) && tdp_clock_now() < stress->deadline;
+}
+
+void player_dawdle(struct player *player, unsigned int most)
+{
+	uint64_t count = player_below(player, most + 1);
+
+	while (count--) {
+		unsigned int rounds = 0;
+
+		tdp_pause(&rounds);
+	}
+	if (player_chance(player, 4))
+		step_aside();
+}
+
+int player_fail(struct player *player, const char *format, ...)
+{
+	char sentence[400];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof(sentence), format, args);
+	va_end(args);
+	u32_add_relaxed(&player->stress->failures, 1);
+	tdp_flag_raise(player->stress->stop);
+	fprintf(stderr, "%s: %s %u: %s\n", player->stress->scenario->name, player->name,
+		player->number, sentence);
+	return -EPROTO;
+}
+
+int player_access(struct player *player, uint64_t gpa, enum tdp_access access, void *data,
+		  size_t bytes, struct tdp_access_result *result)
+{
+	struct tdp_access_request request = {
+		.address = gpa, .access = access, .data = data, .bytes = bytes};
+	int err = tdp_vcpu_access(player->vcpu, &request, result);
+
+	if (err)
+		return player_fail(player, "gpa 0x%llx: an access ended with %d",
+				   (unsigned long long)gpa, err);
+	if (result->outcome == TDP_ACCESS_REFUSED || result->outcome == TDP_ACCESS_GUEST_FAULT)
+		return player_fail(player, "gpa 0x%llx: outcome %d, error %d",
+				   (unsigned long long)gpa, (int)result->outcome, result->error);
+	return 0;
+}
+
+static int play(struct tdp_actor *self, void *arg)
+{
+	struct player *player = arg;
+
+	(void)self;
+	return player->body(player);
+}
+
+int stress_cast(struct stress *stress, const char *name, player_body *body, void *arg,
+		unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (stress->player_count == STRESS_PLAYERS_MAX)
+			return -ENOSPC;
+		stress->players[stress->player_count] = (struct player){
+			.stress = stress,
+			.name = name,
+			.body = body,
+			.arg = arg,
+			.number = i,
+			.random = stress->seed * 1000003 + stress->player_count,
+		};
+		stress->player_count++;
+	}
+	return 0;
+}
+
+int stress_cast_vcpus(struct stress *stress, player_body *body, void *arg)
+{
+	unsigned int first = stress->player_count;
+	int err = stress_cast(stress, "vcpu", body, arg, stress->vcpu_count);
+
+	for (unsigned int i = 0; !err && i < stress->vcpu_count; i++)
+		stress->players[first + i].vcpu = stress->vcpus[i];
+	return err;
+}
+
+static void print_violation(void *context, enum tdp_invariant invariant, const char *sentence)
+{
+	const struct stress *stress = context;
+
+	fprintf(stderr, "%s: checker: %s: %s\n", stress->scenario->name,
+		tdp_invariant_name(invariant), sentence);
+}
+
+static int check_again(struct player *player)
+{
+	while (player_goes_on(player)) {
+		uint64_t violations =
+			tdp_vm_check(player->stress->vm, print_violation, player->stress);
+
+		if (violations)
+			return player_fail(player, "%llu violations",
+					   (unsigned long long)violations);
+		player_dawdle(player, CHECK_WAIT);
+	}
+	return 0;
+}
+
+int stress_cast_checker(struct stress *stress)
+{
+	return stress_cast(stress, "checker", check_again, NULL, 1);
+}
+
+void stress_keep(struct stress *stress, void (*end)(void *thing), void *thing)
+{
+	if (stress->thing_count == STRESS_THINGS_MAX)
+		abort();
+	stress->things[stress->thing_count++] = (struct stress_thing){end, thing};
+}
+
+void *stress_allocate(struct stress *stress, size_t bytes)
+{
+	void *memory = calloc(1, bytes);
+
+	if (memory)
+		stress_keep(stress, free, memory);
+	return memory;
+}
+
+static void end_anon(void *anon)
+{
+	tdp_anon_destroy(anon);
+}
+
+struct tdp_anon *stress_anon(struct stress *stress, uint64_t bytes, enum tdp_level page)
+{
+	struct tdp_anon_config config = {.bytes = bytes, .page = page};
+	struct tdp_anon *anon;
+
+	if (tdp_anon_create(stress->host, &config, &anon))
+		return NULL;
+	stress_keep(stress, end_anon, anon);
+	return anon;
+}
+
+int stress_slot(struct stress *stress, unsigned int address_space, unsigned int id, tdp_gfn_t gfn,
+		uint64_t pages, const struct tdp_backing *backing, bool read_only)
+{
+	return tdp_vm_set_memslot(stress->vm, &(struct tdp_memslot){
+						      .address_space = address_space,
+						      .id = id,
+						      .gfn = gfn,
+						      .pages = pages,
+						      .backing = backing,
+						      .read_only = read_only,
+					      });
+}
+
+static void print_report(void *context, const char *sentence)
+{
+	(void)context;
+	fprintf(stderr, "report: %s\n", sentence);
+}
+
+static int build_host(struct stress *stress)
+{
+	const struct scenario *scenario = stress->scenario;
+	struct tdp_host_config config = {
+		.memory_bytes = 16 * GIB,
+		.carveout_bytes = scenario->carveout_bytes ? scenario->carveout_bytes : GIB,
+		.table_bytes = scenario->table_bytes ? scenario->table_bytes : 64 * MIB,
+		.check = true,
+		.report = print_report,
+	};
+
+	return tdp_host_create(&config, &stress->host);
+}
+
+static int build_vm(struct stress *stress, const struct stress_options *options,
+		    const struct variant *variant)
+{
+	const struct scenario *scenario = stress->scenario;
+	struct tdp_vm_config config = {
+		.format = variant->format,
+		.levels = variant->levels,
+		.no_ad = scenario->no_ad,
+		.baseline = options->baseline,
+		.check = true,
+		.policy = {.lock = variant->lock, .stats = variant->stats},
+	};
+	int err;
+
+	/* An older kernel is taken as it was. */
+	if (options->baseline == TDP_BASELINE_LATEST) {
+		config.policy.slot_zap_all = variant->slot_zap_all;
+		config.policy.huge_fault = variant->huge_fault;
+	}
+	if (options->lock)
+		config.policy.lock = options->lock;
+	if (options->format >= 0)
+		config.format = (enum tdp_format)options->format;
+	if (scenario->ept_only)
+		config.format = TDP_EPT;
+	stress->format = config.format;
+	err = tdp_vm_create(stress->host, &config, &stress->vm);
+	if (!err)
+		tdp_vm_policy(stress->vm, &stress->policy);
+	return err;
+}
+
+static int build_vcpus(struct stress *stress, const struct stress_options *options)
+{
+	unsigned int count = options->vcpus ? options->vcpus : stress->scenario->vcpus;
+
+	for (unsigned int i = 0; i < count && i < STRESS_VCPUS_MAX; i++) {
+		int err = tdp_vcpu_create(stress->vm, NULL, &stress->vcpus[i]);
+
+		if (err)
+			return err;
+		stress->vcpu_count++;
+	}
+	return 0;
+}
+
+static int build(struct stress *stress, const struct stress_options *options,
+		 const struct variant *variant)
+{
+	int err = tdp_flag_create(&stress->stop);
+
+	if (!err)
+		err = build_host(stress);
+	if (!err)
+		err = build_vm(stress, options, variant);
+	if (!err)
+		err = build_vcpus(stress, options);
+	if (!err)
+		err = stress->scenario->set_up(stress);
+	return err;
+}
+
+static void dismantle(struct stress *stress)
+{
+	struct tdp_host_usage usage = {0};
+
+	tdp_vm_destroy(stress->vm);
+	while (stress->thing_count) {
+		struct stress_thing *last = &stress->things[--stress->thing_count];
+
+		last->end(last->thing);
+	}
+	if (stress->host)
+		tdp_host_usage(stress->host, &usage);
+	if (usage.table_frames || usage.data_frames) {
+		fprintf(stderr, "%s: leaked %llu table frames, %llu data frames\n",
+			stress->scenario->name, (unsigned long long)usage.table_frames,
+			(unsigned long long)usage.data_frames);
+		u32_add_relaxed(&stress->failures, 1);
+	}
+	tdp_host_destroy(stress->host);
+	tdp_flag_destroy(stress->stop);
+}
+
+static int perform(struct stress *stress)
+{
+	struct tdp_actor_config cast[STRESS_PLAYERS_MAX];
+
+	for (unsigned int i = 0; i < stress->player_count; i++)
+		cast[i] = (struct tdp_actor_config){
+			.name = stress->players[i].name,
+			.body = play,
+			.arg = &stress->players[i],
+		};
+	return tdp_run(cast, stress->player_count, NULL);
+}
+
+static int judge(struct stress *stress)
+{
+	uint64_t violations = tdp_vm_check(stress->vm, print_violation, stress);
+
+	if (violations) {
+		fprintf(stderr, "%s: %llu violations at the end\n", stress->scenario->name,
+			(unsigned long long)violations);
+		return -EPROTO;
+	}
+	return stress->scenario->judge ? stress->scenario->judge(stress) : 0;
+}
+
+static void print_slice(struct stress *stress)
+{
+	struct tdp_stats stats;
+	uint64_t rounds = 0;
+
+	for (unsigned int i = 0; i < stress->player_count; i++)
+		rounds += stress->players[i].rounds;
+	tdp_vm_stats(stress->vm, &stats);
+	printf("%s: seed %llu, %s, %s: %u players, %llu rounds, %llu accesses, %llu fixed, "
+	       "%llu retries, %llu flushes\n",
+	       stress->scenario->name, (unsigned long long)stress->seed,
+	       lock_names[stress->policy.lock], stress->format == TDP_EPT ? "ept" : "npt",
+	       stress->player_count, (unsigned long long)rounds, (unsigned long long)stats.accesses,
+	       (unsigned long long)stats.pf_fixed, (unsigned long long)stats.retries,
+	       (unsigned long long)stats.remote_tlb_flush_requests);
+	fflush(stdout);
+}
+
+static int run_slice(const struct scenario *scenario, const struct stress_options *options,
+		     const struct variant *variant, uint64_t seed, uint64_t nanoseconds)
+{
+	struct stress stress = {.scenario = scenario, .seed = seed, .next_hva = FIRST_HVA};
+	int err = build(&stress, options, variant);
+
+	if (err)
+		fprintf(stderr, "%s: cannot be set up: %s\n", scenario->name, strerror(-err));
+	stress.deadline = tdp_clock_now() + nanoseconds;
+	if (!err)
+		err = perform(&stress);
+	if (!err)
+		err = judge(&stress);
+	if (stress.vm)
+		print_slice(&stress);
+	dismantle(&stress);
+	return err || u32_load_relaxed(&stress.failures) ? 1 : 0;
+}
+
+int stress_run(const struct scenario *scenario, const struct stress_options *options)
+{
+	unsigned int slices = options->seconds > 2 * SLICES ? 2 * SLICES : SLICES;
+	uint64_t each = options->seconds * SECOND / slices, state = options->seed;
+
+	for (unsigned int i = 0; i < slices; i++) {
+		int err = run_slice(scenario, options, &variants[i % SLICES], mix(&state), each);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
