@@ -24,7 +24,7 @@ struct tdp_entry {
  * Begins at the youngest valid root of `address_space`, over [start, start +
  * pages), entries of levels >= min_level (1 to 5).
  *
- * -EINVAL  arguments out of range
+ * -EINVAL  arguments out of range (an empty range has no entries to begin at)
  * -ENOENT  the address space has no root
  * -ENOMEM  no metadata
  */

@@ -61,7 +61,7 @@ static int check_range(const struct tdp_vm *vm, unsigned int address_space, tdp_
 		       uint64_t pages, unsigned int min_level)
 {
 	if (address_space >= vm->config.address_spaces || min_level < 1 ||
-	    min_level > TDP_LEVEL_MAX || pages > ~0ULL - start.n) {
+	    min_level > TDP_LEVEL_MAX || !pages || pages > ~0ULL - start.n) {
 		host_report(vm->host, "no such address space, level or range of frames");
 		return -EINVAL;
 	}
