@@ -161,6 +161,17 @@ struct guest *guest_make_as(void **state, const struct guest_config *config)
 	return guest;
 }
 
+static void print_violation(void *context, enum tdp_invariant invariant, const char *sentence)
+{
+	(void)context;
+	print_error("%s: %s\n", tdp_invariant_name(invariant), sentence);
+}
+
+uint64_t guest_violations(const struct guest *guest)
+{
+	return tdp_vm_check(guest->vm, print_violation, NULL);
+}
+
 void guest_end_vm(struct guest *guest)
 {
 	tdp_vm_destroy(guest->vm);
@@ -186,9 +197,11 @@ int guest_teardown(void **state)
 	int failed = 0;
 
 	guest->script.inside = NULL;
+	if (guest->vm && guest_violations(guest))
+		failed = -1;
 	guest_end_vm(guest);
-	if (guest->host)
-		failed = left_over(guest);
+	if (guest->host && left_over(guest))
+		failed = -1;
 	tdp_anon_destroy(guest->anon);
 	tdp_host_destroy(guest->host);
 	free(guest->events);

@@ -12,7 +12,8 @@
  *		assert_int_equal(guest_level(guest, 600), TDP_2M);
  *	}
  *
- * The teardown destroys everything and fails the test if anything was left over.
+ * The teardown lets the checker see the VM, destroys everything and fails the test
+ * if there is a violation, or anything left over.
  */
 #ifndef TESTS_SUPPORT_GUEST_H
 #define TESTS_SUPPORT_GUEST_H
@@ -90,6 +91,8 @@ struct guest *guest_make_as(void **state, const struct guest_config *config);
 /* The same up to the host: for tests of tdp_vm_create() itself. */
 struct guest *guest_make_host_as(void **state, const struct guest_config *config);
 #define guest_make_host(state, ...) guest_make_host_as(state, &(struct guest_config){__VA_ARGS__})
+/* What the checker finds; it prints each. The teardown fails a test with any. */
+uint64_t guest_violations(const struct guest *guest);
 /* Ends the VM before the teardown does. */
 void guest_end_vm(struct guest *guest);
 
