@@ -112,8 +112,13 @@ void mmu_actor_fini(struct mmu_actor *actor);
 int mmu_tasks_init(struct mmu *mmu);
 void mmu_tasks_fini(struct mmu *mmu);
 
-/* A task's actor. Never fails: one is kept back, and whoever finds none waits. */
+/*
+ * A task's actor. Never fails: one is kept back, and whoever finds none waits. So
+ * whoever has it does not wait for what another task may have to do first.
+ */
 struct mmu_actor *mmu_task_get(struct mmu *mmu);
+/* For one who keeps it as long as he likes: leaves the last one alone. NULL: no memory. */
+struct mmu_actor *mmu_task_try_get(struct mmu *mmu);
 void mmu_task_put(struct mmu_actor *task);
 
 /* Somebody met what must not be; tdp_vm_check() tells. */

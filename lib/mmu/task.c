@@ -43,12 +43,15 @@ static struct mmu_actor *task_create(struct mmu *mmu)
 	return task;
 }
 
-static struct mmu_actor *take_idle(struct mmu *mmu)
+/* `keep_one`: not the last. */
+static struct mmu_actor *take_idle(struct mmu *mmu, bool keep_one)
 {
 	struct mmu_actor *task;
 
 	spinlock_lock(&mmu->idle_lock);
 	task = mmu->idle;
+	if (task && keep_one && !task->next_idle)
+		task = NULL;
 	if (task)
 		mmu->idle = task->next_idle;
 	spinlock_unlock(&mmu->idle_lock);
@@ -59,7 +62,7 @@ struct mmu_actor *mmu_task_get(struct mmu *mmu)
 {
 	for (;;) {
 		uint32_t returned = u32_load_acquire(&mmu->tasks_returned);
-		struct mmu_actor *task = take_idle(mmu);
+		struct mmu_actor *task = take_idle(mmu, false);
 
 		if (!task)
 			task = task_create(mmu);
@@ -69,6 +72,17 @@ struct mmu_actor *mmu_task_get(struct mmu *mmu)
 		}
 		wait_while(&mmu->tasks_returned, returned);
 	}
+}
+
+struct mmu_actor *mmu_task_try_get(struct mmu *mmu)
+{
+	struct mmu_actor *task = take_idle(mmu, true);
+
+	if (!task)
+		task = task_create(mmu);
+	if (task)
+		gate_enter(task);
+	return task;
 }
 
 void mmu_task_put(struct mmu_actor *task)
@@ -94,7 +108,7 @@ void mmu_tasks_fini(struct mmu *mmu)
 {
 	struct mmu_actor *task;
 
-	while ((task = take_idle(mmu))) {
+	while ((task = take_idle(mmu, false))) {
 		mmu_actor_fini(task);
 		host_release(mmu->host, task, sizeof(*task));
 	}

@@ -160,31 +160,41 @@ static void drop_mappings(struct tdp_vm *vm, struct mmu_actor *task, const struc
 }
 
 /* MMIO entries of a generation that comes round again must not match. */
-static void zap_if_generation_wrapped(struct tdp_vm *vm, struct mmu_actor *task,
-				      unsigned int address_space)
+static bool generation_wrapped(struct tdp_vm *vm, unsigned int address_space)
 {
 	uint64_t generation = memslots_generation(memslots_of(&vm->memory, address_space));
 
-	if (!(generation & MMIO_GENERATION_MASK & ~(uint64_t)(vm->config.address_spaces - 1)))
-		mmu_zap_all_fast(task);
+	return !(generation & MMIO_GENERATION_MASK & ~(uint64_t)(vm->config.address_spaces - 1));
+}
+
+/* Without a task: it waits for open invalidations, and they need one to end. */
+static void publish(struct tdp_vm *vm, unsigned int address_space, struct memslots *slots)
+{
+	struct mmu_actor *task;
+
+	memslots_publish(&vm->memory, address_space, slots);
+	if (!generation_wrapped(vm, address_space))
+		return;
+	task = mmu_task_get(&vm->mmu);
+	mmu_zap_all_fast(task);
+	mmu_task_put(task);
 }
 
 static void carry_out(struct change *change)
 {
 	struct tdp_vm *vm = change->vm;
 	unsigned int address_space = change->asked->address_space;
-	struct mmu_actor *task = mmu_task_get(&vm->mmu);
 
 	if (change->present) {
 		struct memslot old = *change->present; /* freed by publishing */
+		struct mmu_actor *task;
 
-		memslots_publish(&vm->memory, address_space, change->marked);
-		zap_if_generation_wrapped(vm, task, address_space);
+		publish(vm, address_space, change->marked);
+		task = mmu_task_get(&vm->mmu);
 		drop_mappings(vm, task, &old);
+		mmu_task_put(task);
 	}
-	memslots_publish(&vm->memory, address_space, change->final);
-	zap_if_generation_wrapped(vm, task, address_space);
-	mmu_task_put(task);
+	publish(vm, address_space, change->final);
 }
 
 static int set_locked(struct tdp_vm *vm, const struct tdp_memslot *asked)

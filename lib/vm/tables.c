@@ -79,12 +79,15 @@ int tdp_iter_begin(struct tdp_vm *vm, unsigned int address_space, tdp_gfn_t star
 	iter = host_allocate(vm->host, sizeof(*iter));
 	if (!iter)
 		return -ENOMEM;
-	iter->task = mmu_task_get(&vm->mmu);
+	iter->task = mmu_task_try_get(&vm->mmu);
+	if (!iter->task) {
+		err = -ENOMEM;
+		goto free_iter;
+	}
 	iter->root = root_next(iter->task, NULL, ROOTS_VALID, (int)address_space);
 	if (!iter->root) {
-		mmu_task_put(iter->task);
-		host_release(vm->host, iter, sizeof(*iter));
-		return -ENOENT;
+		err = -ENOENT;
+		goto put_task;
 	}
 	if (min_level > table_level(iter->root))
 		min_level = table_level(iter->root);
@@ -95,6 +98,12 @@ int tdp_iter_begin(struct tdp_vm *vm, unsigned int address_space, tdp_gfn_t star
 	gate_leave(iter->task); /* G3 */
 	*result = iter;
 	return 0;
+
+put_task:
+	mmu_task_put(iter->task);
+free_iter:
+	host_release(vm->host, iter, sizeof(*iter));
+	return err;
 }
 
 bool tdp_iter_next(struct tdp_iter *public, struct tdp_entry *entry)
