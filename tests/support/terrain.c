@@ -325,8 +325,10 @@ static int replace_page(struct player *player, struct terrain *terrain,
 		verdict = check_poison(player, terrain, region->spare);
 	give_birth(terrain, page, region->spare);
 	region->spare = old;
-	u64_store_release(&region->state,
-			  state_of(TERRAIN_SMALL, state & STATE_WRITABLE, STATE_BLOCK(state)));
+	/* A small region's state is left alone: another page's first write may change it. */
+	if (in_order(state))
+		u64_store_release(&region->state, state_of(TERRAIN_SMALL, state & STATE_WRITABLE,
+							   STATE_BLOCK(state)));
 	return verdict;
 }
 
