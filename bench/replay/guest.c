@@ -167,7 +167,7 @@ static void prepare_answer(struct replay *replay)
 			       guest_fault_end(replay->trace, replay->cursor), first->task);
 }
 
-bool guest_needs_feature(struct replay *replay, unsigned int line, unsigned int as_id, uint64_t gpa)
+static bool needs_nx(struct replay *replay, unsigned int as_id, uint64_t gpa)
 {
 	const struct scripted_slot *slot = script_slot(&replay->script, as_id, gpa);
 	const struct range *range;
@@ -175,10 +175,17 @@ bool guest_needs_feature(struct replay *replay, unsigned int line, unsigned int 
 	if (!replay->settings.value[SETTING_NX_HUGE_PAGES] || !slot)
 		return false;
 	range = script_range(&replay->script, slot->hva + (gpa - slot->gpa));
-	if (!range || (range->level <= 1 && replay->script.answer.level <= 1))
-		return false;
-	replay_stop(replay, line, "NX huge pages");
-	return true;
+	return (range && range->level > 1) || replay->script.answer.level > 1;
+}
+
+bool guest_cannot_answer(struct replay *replay, unsigned int line, unsigned int as_id, uint64_t gpa)
+{
+	if (needs_nx(replay, as_id, gpa))
+		replay_stop(replay, line, "NX huge pages");
+	else if (script_contradicts(replay, as_id, gpa))
+		replay_lose(replay, line,
+			    "the trace has another page for a gfn that the simulator maps");
+	return replay->over;
 }
 
 /* What the machine under the trace reports is input, down to its quirks (replay.h). */
@@ -199,7 +206,7 @@ static enum step_result handle_fault(struct replay *replay, unsigned int vcpu, u
 	int err;
 
 	prepare_answer(replay);
-	if (guest_needs_feature(replay, replay_line(replay), as_id, fault->gpa))
+	if (guest_cannot_answer(replay, replay_line(replay), as_id, fault->gpa))
 		return STEP_OVER;
 	reported.error_code = machine_reports(replay, fault->error_code);
 	if (fault->misconfig)

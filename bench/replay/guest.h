@@ -34,8 +34,11 @@ void guest_warm(struct replay *replay);
 
 /* Behind the last event of the fault that begins at event `first`. */
 size_t guest_fault_end(const struct trace *trace, size_t first);
-/* True, and the replay stopped at `line`, if a fault at `gpa` needs what is not there. */
-bool guest_needs_feature(struct replay *replay, unsigned int line, unsigned int as_id,
+/*
+ * True, and the replay over at `line`, if the fault at `gpa` needs what is not there
+ * or the trace's answer to it cannot be given.
+ */
+bool guest_cannot_answer(struct replay *replay, unsigned int line, unsigned int as_id,
 			 uint64_t gpa);
 
 /* Flat 32-bit protected mode, as a vCPU of the captures begins. */

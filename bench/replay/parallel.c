@@ -386,7 +386,7 @@ static void play_fault(struct parallel *parallel, const struct group *group)
 		return;
 	script_prepare(replay, group->first, guest_fault_end(replay->trace, group->first),
 		       group->task);
-	if (guest_needs_feature(replay, event->line, 0, fault.gpa))
+	if (guest_cannot_answer(replay, event->line, 0, fault.gpa))
 		return;
 	err = tdp_vcpu_fault(replay->cpus[vcpu].vcpu, &fault, &result);
 	script_forget(replay);
@@ -424,7 +424,9 @@ static void play_event(struct parallel *parallel, size_t i)
 	parallel->at = i;
 	if (event->kind == EVENT_FEATURE)
 		replay_stop(parallel->replay, event->line, event->u.feature.name);
-	else if (event->kind == EVENT_AGE)
+	else if (event->kind == EVENT_AGE &&
+		 script_hits_slot(&parallel->replay->script, event->u.range.start,
+				  event->u.range.end))
 		replay_stop(parallel->replay, event->line, "ageing");
 	else if (event->kind == EVENT_RING)
 		replay_stop(parallel->replay, event->line, "the dirty ring");

@@ -79,7 +79,7 @@ static bool is_quirky_machine(const struct replay *replay)
 
 static bool has_no_effect(const struct replay *replay, const struct event *event)
 {
-	if (event->kind == EVENT_UNMAP)
+	if (event->kind == EVENT_UNMAP || event->kind == EVENT_AGE)
 		return !script_hits_slot(&replay->script, event->u.range.start, event->u.range.end);
 	return event->kind == EVENT_MARK_DIRTY && event->u.dirty.gfn == GFN_SMRAM_STATE;
 }

@@ -153,8 +153,37 @@ void script_prepare(struct replay *replay, size_t first, size_t end, unsigned in
 		}
 	}
 	answer.refused &= !answer.found;
+	if (!answer.found)
+		answer.pfn = replay->script.pfn_limit;
 	answer.writable = writable_from(replay, set, changed);
 	replay->script.answer = answer;
+}
+
+/* The frame that `gpa` is mapped to, or 0. */
+static uint64_t mapped_now(struct replay *replay, unsigned int as_id, uint64_t gpa)
+{
+	uint64_t gfn = gpa >> TDP_PAGE_SHIFT, pfn = 0;
+	struct tdp_entry entry;
+	struct tdp_iter *iter;
+
+	if (tdp_iter_begin(replay->vm, as_id, tdp_gfn(gfn), 1, 1, &iter))
+		return 0;
+	while (tdp_iter_next(iter, &entry)) {
+		if (entry.leaf)
+			pfn = entry.pfn.n + (gfn - entry.gfn.n);
+	}
+	tdp_iter_end(iter);
+	return pfn;
+}
+
+bool script_contradicts(struct replay *replay, unsigned int as_id, uint64_t gpa)
+{
+	struct answer *answer = &replay->script.answer;
+	uint64_t now = mapped_now(replay, as_id, gpa);
+
+	if (now && !answer->found)
+		answer->pfn = now - replay->names.data_base;
+	return now && now != answer->pfn + replay->names.data_base;
 }
 
 void script_forget(struct replay *replay)
@@ -185,8 +214,7 @@ static int resolve(void *context, void *caller, uint64_t hva, bool write,
 	if (answer->refused || replay->over)
 		return -EFAULT;
 	/* A fault that ends without a page still gets one: that it does not use it is output. */
-	page->pfn = tdp_pfn(replay->names.data_base +
-			    (answer->found ? answer->pfn : replay->script.pfn_limit));
+	page->pfn = tdp_pfn(replay->names.data_base + answer->pfn);
 	page->writable = !answer->found || answer->writable;
 	page->device = false;
 	guest_fill_page(replay, hva, page->pfn);

@@ -76,6 +76,12 @@ const struct scripted_slot *script_slot(const struct script *script, unsigned in
  * fault: the fault's own result is the MMU's.
  */
 void script_prepare(struct replay *replay, size_t first, size_t end, unsigned int task);
+/*
+ * Is `gpa` mapped to another page than the one that the host is about to answer with?
+ * No host does that without an unmap in between: the trace contradicts itself. Where
+ * the trace has no page the mapped one is answered.
+ */
+bool script_contradicts(struct replay *replay, unsigned int as_id, uint64_t gpa);
 /* The fault is over. */
 void script_forget(struct replay *replay);
 
