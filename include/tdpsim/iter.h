@@ -34,7 +34,11 @@ TDP_API int tdp_iter_begin(struct tdp_vm *vm, unsigned int address_space, tdp_gf
 /** The next entry, or false at the end. */
 TDP_API bool tdp_iter_next(struct tdp_iter *iter, struct tdp_entry *entry);
 
-/** NULL is allowed. While an iterator is open no table of the host is freed. */
+/**
+ * NULL is allowed. While an iterator is open no table of the host is freed, and a
+ * change of memory slots waits for its end: the thread that has one open must not
+ * make one.
+ */
 TDP_API void tdp_iter_end(struct tdp_iter *iter);
 
 #endif

@@ -42,7 +42,6 @@ int guest_memory_init(struct guest_memory *memory, struct tdp_host *host,
 		u64_init(&slots->generation, i);
 		ptr_init(&memory->slots[i], slots);
 	}
-	rcu_init(&memory->srcu, memory);
 	mutex_init(&memory->slots_lock);
 	spinlock_init(&memory->invalidate_lock);
 	u32_init(&memory->invalidating, 0);
@@ -60,7 +59,6 @@ free_slots:
 
 void guest_memory_fini(struct guest_memory *memory)
 {
-	rcu_fini(&memory->srcu);
 	for (unsigned int i = 0; i < memory->address_spaces; i++)
 		memslots_discard(ptr_load_relaxed(&memory->slots[i]));
 }
@@ -196,7 +194,7 @@ void memslots_publish(struct guest_memory *memory, unsigned int address_space,
 
 	u64_init(&copy->generation, generation | MEMSLOT_GENERATION_UPDATING);
 	publish_between_invalidations(memory, &memory->slots[address_space], copy);
-	rcu_synchronize(&memory->srcu);
+	rcu_synchronize(&memory->host->rcu);
 	u64_store_release(&copy->generation, generation + memory->address_spaces);
 	memslots_discard(old);
 }

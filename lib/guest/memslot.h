@@ -3,9 +3,9 @@
  *
  * Each address space has one array of slots, sorted by gfn, that is never
  * changed once published: a change publishes a new array and frees the old one
- * after a grace period of `srcu`, so that whoever found a slot may use it until
- * its section ends. vCPUs stay in a section from before an exit is handled until
- * it is done.
+ * after a grace period, so that whoever found a slot may use it until its RCU
+ * section ends. A vCPU stays in one section from before it handles an exit until
+ * that is done; it covers the tables too, so a fault pays for one entry.
  *
  * Rules
  *   M1  slots_lock is held from the first to the last step of a change.
@@ -49,7 +49,6 @@ struct memslots {
 struct guest_memory {
 	struct tdp_host *host;
 	unsigned int address_spaces; /* immutable */
-	struct rcu srcu;
 	struct mutex slots_lock;
 	atomic_ptr slots[ADDRESS_SPACES]; /* struct memslots; published with release (M1) */
 	/* Open invalidation pairs (M3). Changed under `invalidate_lock`; a slot change
@@ -62,7 +61,7 @@ int guest_memory_init(struct guest_memory *memory, struct tdp_host *host,
 		      unsigned int address_spaces);
 void guest_memory_fini(struct guest_memory *memory);
 
-/* Inside a section of `srcu`, or under slots_lock. */
+/* Inside an RCU section, under slots_lock, or while an invalidation pair is open (M3). */
 static inline struct memslots *memslots_of(struct guest_memory *memory, unsigned int address_space)
 {
 	return ptr_load_acquire(&memory->slots[address_space]);

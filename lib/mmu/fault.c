@@ -224,9 +224,9 @@ int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
 	trace_exit(context, exit);
 	if (!context->root)
 		return STEP_RETRY;
-	rcu_enter(&actor->mmu->memory->srcu, &actor->slots_reader);
+	mmu_read_begin(actor);
 	step = fault_in_section(&fault);
-	rcu_leave(&actor->slots_reader);
+	mmu_read_end(actor);
 	charge(CHARGE_VM_ENTRY, 1);
 	return step;
 }

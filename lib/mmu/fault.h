@@ -51,7 +51,7 @@ struct fault {
 };
 
 /*
- * Handles one exit inside a section of srcu that it opens itself. Returns a
+ * Handles one exit inside an RCU section that it opens itself. Returns a
  * fault_step (never CONTINUE or INVALID) or a negative errno.
  */
 int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit);

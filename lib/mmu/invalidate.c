@@ -48,7 +48,10 @@ bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, tdp_gfn_t gfn)
 
 typedef void (*slot_range_fn)(void *context, unsigned int address_space, struct gfn_range range);
 
-/* Every slot that lies over part of [start, end) of the process's memory. */
+/*
+ * Every slot that lies over part of [start, end) of the process's memory. While the
+ * pair is open no other array is published (M3 of memslot.h): no section is needed.
+ */
 static void for_each_slot_range(struct mmu *mmu, uint64_t start, uint64_t end, slot_range_fn visit,
 				void *context)
 {
@@ -103,13 +106,11 @@ void mmu_invalidate_begin(struct mmu *mmu, uint64_t start, uint64_t end)
 	if (mmu_tracing(pass.task))
 		trace_unmap_hva(pass.task, start, end);
 	invalidation_open(mmu->memory);
-	rcu_enter(&mmu->memory->srcu, &pass.task->slots_reader);
 	for_each_slot_range(mmu, start, end, unmap_slot_range, &pass);
 	if (pass.flush)
 		mmu_flush_all(pass.task);
 	if (pass.locked)
 		mmu_unlock_exclusive(pass.exclusive);
-	rcu_leave(&pass.task->slots_reader);
 	mmu_task_put(pass.task);
 }
 
@@ -124,13 +125,11 @@ void mmu_invalidate_end(struct mmu *mmu, uint64_t start, uint64_t end)
 {
 	struct invalidation_pass pass = {.task = mmu_task_get(mmu)};
 
-	rcu_enter(&mmu->memory->srcu, &pass.task->slots_reader);
 	for_each_slot_range(mmu, start, end, note_slot_range, &pass);
 	if (pass.locked) {
 		invalidation_end(pass.exclusive);
 		mmu_unlock_exclusive(pass.exclusive);
 	}
-	rcu_leave(&pass.task->slots_reader);
 	mmu_task_put(pass.task);
 	invalidation_close(mmu->memory);
 }

@@ -1,7 +1,7 @@
 /*
  * The MMU of a VM: the state that all its vCPUs share, and who works on it
  *
- * Locking (order: slots_lock, then a section of srcu, then mmu_lock, then
+ * Locking (order: slots_lock, then an RCU section of the host, then mmu_lock, then
  * pages_lock; an RCU section of the host is open whenever a table is looked at)
  *
  *   mmu_lock shared     entries change by compare-and-swap only
@@ -80,7 +80,6 @@ struct mmu {
 struct mmu_actor {
 	struct mmu *mmu;
 	struct host_caller caller;
-	struct rcu_reader slots_reader;	   /* of memory->srcu */
 	struct rwlock_reader *lock_reader; /* NULL: not registered with mmu_lock */
 	struct gauge_deltas *deltas;	   /* NULL: counts in the VM's words */
 	struct trace_ring *ring;	   /* NULL: the task ring */

@@ -13,12 +13,10 @@ void mmu_actor_init(struct mmu_actor *actor, struct mmu *mmu)
 	actor->mmu = mmu;
 	actor->vcpu = -1;
 	host_caller_init(&actor->caller, mmu->host);
-	rcu_register(&mmu->memory->srcu, &actor->slots_reader);
 }
 
 void mmu_actor_fini(struct mmu_actor *actor)
 {
-	rcu_unregister(&actor->mmu->memory->srcu, &actor->slots_reader);
 	host_caller_fini(&actor->caller);
 }
 

@@ -2,7 +2,7 @@
  * A VM and its vCPUs, as their own room sees them.
  *
  * Lock order, from the outside in: slots_lock (guest/memslot.h), a section of
- * srcu, mmu_lock, pages_lock; vcpus_lock comes between slots_lock and mmu_lock.
+ * RCU, mmu_lock, pages_lock; vcpus_lock comes between slots_lock and mmu_lock.
  * A notifier never takes slots_lock.
  */
 #ifndef TDPSIM_VM_VM_H
