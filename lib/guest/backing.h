@@ -43,12 +43,16 @@ static inline void backing_release(const struct memslot *slot, tdp_gfn_t gfn,
 				      mapped_writable);
 }
 
-/* The level at which the host maps the page now; meaningful under mmu_lock only. */
+/*
+ * The level at which the host maps the page now; meaningful under mmu_lock only. A
+ * backing that says "not mapped" for a hole means 4K, as a hole in the host's tables does.
+ */
 static inline unsigned int backing_level(const struct memslot *slot, tdp_gfn_t gfn)
 {
 	const struct tdp_backing *backing = slot->backing;
+	unsigned int level = backing->ops->level(backing->context, memslot_hva(slot, gfn));
 
-	return backing->ops->level(backing->context, memslot_hva(slot, gfn));
+	return level ? level : TDP_4K;
 }
 
 #endif
