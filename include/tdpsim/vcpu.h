@@ -117,7 +117,7 @@ TDP_API void tdp_vcpu_registers(const struct tdp_vcpu *vcpu, struct tdp_register
 /** How registers are changed decides which roots are dropped. */
 enum tdp_register_change {
 	TDP_CHANGE_GUEST, /* MOV CRn or WRMSR of the guest, one register at a time */
-	TDP_CHANGE_SREGS, /* KVM_SET_SREGS: resets the context if a paging bit changed */
+	TDP_CHANGE_SREGS, /* KVM_SET_SREGS: resets the context if any of them changed */
 };
 
 /**

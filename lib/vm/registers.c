@@ -84,19 +84,22 @@ static int check_registers(const struct tdp_vcpu *vcpu, const struct tdp_registe
 	return 0;
 }
 
-/* Does the change reset the vCPU's MMU context? CR0.WP alone does not, nor CR3. */
+/* CR0.WP changed by itself is no reason: it does not reach the second level. */
+static bool cr0_resets(uint64_t changed)
+{
+	return changed & CR0_PG || (changed & CR0_WP && changed != CR0_WP);
+}
+
+/* Does the change reset the vCPU's MMU context? MOV CR3 does not. */
 static bool resets(const struct tdp_registers *old, const struct tdp_registers *new,
 		   enum tdp_register_change how)
 {
-	uint64_t cr0 = CR0_PG;
+	uint64_t cr0 = old->cr0 ^ new->cr0, cr4 = old->cr4 ^ new->cr4;
+	uint64_t efer = old->efer ^ new->efer;
 
-	if (how == TDP_CHANGE_SREGS) {
-		if (old->cr3 != new->cr3)
-			return true;
-		cr0 |= CR0_WP;
-	}
-	return ((old->cr0 ^ new->cr0) & cr0) || ((old->cr4 ^ new->cr4) & CR4_PAGING) ||
-	       ((old->efer ^ new->efer) & EFER_PAGING);
+	if (how == TDP_CHANGE_SREGS)
+		return cr0 || cr4 || efer || old->cr3 != new->cr3;
+	return cr0_resets(cr0) || cr4 & CR4_PAGING || efer & EFER_PAGING;
 }
 
 int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *registers,
