@@ -233,14 +233,15 @@ static void same_split(const struct pair *pair, const struct event *t, const str
 	same_signed(pair, "errno", t->u.split.err, o->u.split.err);
 }
 
-static void same_mmio(const struct pair *pair, const struct event *t, const struct event *o)
+static void same_mark_mmio(const struct pair *pair, const struct event *t, const struct event *o)
 {
-	if (t->kind == EVENT_MARK_MMIO) {
-		same(pair, "gfn", t->u.mark_mmio.gfn, o->u.mark_mmio.gfn);
-		same(pair, "access", t->u.mark_mmio.access, o->u.mark_mmio.access);
-		same(pair, "gen", t->u.mark_mmio.generation, o->u.mark_mmio.generation);
-		return;
-	}
+	same(pair, "gfn", t->u.mark_mmio.gfn, o->u.mark_mmio.gfn);
+	same(pair, "access", t->u.mark_mmio.access, o->u.mark_mmio.access);
+	same(pair, "gen", t->u.mark_mmio.generation, o->u.mark_mmio.generation);
+}
+
+static void same_check_mmio(const struct pair *pair, const struct event *t, const struct event *o)
+{
 	same(pair, "spte", t->u.check_mmio.spte, o->u.check_mmio.spte);
 	same(pair, "kvm_gen", t->u.check_mmio.kvm_generation, o->u.check_mmio.kvm_generation);
 	same(pair, "spte-gen", t->u.check_mmio.spte_generation, o->u.check_mmio.spte_generation);
@@ -272,60 +273,54 @@ static void same_exit(const struct pair *pair, const struct event *t, const stru
 	same_signed(pair, "errno", t->u.exit.err, o->u.exit.err);
 }
 
-static void same_fields(const struct pair *pair, const struct event *t, const struct event *o)
+static void same_requested(const struct pair *pair, const struct event *t, const struct event *o)
 {
-	switch (t->kind) {
-	case EVENT_SPTE_CHANGED:
-		same_changed(pair, t, o);
-		break;
-	case EVENT_PAGE_FAULT:
-		same_page_fault(pair, t, o);
-		break;
-	case EVENT_FAST_PAGE_FAULT:
-		same_fast(pair, t, o);
-		break;
-	case EVENT_SPTE_REQUESTED:
-		same(pair, "gfn", t->u.requested.gfn, o->u.requested.gfn);
-		same(pair, "level", t->u.requested.level, o->u.requested.level);
-		break;
-	case EVENT_GET_PAGE:
-	case EVENT_ZAP_PAGE:
-		same_page(pair, t, o);
-		break;
-	case EVENT_SET_SPTE:
-		same_set(pair, t, o);
-		break;
-	case EVENT_SPLIT:
-		same_split(pair, t, o);
-		break;
-	case EVENT_MARK_MMIO:
-	case EVENT_CHECK_MMIO:
-		same_mmio(pair, t, o);
-		break;
-	case EVENT_RETURN:
-		same_signed(pair, "ret", t->u.ret.value, o->u.ret.value);
-		break;
-	case EVENT_MARK_DIRTY:
-		same(pair, "gfn", t->u.dirty.gfn, o->u.dirty.gfn);
-		break;
-	case EVENT_LOAD_ROOT:
-		same_root(pair, t, o);
-		break;
-	case EVENT_ZAP_ALL_FAST:
-		same(pair, "gen", t->u.zap_all.generation, o->u.zap_all.generation);
-		names_end_roots(pair->comparison->names);
-		break;
-	case EVENT_REGION_RESULT:
-		same_signed(pair, "rc", t->u.result.rc, o->u.result.rc);
-		same_signed(pair, "errno", t->u.result.err, o->u.result.err);
-		break;
-	case EVENT_EXIT:
-		same_exit(pair, t, o);
-		break;
-	default:
-		break; /* that it stands here is all there is to compare */
-	}
+	same(pair, "gfn", t->u.requested.gfn, o->u.requested.gfn);
+	same(pair, "level", t->u.requested.level, o->u.requested.level);
 }
+
+static void same_return(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	same_signed(pair, "ret", t->u.ret.value, o->u.ret.value);
+}
+
+static void same_dirty(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	same(pair, "gfn", t->u.dirty.gfn, o->u.dirty.gfn);
+}
+
+static void same_zap_all(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	same(pair, "gen", t->u.zap_all.generation, o->u.zap_all.generation);
+	names_end_roots(pair->comparison->names);
+}
+
+static void same_result(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	same_signed(pair, "rc", t->u.result.rc, o->u.result.rc);
+	same_signed(pair, "errno", t->u.result.err, o->u.result.err);
+}
+
+/* A kind without an entry has no field: that it stands here is all there is to compare. */
+static void (*const same_fields[EVENT_KINDS])(const struct pair *pair, const struct event *theirs,
+					      const struct event *ours) = {
+	[EVENT_PAGE_FAULT] = same_page_fault,
+	[EVENT_FAST_PAGE_FAULT] = same_fast,
+	[EVENT_SPTE_REQUESTED] = same_requested,
+	[EVENT_GET_PAGE] = same_page,
+	[EVENT_ZAP_PAGE] = same_page,
+	[EVENT_SPTE_CHANGED] = same_changed,
+	[EVENT_SET_SPTE] = same_set,
+	[EVENT_SPLIT] = same_split,
+	[EVENT_MARK_MMIO] = same_mark_mmio,
+	[EVENT_CHECK_MMIO] = same_check_mmio,
+	[EVENT_RETURN] = same_return,
+	[EVENT_MARK_DIRTY] = same_dirty,
+	[EVENT_LOAD_ROOT] = same_root,
+	[EVENT_ZAP_ALL_FAST] = same_zap_all,
+	[EVENT_REGION_RESULT] = same_result,
+	[EVENT_EXIT] = same_exit,
+};
 
 void compare_events(struct comparison *comparison, const struct event *theirs,
 		    const struct event *ours)
@@ -333,5 +328,6 @@ void compare_events(struct comparison *comparison, const struct event *theirs,
 	struct pair pair = {comparison, theirs};
 
 	comparison->compared++;
-	same_fields(&pair, theirs, ours);
+	if (same_fields[theirs->kind])
+		same_fields[theirs->kind](&pair, theirs, ours);
 }

@@ -8,10 +8,10 @@
  */
 #include "report.h"
 
+#include "common/interrupt.h"
 #include "common/status.h"
 
 #include <argp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +21,6 @@
 #define OPTION_SETTING 256 /* + enum setting */
 #define OPTION_JSON    512
 #define OPTION_CHECK   513
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
 
 struct arguments {
 	struct settings asked;
@@ -187,6 +179,20 @@ static void print_version(FILE *stream, struct argp_state *state)
 	fprintf(stream, "replay (tdpsim) %s\n", TDP_VERSION);
 }
 
+static int replay_files(const struct arguments *arguments, const struct tdp_flag *interrupted)
+{
+	struct report report;
+	int status = STATUS_DONE;
+
+	if (report_begin(&report, arguments->json, &arguments->asked))
+		return STATUS_FAILED;
+	for (int i = 0; i < arguments->file_count && !tdp_flag_raised(interrupted); i++)
+		status = graver(status, replay_file(arguments->files[i], arguments, &report));
+	if (report_end(&report))
+		status = graver(status, STATUS_FAILED);
+	return tdp_flag_raised(interrupted) ? STATUS_INTERRUPTED : status;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {.options = options,
@@ -194,18 +200,19 @@ int main(int argc, char **argv)
 					 .args_doc = "FILE...",
 					 .doc = documentation};
 	struct arguments arguments = {.asked = settings_unknown()};
-	struct report report;
-	int status = STATUS_DONE;
+	struct tdp_flag *interrupted;
+	int status;
 
 	argp_program_version_hook = print_version;
 	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	signal(SIGINT, on_interrupt);
-	if (report_begin(&report, arguments.json, &arguments.asked))
+	if (tdp_flag_create(&interrupted)) {
+		complain("no memory");
 		return STATUS_FAILED;
-	for (int i = 0; i < arguments.file_count && !interrupted; i++)
-		status = graver(status, replay_file(arguments.files[i], &arguments, &report));
-	if (report_end(&report))
-		status = graver(status, STATUS_FAILED);
-	return interrupted ? STATUS_INTERRUPTED : status;
+	}
+	interrupt_catch(interrupted);
+	status = replay_files(&arguments, interrupted);
+	interrupt_release();
+	tdp_flag_destroy(interrupted);
+	return status;
 }

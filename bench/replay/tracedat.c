@@ -23,11 +23,17 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
+#define TASKS_MAX      64
 
 struct dat {
 	struct trace *trace;
 	struct problem *problem;
 	struct tep_handle *tep;
+	struct {
+		int pid;
+		bool vmm;
+	} tasks[TASKS_MAX];
+	unsigned int task_count;
 	size_t text_room;
 	unsigned int record;
 	bool has_markers;
@@ -123,6 +129,21 @@ static int keep_line(struct dat *dat, const char *line, size_t length)
 	return 0;
 }
 
+/* Tasks are few; those beyond the table share its last number. */
+static unsigned int task_number(struct dat *dat, int pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < dat->task_count; i++) {
+		if (dat->tasks[i].pid == pid)
+			return i;
+	}
+	if (i == TASKS_MAX)
+		return TASKS_MAX - 1;
+	dat->tasks[dat->task_count++].pid = pid;
+	return i;
+}
+
 static int one_event(struct dat *dat, struct tep_event *tep_event, struct tep_record *record)
 {
 	struct event event = {.line = dat->record, .cpu = (unsigned int)record->cpu}, *kept;
@@ -135,8 +156,8 @@ static int one_event(struct dat *dat, struct tep_event *tep_event, struct tep_re
 				     dat->trace->path, dat->record, tep_event->name);
 	if (event.kind == EVENT_IGNORED)
 		return 0;
-	event.task = (unsigned int)tep_data_pid(dat->tep, record);
-	event.vmm = true;
+	event.task = task_number(dat, tep_data_pid(dat->tep, record));
+	dat->tasks[event.task].vmm |= event_is_marker(&event);
 	dat->has_markers |= event_is_marker(&event);
 	dat->trace->has_end |= event.kind == EVENT_END;
 	event.text = NULL;
@@ -167,12 +188,14 @@ static int on_record(struct tracecmd_input *input, struct tep_record *record, in
 	return dat->err;
 }
 
-static void point_into_text(struct trace *trace)
+static void complete_events(struct dat *dat)
 {
+	struct trace *trace = dat->trace;
 	const char *at = trace->text;
 
 	for (size_t i = 0; i < trace->count; i++) {
 		trace->events[i].text = at;
+		trace->events[i].vmm = dat->tasks[trace->events[i].task].vmm;
 		at += trace->events[i].length;
 	}
 }
@@ -194,7 +217,7 @@ static int read_records(struct dat *dat, struct tracecmd_input *input)
 					 "of KVM in this file",
 					 dat->trace->path);
 	dat->trace->line_count = dat->record;
-	point_into_text(dat->trace);
+	complete_events(dat);
 	return dat->err;
 }
 
