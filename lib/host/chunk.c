@@ -25,6 +25,7 @@
  */
 #include <errno.h>
 
+#include "host/age.h"
 #include "host/anon.h"
 #include "platform/charge.h"
 #include "platform/check.h"
@@ -200,14 +201,29 @@ static uint64_t range_bits(uint64_t base, uint64_t first, uint64_t end)
 	return bits;
 }
 
-static void extent_untouch(struct extent *extent, uint64_t base, uint64_t first, uint64_t end)
+/* Pages `bits` of an extent, from its page `from` on, have lost what was in them. */
+static void pages_lost(struct tdp_anon *anon, const struct extent *extent, unsigned int from,
+		       uint64_t bits)
+{
+	uint64_t seen = u64_load_acquire(&extent->word);
+
+	for (; bits && (seen & CHUNK_PRESENT); bits &= bits - 1)
+		age_discarded(anon->host,
+			      tdp_pfn(pfn_of(seen).n + from + (unsigned int)__builtin_ctzll(bits)));
+}
+
+static void extent_untouch(struct tdp_anon *anon, struct extent *extent, uint64_t base,
+			   uint64_t first, uint64_t end)
 {
 	uint64_t bits;
 
 	for (unsigned int i = 0; i < EXTENT_WORDS; i++) {
 		bits = range_bits(base + (uint64_t)i * 64, first, end);
-		if (bits)
-			u64_and_acq_rel(&extent->touched[i], ~bits);
+		if (!bits)
+			continue;
+		bits &= u64_and_acq_rel(&extent->touched[i], ~bits);
+		if (anon->host->config.check)
+			pages_lost(anon, extent, i * 64, bits);
 	}
 }
 
@@ -219,7 +235,7 @@ void chunk_discard(struct tdp_anon *anon, uint64_t first, uint64_t end)
 
 	while ((word = directory_next(&anon->chunks, &index, (end + pages - 1) / pages))) {
 		if (anon->extents)
-			extent_untouch((struct extent *)word, index * pages, first, end);
+			extent_untouch(anon, (struct extent *)word, index * pages, first, end);
 		chunk_give_back(anon, word);
 		index++;
 	}

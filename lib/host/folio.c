@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "host/age.h"
 #include "host/node.h"
 #include "platform/charge.h"
 #include "platform/check.h"
@@ -34,6 +35,7 @@ int folio_alloc(struct host_caller *caller, int node, unsigned int level, enum f
 				     source);
 		if (buddy_take(buddy, level, pfn, 1)) {
 			charge(CHARGE_PAGE_ALLOC, 1);
+			age_changed(caller->host, *pfn, level);
 			return 0;
 		}
 	}
@@ -59,6 +61,7 @@ void folio_free(struct tdp_host *host, tdp_pfn_t pfn, unsigned int level)
 {
 	struct node *node = node_of_data(host, pfn);
 
+	age_changed(host, pfn, level);
 	if (buddy_holds(&node->data, pfn)) {
 		buddy_put(&node->data, level, &pfn, 1);
 	} else if (buddy_holds(&node->huge_2m, pfn)) {

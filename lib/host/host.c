@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "host/age.h"
 #include "host/allocate.h"
 #include "host/caller.h"
 #include "host/config.h"
@@ -71,7 +72,7 @@ static int map_memory(struct tdp_host *host)
 	window_advise(host->window, host->config.table_bytes, host->data_first << TDP_PAGE_SHIFT,
 		      host->config.memory_bytes);
 	host->records = window_map(host->table_frames * FRAME_RECORD_BYTES);
-	return host->records ? 0 : -ENOMEM;
+	return host->records ? ages_init(host) : -ENOMEM;
 }
 
 static void host_free(struct tdp_host *host)
@@ -81,6 +82,7 @@ static void host_free(struct tdp_host *host)
 	callers_fini(host);
 	rcu_fini(&host->rcu);
 	frame_allocator_destroy(host);
+	ages_fini(host);
 	window_unmap(host->records, host->table_frames * FRAME_RECORD_BYTES);
 	window_unmap(host->window, host->frames << TDP_PAGE_SHIFT);
 	rwlock_fini(&host->notifiers_lock);
