@@ -19,7 +19,7 @@ static void restart(struct iter *iter)
 		refresh_at(iter);
 }
 
-void iter_begin(struct iter *iter, const struct tdp_host *host, const struct encoding *encoding,
+void iter_begin(struct iter *iter, struct tdp_host *host, const struct encoding *encoding,
 		const struct table *root, unsigned int min_level, tdp_gfn_t start, tdp_gfn_t end)
 {
 	uint32_t role = u32_load_relaxed(&root->role);
@@ -45,7 +45,8 @@ static bool step_down(struct iter *iter)
 		return false;
 	/* The entry may have become a table, or another one, since it was visited. */
 	iter->entry = u64_load_acquire(iter->slot);
-	if (!iter_at_table(iter))
+	if (!iter_at_table(iter) ||
+	    !table_is_there(iter->host, spte_pfn(iter->entry), iter->gfn, iter->level))
 		return false;
 	iter->level--;
 	iter->path[iter->level - 1] = frame_address(iter->host, spte_pfn(iter->entry));

@@ -38,7 +38,7 @@
 #include "platform/check.h"
 
 struct iter {
-	const struct tdp_host *host;
+	struct tdp_host *host;
 	const struct encoding *encoding;
 	atomic_u64 *path[TDP_LEVEL_MAX]; /* first entries of the tables above, by level - 1 */
 	tdp_gfn_t end;
@@ -53,7 +53,7 @@ struct iter {
 	bool yielded; /* the next iter_next() restarts from the root */
 };
 
-void iter_begin(struct iter *iter, const struct tdp_host *host, const struct encoding *encoding,
+void iter_begin(struct iter *iter, struct tdp_host *host, const struct encoding *encoding,
 		const struct table *root, unsigned int min_level, tdp_gfn_t start, tdp_gfn_t end);
 void iter_next(struct iter *iter);
 
@@ -79,6 +79,7 @@ static inline void iter_set_yielded(struct iter *iter)
 static inline void iter_refresh(struct iter *iter)
 {
 	iter->entry = u64_load_relaxed(iter->slot);
+	table_meet(iter->host, iter->entry);
 }
 
 static inline bool iter_at_leaf(const struct iter *iter)

@@ -32,6 +32,13 @@ int table_alloc(struct host_caller *caller, uint64_t fill, struct table **result
 	return 0;
 }
 
+bool table_is_of(const struct tdp_host *host, const struct table *table, tdp_gfn_t gfn,
+		 unsigned int level)
+{
+	return frame_table_in_use(host, table_pfn(host, table)) && table_level(table) == level &&
+	       table->gfn.n == gfn.n;
+}
+
 void table_free_now(struct host_caller *caller, struct table *table)
 {
 	frame_free_table(caller->host, caller, table_pfn(caller->host, table));

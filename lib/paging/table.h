@@ -57,6 +57,10 @@ static inline atomic_u64 *table_entries(const struct tdp_host *host, const struc
 	return frame_address(host, table_pfn(host, table));
 }
 
+/* table.c: alive, and made for that place? */
+bool table_is_of(const struct tdp_host *host, const struct table *table, tdp_gfn_t gfn,
+		 unsigned int level);
+
 /* The table that an entry lies in. */
 static inline struct table *table_of_entry(const struct tdp_host *host, const atomic_u64 *entry)
 {
@@ -73,6 +77,31 @@ static inline unsigned int table_level(const struct table *table)
 static inline uint64_t table_reach(unsigned int root_level)
 {
 	return tdp_level_pages(root_level + 1);
+}
+
+/*
+ * Is there, behind an entry that spans `gfn` at `level`, the table that it links?
+ * Always, inside an RCU section (T2): if not, somebody freed the table too early, or
+ * follows an entry of a table that was; the host counts it. Without `check` only
+ * what would lead out of the tables is refused.
+ */
+static inline bool table_is_there(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn,
+				  unsigned int level)
+{
+	bool there = frame_is_table(host, pfn);
+
+	if (__builtin_expect(host->config.check, 0))
+		there = there && table_is_of(host, table_of(host, pfn), gfn, level - 1);
+	if (__builtin_expect(!there, 0))
+		u64_add_relaxed(&host->strays, 1);
+	return there;
+}
+
+/* Under `check`: an entry whose value says that its table has been freed is counted. */
+static inline void table_meet(struct tdp_host *host, uint64_t entry)
+{
+	if (__builtin_expect(host->config.check && entry == FRAME_POISON, 0))
+		u64_add_relaxed(&host->strays, 1);
 }
 
 /* Host-physical address of an entry, for tracepoints. */
