@@ -1,6 +1,7 @@
 /* Changing an entry, and what a change entails. See change.h. */
 #include "mmu/change.h"
 
+#include "host/age.h"
 #include "mmu/flush.h"
 #include "mmu/trace.h"
 #include "platform/charge.h"
@@ -92,6 +93,23 @@ static void check_change(const struct encoding *e, struct place place, uint64_t 
 	}
 }
 
+/*
+ * Under check: who takes an entry away must find it alive, and what a leaf mapped
+ * still out. In the kernel the latter is a page whose state is changed after it was
+ * freed.
+ */
+static void check_removed(struct mmu *mmu, uint64_t old, bool was_leaf)
+{
+	struct tdp_host *host = mmu->host;
+
+	table_meet(host, old);
+	if (was_leaf && old != FRAME_POISON && host->config.check &&
+	    !frame_is_out(host, spte_pfn(old)))
+		mmu_note(mmu, TDP_INVARIANT_MAPPING,
+			 "entry 0x%016llx was taken away after its frame had been given back",
+			 (unsigned long long)old);
+}
+
 static void entry_changed(struct mmu_held held, struct place place, uint64_t old, uint64_t new)
 {
 	struct mmu_actor *actor = held.actor;
@@ -102,6 +120,8 @@ static void entry_changed(struct mmu_held held, struct place place, uint64_t old
 	if (old == new)
 		return;
 	check_change(e, place, old, new, was_leaf, is_leaf);
+	if (__builtin_expect(actor->mmu->check, 0))
+		check_removed(actor->mmu, old, was_leaf);
 	if (mmu_tracing(actor))
 		trace_spte_changed(actor, place.address_space, place.gfn, old, new, place.level);
 	if (was_leaf != is_leaf)

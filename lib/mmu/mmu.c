@@ -65,6 +65,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 	rwlock_init(&mmu->lock, lock_kind(config->policy.lock));
 	spinlock_init(&mmu->pages_lock);
 	spinlock_init(&mmu->idle_lock);
+	spinlock_init(&mmu->notes.lock);
 	mmu->gauges.percpu = config->policy.stats == TDP_STATS_PERCPU;
 	return mmu_tasks_init(mmu);
 }

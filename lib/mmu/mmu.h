@@ -16,9 +16,10 @@
 #ifndef TDPSIM_MMU_MMU_H
 #define TDPSIM_MMU_MMU_H
 
-#include <tdpsim/check.h>
+#include <tdpsim/vm.h>
 
 #include "guest/memslot.h"
+#include "mmu/note.h"
 #include "observe/counter.h"
 #include "observe/tracepoint.h"
 #include "paging/iter.h"
@@ -69,8 +70,7 @@ struct mmu {
 	atomic_ptr tasks;
 	atomic_u32 gate; /* gate.h */
 
-	/* Violations that were met while the VM ran, under check; relaxed counts. */
-	struct tally noted[TDP_INVARIANTS];
+	struct notes notes; /* note.h */
 };
 
 /*
@@ -119,12 +119,6 @@ struct mmu_actor *mmu_task_get(struct mmu *mmu);
 /* For one who keeps it as long as he likes: leaves the last one alone. NULL: no memory. */
 struct mmu_actor *mmu_task_try_get(struct mmu *mmu);
 void mmu_task_put(struct mmu_actor *task);
-
-/* Somebody met what must not be; tdp_vm_check() tells. */
-static inline void mmu_note(struct mmu *mmu, enum tdp_invariant invariant)
-{
-	tally_add(&mmu->noted[invariant], 1);
-}
 
 static inline void mmu_gauge(struct mmu_actor *actor, enum gauge which, int64_t change)
 {

@@ -54,16 +54,27 @@ void violation_at(struct checker *checker, enum tdp_invariant invariant, const s
 static void tell_noted(struct checker *checker)
 {
 	for (unsigned int i = 0; i < TDP_INVARIANTS; i++) {
-		struct tally *noted = &checker->mmu->noted[i];
-		uint64_t times = tally_read(noted);
+		char first[NOTE_BYTES];
+		uint64_t times = mmu_note_take(checker->mmu, (enum tdp_invariant)i, first);
 
 		if (!times)
 			continue;
-		tally_add(noted, -times);
 		violation(checker, (enum tdp_invariant)i,
-			  "noted while the VM ran: broken %" PRIu64 " times", times);
+			  "noted while the VM ran, %" PRIu64 " times, first: %s", times, first);
 		checker->violations += times - 1;
 	}
+}
+
+/* So is what the host counted; it does not know which VM's table it was. */
+static void tell_strays(struct checker *checker)
+{
+	uint64_t times = u64_exchange_acq_rel(&checker->vm->host->strays, 0);
+
+	if (!times)
+		return;
+	violation(checker, TDP_INVARIANT_LIFETIME,
+		  "noted while the host ran: freed tables were met %" PRIu64 " times", times);
+	checker->violations += times - 1;
 }
 
 static void check_all(struct checker *checker)
@@ -75,6 +86,7 @@ static void check_all(struct checker *checker)
 		check_tlb(checker, vcpu);
 	check_counts(checker);
 	tell_noted(checker);
+	tell_strays(checker);
 }
 
 uint64_t tdp_vm_check(struct tdp_vm *vm, tdp_violation_sink sink, void *context)

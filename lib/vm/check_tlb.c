@@ -10,19 +10,12 @@
 #include <inttypes.h>
 
 #include "vm/checker.h"
+#include "vm/watch.h"
 
 struct tlb_check {
 	struct checker *checker;
 	const struct tdp_vcpu *vcpu;
 };
-
-static bool will_be_emptied(const struct tdp_vcpu *vcpu)
-{
-	const struct mmu_context *context = &vcpu->context;
-
-	return vcpu->no_tlb || !context->root || u32_load_relaxed(&context->requests) ||
-	       u64_load_relaxed(&context->flush_generation) != context->flushed;
-}
 
 static void stale(struct tlb_check *check, const struct tlb_entry *entry, const char *reason)
 {
@@ -33,46 +26,16 @@ static void stale(struct tlb_check *check, const struct tlb_entry *entry, const 
 		  entry->rights, reason);
 }
 
-/* What the tables allow for `gfn` now; 0 rights where they map nothing. */
-static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gfn)
-{
-	static const enum tdp_access accesses[] = {TDP_READ, TDP_FETCH};
-	struct tdp_walk_result result = {.outcome = TDP_WALK_VIOLATION};
-
-	/* A page may be readable or only executable: both roads lead to all its rights. */
-	for (unsigned int i = 0; i < 2 && result.outcome != TDP_WALK_DONE; i++) {
-		struct tdp_walk_request request = {
-			.address = gfn.n << TDP_PAGE_SHIFT,
-			.access = accesses[i],
-			.user = true,
-			.no_update = true,
-		};
-
-		walk_second(vcpu->walker, NULL, vcpu->context.root_pfn, &request, &result);
-	}
-	return result;
-}
-
-#define WRITE_RIGHTS (TDP_RIGHT(TDP_WRITE, false) | TDP_RIGHT(TDP_WRITE, true))
-
 static bool check_tlb_entry(const struct tlb_entry *entry, void *context)
 {
 	struct tlb_check *check = context;
-	const struct tdp_vcpu *vcpu = check->vcpu;
-	struct tdp_walk_result now;
+	const char *reason;
 
-	if (entry->root != vcpu->context.root_pfn.n)
+	if (entry->root != check->vcpu->context.root_pfn.n)
 		return true;
-	now = walk_now(vcpu, entry->gfn);
-	if (now.outcome != TDP_WALK_DONE)
-		stale(check, entry, "the tables map nothing there any more");
-	else if (now.pfn.n != entry->pfn.n)
-		stale(check, entry, "the tables map another frame");
-	else if (entry->rights & ~now.rights)
-		stale(check, entry, "the tables allow less");
-	else if ((entry->rights & WRITE_RIGHTS) && !now.dirty &&
-		 check->checker->encoding->dirty_at_birth)
-		stale(check, entry, "it allows writes and the leaf's dirty flag is clear");
+	reason = watch_entry(check->vcpu, entry);
+	if (reason)
+		stale(check, entry, reason);
 	return true;
 }
 
@@ -144,7 +107,7 @@ void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu)
 {
 	struct tlb_check check = {checker, vcpu};
 
-	if (will_be_emptied(vcpu))
+	if (watch_will_flush(vcpu))
 		return;
 	tlb_visit(&vcpu->context.tlb, check_tlb_entry, &check);
 	check_structures(checker, vcpu);

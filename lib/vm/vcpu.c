@@ -10,6 +10,7 @@
 #include "platform/charge.h"
 #include "platform/wait.h"
 #include "vm/vm.h"
+#include "vm/watch.h"
 
 static unsigned int root_level(const struct tdp_vm *vm, unsigned int maxphyaddr)
 {
@@ -42,6 +43,7 @@ void vcpu_free(struct tdp_vcpu *vcpu)
 {
 	struct tdp_vm *vm = vcpu->vm;
 
+	watch_destroy(vcpu);
 	if (vcpu->events)
 		host_release(vm->host, vcpu->events, vm->config.trace_ring * sizeof(*vcpu->events));
 	host_release(vm->host, vcpu, sizeof(*vcpu));
@@ -56,12 +58,11 @@ static int vcpu_alloc(struct tdp_vm *vm, struct tdp_vcpu **result)
 	if (!vcpu)
 		return -ENOMEM;
 	vcpu->vm = vm;
-	if (vm->config.trace_ring) {
+	if (vm->config.trace_ring)
 		vcpu->events = host_allocate(host, vm->config.trace_ring * sizeof(*vcpu->events));
-		if (!vcpu->events) {
-			host_release(host, vcpu, sizeof(*vcpu));
-			return -ENOMEM;
-		}
+	if ((vm->config.trace_ring && !vcpu->events) || watch_create(vcpu)) {
+		vcpu_free(vcpu);
+		return -ENOMEM;
 	}
 	*result = vcpu;
 	return 0;
@@ -187,6 +188,8 @@ static void walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_reques
 	default:
 		report_exit(vcpu, request, &walk, result);
 	}
+	if (vcpu->watch)
+		watch_walk(vcpu, request, &walk);
 }
 
 /* One attempt, inside guest mode. */
@@ -207,6 +210,8 @@ static void attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *requ
 	}
 	counter_bump(&context->counters.tlb_hits);
 	result->tlb_hit = true;
+	if (vcpu->watch)
+		watch_hit(vcpu, entry);
 	touch(vcpu, request, entry->pfn, result);
 }
 
@@ -231,6 +236,8 @@ static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *re
 	if (!err) {
 		attempt(vcpu, request, result);
 		mmu_guest_leave(context);
+		if (vcpu->watch)
+			watch_left(vcpu);
 	}
 	gate_leave(&context->actor);
 	return err;

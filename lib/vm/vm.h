@@ -20,6 +20,7 @@
 struct tdp_vcpu {
 	struct mmu_context context;
 	struct tdp_vm *vm;
+	struct watch *watch;	     /* under check; NULL without */
 	const struct walker *walker; /* of the VM, by the vCPU's root level */
 	unsigned int id;
 	unsigned int root_level;

@@ -1,0 +1,165 @@
+/* Judging what a vCPU's caches say, and each of its accesses. See watch.h. */
+#include "vm/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "host/age.h"
+#include "host/frame.h"
+#include "mmu/flush.h"
+
+#define WRITE_RIGHTS (TDP_RIGHT(TDP_WRITE, false) | TDP_RIGHT(TDP_WRITE, true))
+
+struct watch {
+	bool suspicious;	  /* there is a suspect, for watch_left() */
+	struct tlb_entry suspect; /* what the last attempt used, and the tables did not say */
+	uint64_t ages[TLB_SETS * TLB_WAYS]; /* W1: of each TLB entry's frame when it was found */
+};
+
+bool watch_will_flush(const struct tdp_vcpu *vcpu)
+{
+	const struct mmu_context *context = &vcpu->context;
+
+	return vcpu->no_tlb || !context->root || u32_load_seq_cst(&context->requests) ||
+	       u64_load_seq_cst(&context->flush_generation) != context->flushed;
+}
+
+/* What the tables allow for `gfn` now; 0 rights where they map nothing. */
+static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gfn)
+{
+	static const enum tdp_access accesses[] = {TDP_READ, TDP_FETCH};
+	struct tdp_walk_result result = {.outcome = TDP_WALK_VIOLATION};
+
+	/* A page may be readable or only executable: both roads lead to all its rights. */
+	for (unsigned int i = 0; i < 2 && result.outcome != TDP_WALK_DONE; i++) {
+		struct tdp_walk_request request = {
+			.address = gfn.n << TDP_PAGE_SHIFT,
+			.access = accesses[i],
+			.user = true,
+			.no_update = true,
+		};
+
+		walk_second(vcpu->walker, NULL, vcpu->context.root_pfn, &request, &result);
+	}
+	return result;
+}
+
+const char *watch_entry(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
+{
+	struct tdp_walk_result now = walk_now(vcpu, entry->gfn);
+
+	if (now.outcome != TDP_WALK_DONE)
+		return "the tables map nothing there any more";
+	if (now.pfn.n != entry->pfn.n)
+		return "the tables map another frame";
+	if (entry->rights & ~now.rights)
+		return "the tables allow less";
+	/* Until 6.12 the second leaf of two racing faults was born clean, without a flush. */
+	if ((entry->rights & WRITE_RIGHTS) && !now.dirty && vcpu->vm->mmu.encoding.dirty_at_birth)
+		return "it allows writes and the leaf's dirty flag is clear";
+	return NULL;
+}
+
+int watch_create(struct tdp_vcpu *vcpu)
+{
+	if (!vcpu->vm->config.check)
+		return 0;
+	vcpu->watch =
+		host_allocate_aligned(vcpu->vm->host, _Alignof(struct watch), sizeof(*vcpu->watch));
+	return vcpu->watch ? 0 : -ENOMEM;
+}
+
+void watch_destroy(struct tdp_vcpu *vcpu)
+{
+	host_release(vcpu->vm->host, vcpu->watch, sizeof(*vcpu->watch));
+	vcpu->watch = NULL;
+}
+
+static bool ages_kept(const struct tdp_vcpu *vcpu, tdp_pfn_t pfn)
+{
+	const struct tdp_host *host = vcpu->vm->host;
+
+	return host->config.check && !frame_is_table(host, pfn);
+}
+
+static uint64_t *age_of(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
+{
+	return &vcpu->watch->ages[entry - &vcpu->context.tlb.entries[0][0]];
+}
+
+static void note(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry, const char *reason)
+{
+	mmu_note(&vcpu->vm->mmu, TDP_INVARIANT_STALE_ACCESS,
+		 "vCPU %u used gfn 0x%" PRIx64 " as pfn 0x%" PRIx64 ", rights 0x%x: %s", vcpu->id,
+		 entry->gfn.n, entry->pfn.n, entry->rights, reason);
+}
+
+static void suspect(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
+{
+	if (!watch_entry(vcpu, entry))
+		return;
+	vcpu->watch->suspicious = true;
+	vcpu->watch->suspect = *entry;
+}
+
+void watch_hit(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
+{
+	if (ages_kept(vcpu, entry->pfn) &&
+	    frame_age(vcpu->vm->host, entry->pfn) != *age_of(vcpu, entry))
+		note(vcpu, entry, "the frame was given back since the TLB got it"); /* W1 */
+	else
+		suspect(vcpu, entry);
+}
+
+/* The entry that tlb_insert_walk() has just made. */
+static struct tlb_entry *inserted(struct tdp_vcpu *vcpu, uint64_t page)
+{
+	struct tlb *tlb = &vcpu->context.tlb;
+	struct tlb_entry *set = tlb->entries[page & (TLB_SETS - 1)];
+
+	for (unsigned int way = 0; way < TLB_WAYS; way++)
+		if (set[way].page == page && set[way].epoch == tlb->epoch &&
+		    set[way].root == vcpu->context.root_pfn.n)
+			return &set[way];
+	return NULL;
+}
+
+void watch_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+		const struct tdp_walk_result *walk)
+{
+	struct tlb_entry *entry;
+
+	if (walk->outcome != TDP_WALK_DONE) {
+		if (walk->entry == FRAME_POISON)
+			mmu_note(&vcpu->vm->mmu, TDP_INVARIANT_LIFETIME,
+				 "vCPU %u walked into a freed table at gpa 0x%" PRIx64, vcpu->id,
+				 walk->gpa);
+		return;
+	}
+	entry = inserted(vcpu, request->address >> TDP_PAGE_SHIFT);
+	CHECK(entry);
+	if (ages_kept(vcpu, entry->pfn)) {
+		*age_of(vcpu, entry) = frame_age(vcpu->vm->host, entry->pfn);
+		if (!frame_is_out(vcpu->vm->host, entry->pfn)) {
+			note(vcpu, entry, "the host has not given the frame out"); /* W1 */
+			return;
+		}
+	}
+	suspect(vcpu, entry);
+}
+
+void watch_left(struct tdp_vcpu *vcpu)
+{
+	struct mmu_exclusive exclusive;
+	const char *reason = NULL;
+
+	if (!vcpu->watch->suspicious)
+		return;
+	vcpu->watch->suspicious = false;
+	exclusive = mmu_lock_exclusive(&vcpu->context.actor);
+	if (!watch_will_flush(vcpu))
+		reason = watch_entry(vcpu, &vcpu->watch->suspect); /* W2 */
+	mmu_unlock_exclusive(exclusive);
+	if (reason)
+		note(vcpu, &vcpu->watch->suspect, reason);
+}

@@ -1,0 +1,195 @@
+/*
+ * Stale use while the VM runs: a vCPU that a flush missed, a table that was freed too
+ * early, a leaf that was missed by an unmap. What nobody looks at is not noticed at
+ * rest, so whoever meets it must say so.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <tdpsim/iter.h>
+#include <tdpsim/mmu.h>
+
+#include "support/checked.h"
+
+/* vCPU 1 is the youngest, so the first that a flush would tell. */
+static void *hide_from_flushes(struct guest *guest)
+{
+	struct mmu_context *first = ptr_load_acquire(&guest->vm->mmu.contexts);
+
+	assert_ptr_equal(first, &guest->vcpu[1]->context);
+	ptr_store_release(&guest->vm->mmu.contexts, first->next);
+	return first;
+}
+
+static void show_to_flushes(struct guest *guest, void *first)
+{
+	ptr_store_release(&guest->vm->mmu.contexts, first);
+}
+
+static void an_access_to_a_page_given_back_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	void *first;
+
+	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	first = hide_from_flushes(guest);
+	assert_int_equal(tdp_anon_discard(guest->anon, 0, 2 << 20), 0);
+	show_to_flushes(guest, first);
+	/* Another vCPU gets the same frame for the same page: only its age tells. */
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	assert_in_order(guest);
+	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	assert_only(guest, TDP_INVARIANT_STALE_ACCESS);
+	tdp_vcpu_flush_tlb(guest->vcpu[1]);
+	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	assert_in_order(guest);
+}
+
+static void an_access_through_a_translation_taken_away_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	void *first;
+
+	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	first = hide_from_flushes(guest);
+	tdp_mmu_zap_range(guest->vm, tdp_gfn(BASE_GFN), 1);
+	show_to_flushes(guest, first);
+	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	tdp_vcpu_flush_tlb(guest->vcpu[1]);
+	assert_only(guest, TDP_INVARIANT_STALE_ACCESS);
+	assert_in_order(guest);
+}
+
+static void a_write_after_the_right_was_taken_away_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	const struct encoding *e = &guest->vm->mmu.encoding;
+	struct lookup found;
+
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	found = entry_of(guest, BASE_GFN);
+	plant(found.slot, found.entry & ~e->write);
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	tdp_vcpu_flush_tlb(guest->vcpu[0]);
+	assert_only(guest, TDP_INVARIANT_STALE_ACCESS);
+}
+
+/* As table_free_deferred() would without its grace period. */
+static struct table *free_at_once(struct guest *guest, uint64_t gfn)
+{
+	struct table *table = table_of_entry(guest->host, entry_of(guest, gfn).slot);
+
+	table_free_now(&guest->vcpu[1]->context.actor.caller, table);
+	return table;
+}
+
+/* The frame again, so that the VM can be taken down. */
+static void take_again(struct guest *guest, struct table *table)
+{
+	struct mmu_actor *actor = &guest->vcpu[1]->context.actor;
+	atomic_u64 *parent = table->parent;
+	tdp_gfn_t gfn = table->gfn;
+	uint32_t role = u32_load_relaxed(&table->role);
+	struct table *again;
+
+	assert_int_equal(table_alloc(&actor->caller, actor->mmu->encoding.nonpresent, &again), 0);
+	assert_ptr_equal(again, table);
+	again->parent = parent;
+	again->gfn = gfn;
+	u32_store_relaxed(&again->role, role);
+}
+
+static void a_walk_into_a_freed_table_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	struct tdp_access_request request = {.address = (uint64_t)BASE_GFN << TDP_PAGE_SHIFT};
+	struct tdp_access_result result;
+	struct table *table;
+
+	touch(guest, 0, BASE_GFN, TDP_WRITE);
+	tdp_vcpu_flush_tlb(guest->vcpu[0]);
+	table = free_at_once(guest, BASE_GFN);
+	assert_int_equal(tdp_vcpu_enter(guest->vcpu[0], &request, &result), 0);
+	assert_int_not_equal(result.outcome, TDP_ACCESS_DONE);
+	take_again(guest, table);
+	gauge_add(&guest->vm->mmu.gauges, NULL, GAUGE_PAGES_4K, -1);
+	assert_only(guest, TDP_INVARIANT_LIFETIME);
+	assert_in_order(guest);
+}
+
+static void a_fault_that_meets_a_freed_table_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	struct tdp_fault fault = {.gpa = (uint64_t)BASE_GFN << TDP_PAGE_SHIFT, .error_code = 7};
+	enum tdp_fault_result result;
+	struct table *table;
+
+	touch(guest, 0, BASE_GFN, TDP_WRITE);
+	tdp_vcpu_flush_tlb(guest->vcpu[0]);
+	table = free_at_once(guest, BASE_GFN);
+	tdp_vcpu_fault(guest->vcpu[0], &fault, &result);
+	take_again(guest, table);
+	gauge_add(&guest->vm->mmu.gauges, NULL, GAUGE_PAGES_4K, -1);
+	assert_only(guest, TDP_INVARIANT_LIFETIME);
+	assert_in_order(guest);
+}
+
+static void an_iterator_over_a_freed_table_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	struct tdp_entry entry;
+	struct tdp_iter *iter;
+	struct table *table;
+
+	touch(guest, 0, BASE_GFN, TDP_WRITE);
+	tdp_vcpu_flush_tlb(guest->vcpu[0]);
+	assert_int_equal(tdp_iter_begin(guest->vm, 0, tdp_gfn(BASE_GFN), 8, 1, &iter), 0);
+	do
+		assert_true(tdp_iter_next(iter, &entry));
+	while (entry.level != TDP_4K);
+	table = free_at_once(guest, BASE_GFN);
+	while (tdp_iter_next(iter, &entry))
+		;
+	tdp_iter_end(iter);
+	take_again(guest, table);
+	gauge_add(&guest->vm->mmu.gauges, NULL, GAUGE_PAGES_4K, -1);
+	assert_only(guest, TDP_INVARIANT_LIFETIME);
+	assert_in_order(guest);
+}
+
+static void a_leaf_taken_away_after_its_frame_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	struct lookup found;
+
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	found = entry_of(guest, BASE_GFN);
+	assert_int_equal(tdp_anon_discard(guest->anon, 0, 2 << 20), 0);
+	/* As if the unmap had left out this root, which is zapped only now. */
+	plant(found.slot, found.entry);
+	gauge_add(&guest->vm->mmu.gauges, NULL, gauge_of_leaves(found.level), 1);
+	tdp_mmu_zap_range(guest->vm, tdp_gfn(BASE_GFN), 1);
+	assert_only(guest, TDP_INVARIANT_MAPPING);
+	assert_in_order(guest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		guest_test(an_access_to_a_page_given_back_is_noted),
+		guest_2m_test(an_access_to_a_page_given_back_is_noted),
+		guest_test(an_access_through_a_translation_taken_away_is_noted),
+		guest_test(a_write_after_the_right_was_taken_away_is_noted),
+		guest_test(a_walk_into_a_freed_table_is_noted),
+		guest_test(a_fault_that_meets_a_freed_table_is_noted),
+		guest_test(an_iterator_over_a_freed_table_is_noted),
+		guest_test(a_leaf_taken_away_after_its_frame_is_noted),
+		guest_2m_test(a_leaf_taken_away_after_its_frame_is_noted),
+	};
+
+	return cmocka_run_group_tests_name("vm/check stale", tests, NULL, NULL);
+}
