@@ -313,6 +313,9 @@ static void a_counter_that_was_not_kept_is_found(void **state)
 		assert_only(guest, TDP_INVARIANT_COUNT);
 		gauge_add(&guest->vm->mmu.gauges, NULL, (enum gauge)gauge, -1);
 	}
+	counter_bump(&counters->tlb_hits);
+	assert_only(guest, TDP_INVARIANT_COUNT);
+	counter_add(&counters->tlb_hits, (uint64_t)-1);
 	counter_bump(&counters->pf_taken);
 	assert_only(guest, TDP_INVARIANT_COUNT);
 	counter_bump(&counters->retries);

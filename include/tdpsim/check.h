@@ -25,9 +25,18 @@ typedef void (*tdp_violation_sink)(void *context, enum tdp_invariant invariant,
 				   const char *sentence);
 
 /**
- * Stops the vCPUs, takes slots_lock and mmu_lock exclusively, and compares all
- * rooms with each other. Returns the number of violations, those included that
- * were noted while the VM ran. `sink` may be NULL. Call it outside vCPU actors.
+ * Makes the VM stand still, takes slots_lock and mmu_lock exclusively, and compares
+ * all rooms with each other. Returns the number of violations, those included that
+ * were noted while the VM ran and not told yet. `sink` may be NULL.
+ *
+ * With `check` in the VM's config anybody may go on meanwhile: vCPUs stop between
+ * two steps of an access, host tasks before they begin. Without it there is nothing
+ * to stop them by: no vCPU is in a call and no other call on the VM is under way.
+ * Freed tables and stale frames are told apart best with `check` in the host's config
+ * too.
+ *
+ * Threads: any but a vCPU's in one of its calls, a trace sink's, or one that has an
+ * invalidation open (tdp_host_invalidate_begin()) or runs in a callback of a backing.
  */
 TDP_API uint64_t tdp_vm_check(struct tdp_vm *vm, tdp_violation_sink sink, void *context);
 

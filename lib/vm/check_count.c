@@ -56,8 +56,20 @@ static void check_bounds(struct checker *checker, const struct tdp_vcpu *vcpu)
 		      counter_read(&c->exits));
 	check_at_most(checker, vcpu, "pf_fast", counter_read(&c->pf_fast), "pf_fixed + pf_spurious",
 		      counter_read(&c->pf_fixed) + counter_read(&c->pf_spurious));
-	check_at_most(checker, vcpu, "tlb_hits", counter_read(&c->tlb_hits), "accesses",
-		      counter_read(&c->accesses));
+}
+
+/* The TLB counts for itself, too. */
+static void check_lookups(struct checker *checker, const struct tdp_vcpu *vcpu)
+{
+	const struct counters *c = &vcpu->context.counters;
+	const struct tlb *tlb = &vcpu->context.tlb;
+
+	if (counter_read(&c->tlb_hits) != tlb->hits || counter_read(&c->tlb_misses) != tlb->misses)
+		violation(checker, TDP_INVARIANT_COUNT,
+			  "vCPU %u counts %" PRIu64 " hits and %" PRIu64 " misses, its TLB %" PRIu64
+			  " and %" PRIu64,
+			  vcpu->id, counter_read(&c->tlb_hits), counter_read(&c->tlb_misses),
+			  tlb->hits, tlb->misses);
 }
 
 /* Entries that were made and are still there; splits and zaps make none. */
@@ -99,6 +111,7 @@ void check_counts(struct checker *checker)
 	for (vcpu = vm_first_vcpu(checker->vm); vcpu; vcpu = vcpu->next) {
 		check_identity(checker, vcpu);
 		check_bounds(checker, vcpu);
+		check_lookups(checker, vcpu);
 	}
 	check_mmio(checker);
 	check_flushes(checker);
