@@ -1,0 +1,19 @@
+/*
+ * Time is the acting actor's clock; a tick is a nanosecond. Looking at it is no
+ * event.
+ */
+#include "platform/clock.h"
+
+#include "platform/virtual/scheduler.h"
+
+uint64_t clock_now(void)
+{
+	if (engine_now.scheduler)
+		engine_now.scheduler->running->reads_clock = true;
+	return engine_now.clock;
+}
+
+uint64_t clock_cpu_now(void)
+{
+	return clock_now();
+}
