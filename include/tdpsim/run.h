@@ -33,8 +33,12 @@ struct tdp_actor_config {
  * before all are there. actors[i] and results[i] belong together; `results`, of
  * `count` elements, may be NULL.
  *
- * Returns 0 or the first negative result in the order of the list. If the actors
- * could not be run, no body was called and `results` is as it was:
+ * Returns 0 or the first negative result in the order of the list. In simulated
+ * time a run in which nobody can go on, or in which all retry for ever, is ended:
+ * standard error tells who waits for what, and -EDEADLK is the result of each actor
+ * that had not ended and for good holds what it held.
+ *
+ * If the actors could not be run, no body was called and `results` is as it was:
  *
  * -EINVAL  no body, a wrong size, or a CPU that does not exist or may not be used
  * -EAGAIN  the host has no room for so many threads

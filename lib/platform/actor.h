@@ -13,7 +13,7 @@ struct actor {
 	int (*body)(struct actor *actor); /* 0 or a negative errno */
 	void *arg;
 	int cpu;    /* host CPU to run on, or -1 */
-	int result; /* what body returned, once actor_run_all() is back */
+	int result; /* what body returned, once actor_run_all() is back; or -EDEADLK (virtual) */
 };
 
 /*
