@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cast.h"
 #include "common/driver.h"
 #include "common/permute.h"
 #include "common/progress.h"
@@ -153,7 +154,7 @@ static int run_actors(struct touching *shared, struct toucher *touchers)
 	if (progress_wanted())
 		actors[count++] = (struct tdp_actor_config){
 			.name = "progress", .body = progress_body, .arg = shared};
-	err = tdp_run(actors, count, NULL);
+	err = cast_run(actors, count);
 	if (err)
 		complain("cannot run %zu actors: %s%s", count, strerror(-err),
 			 err == -EINVAL && options->pin ? " (a CPU of --pin is not there)" : "");

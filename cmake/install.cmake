@@ -9,7 +9,7 @@ set(tdpsim_cmakedir ${CMAKE_INSTALL_LIBDIR}/cmake/tdpsim)
 
 install(DIRECTORY include/tdpsim ${PROJECT_BINARY_DIR}/include/tdpsim
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
-install(TARGETS tdpsim EXPORT tdpsim)
+install(TARGETS tdpsim tdpsim-virtual EXPORT tdpsim)
 install(EXPORT tdpsim NAMESPACE tdpsim:: FILE tdpsim-targets.cmake
     DESTINATION ${tdpsim_cmakedir})
 

@@ -13,6 +13,7 @@
 #include "common/interrupt.h"
 #include "common/status.h"
 #include "common/trace_file.h"
+#include "common/twin.h"
 
 /* A run and its iterations so far, one after the other. */
 struct run {
@@ -145,19 +146,24 @@ static enum status run_session(struct session *session)
 	return tdp_flag_raised(session->tools.stop) ? STATUS_INTERRUPTED : STATUS_DONE;
 }
 
-/* Virtual time is another build of the driver and the library. */
-static enum status check_clock(const struct session *session)
+/* Another clock is another build of the driver and the library. */
+static enum status check_clock(const struct session *session, char **argv)
 {
+	size_t others = 0;
+
 	for (size_t i = 0; i < session->cli.runs; i++) {
 		const struct guest_options *guest = session->runs[i].options;
 
-		if (guest->clock == GUEST_CLOCK_VIRTUAL) {
-			complain(
-				"--clock virtual needs the virtual engine, which is not there yet");
-			return STATUS_MISSING;
-		}
+		others += guest->clock != twin_clock();
 	}
-	return STATUS_DONE;
+	if (!others)
+		return STATUS_DONE;
+	if (others < session->cli.runs) {
+		complain("--vary clock: real and virtual seconds cannot be compared");
+		return STATUS_USAGE;
+	}
+	twin_run_other(argv);
+	return STATUS_MISSING;
 }
 
 static int split_runs(struct session *session, void *options)
@@ -216,7 +222,7 @@ int driver_main(const struct driver *driver, int argc, char **argv)
 
 	cli_parse(&session.cli, argc, argv, driver->defaults, &options);
 	if (split_runs(&session, options) == 0)
-		status = check_clock(&session);
+		status = check_clock(&session, argv);
 	if (status == STATUS_DONE) {
 		status = open_tools(&session) ? STATUS_USAGE : run_session(&session);
 		status = close_tools(&session, status);

@@ -27,6 +27,13 @@ enum guest_clock {
 	GUEST_CLOCK_VIRTUAL,
 };
 
+/* The clock of this build, see twin.h. */
+#ifdef TDPSIM_VIRTUAL
+#define GUEST_CLOCK_OWN GUEST_CLOCK_VIRTUAL
+#else
+#define GUEST_CLOCK_OWN GUEST_CLOCK_REAL
+#endif
+
 struct guest_options {
 	unsigned int vcpus;
 	uint64_t bytes;		/* of each vCPU */
@@ -53,7 +60,7 @@ struct guest_options {
 #define GUEST_DEFAULTS                                                                             \
 	{                                                                                          \
 		.vcpus = 1, .bytes = (uint64_t)1 << 30, .backing = TDP_4K, .levels = 4,            \
-		.write_percent = 100, .iterations = 1, .seed = 1                                   \
+		.write_percent = 100, .iterations = 1, .clock = GUEST_CLOCK_OWN, .seed = 1         \
 	}
 
 /* The tables, for a driver whose options begin with a struct guest_options. */

@@ -285,11 +285,13 @@ static void print_rest(const struct report_run *run)
 	       ", emulate %" PRIu64 ", retried %" PRIu64 ", errors %" PRIu64 "\n",
 	       stats->pf_fixed, stats->pf_fast, stats->pf_spurious, stats->pf_emulate,
 	       stats->retries, stats->errors);
-	printf("  memory  tables %s, metadata %s, resident %s\n",
-	       size_about(median->table_bytes, tables),
-	       size_about(median->metadata_bytes, metadata),
-	       size_about(median->resident_bytes > 0 ? (uint64_t)median->resident_bytes : 0,
-			  resident));
+	printf("  memory  tables %s, metadata %s", size_about(median->table_bytes, tables),
+	       size_about(median->metadata_bytes, metadata));
+	if (guest_of(run)->clock == GUEST_CLOCK_REAL)
+		printf(", resident %s",
+		       size_about(median->resident_bytes > 0 ? (uint64_t)median->resident_bytes : 0,
+				  resident));
+	putchar('\n');
 	if (median->checked)
 		printf("  check   %" PRIu64 " violations\n", run->violations);
 	if (run->failures)
