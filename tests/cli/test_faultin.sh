@@ -99,7 +99,7 @@ refuses 2 "give two values or more" --vary lock=shared
 refuses 2 "--lock 'spin'" --vary lock=shared,spin
 refuses 2 "may be given once" --vary lock=shared,percpu --vary stats=shared,percpu
 refuses 2 "--trace" -b 4K --trace "$work/no/such/folder"
-refuses 3 "--clock virtual needs" --clock virtual
+refuses 2 "--vary clock" -b 4K --vary clock=real,virtual
 
 # Each page is faulted in once and mapped by one leaf of its size, in every combination.
 for format in ept npt; do

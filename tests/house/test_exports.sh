@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the public headers mark with TDP_API, what lib/tdpsim.symbols lists and
-# what the shared library exports are the same; and the library needs libc alone.
+# what the shared library and its virtual twin export are the same; and both need
+# libc alone.
 # With --update the list is written from the headers.
 . "$(dirname "$0")/common.sh"
 list=lib/tdpsim.symbols
@@ -16,26 +17,32 @@ if [ "${1:-}" = --update ]; then
 fi
 
 need_build
-library=$TDPSIM_BUILD/lib/libtdpsim.so
-
 declared >"$work/declared"
-nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
-    sort >"$work/exported"
 sort "$list" >"$work/listed"
-
-comm -23 "$work/listed" "$work/exported" | complain_each "listed, but not exported:"
-comm -13 "$work/listed" "$work/exported" | complain_each "exported, but not in $list:"
 comm -23 "$work/listed" "$work/declared" | complain_each "listed, but in no public header:"
 comm -13 "$work/listed" "$work/declared" |
     complain_each "in a public header, but not in $list (run this test with --update):"
 
-soname=$(readelf -d "$library" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
-[ "$soname" = libtdpsim.so.0 ] || complain "the SONAME is $soname"
-readelf -d "$library" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -v '^libc\.so\.6$' |
-    complain_each "the library needs more than libc:"
-nm -D --undefined-only "$library" | awk '$1 == "U" && $2 !~ /@GLIBC/' |
-    complain_each "defined neither by the library nor by libc:"
-nm -D "$library" | awk '$NF ~ /@TDP/ && $NF !~ /@TDPSIM_0\.1$/' |
-    complain_each "exported under another version:"
+# check_library NAME: of build/<preset>/lib.
+check_library() {
+    library=$TDPSIM_BUILD/lib/$1.so
+
+    nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
+        sort >"$work/exported"
+    comm -23 "$work/listed" "$work/exported" | complain_each "$1: listed, but not exported:"
+    comm -13 "$work/listed" "$work/exported" | complain_each "$1: exported, but not in $list:"
+
+    soname=$(readelf -d "$library" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+    [ "$soname" = "$1.so.0" ] || complain "$1: the SONAME is $soname"
+    readelf -d "$library" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -v '^libc\.so\.6$' |
+        complain_each "$1 needs more than libc:"
+    nm -D --undefined-only "$library" | awk '$1 == "U" && $2 !~ /@GLIBC/' |
+        complain_each "$1: defined neither by the library nor by libc:"
+    nm -D "$library" | awk '$NF ~ /@TDP/ && $NF !~ /@TDPSIM_0\.1$/' |
+        complain_each "$1: exported under another version:"
+}
+
+check_library libtdpsim
+check_library libtdpsim-virtual
 
 verdict
