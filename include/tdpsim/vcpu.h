@@ -83,7 +83,7 @@ struct tdp_access_result {
  * act. An NPT or EPT table is loaded first where the vCPU has none.
  *
  * -ENOMEM  the fault could not get memory; nothing is half done
- * -EINVAL  the access crosses a page
+ * -EINVAL  the access crosses a page, or is of no known kind
  */
 TDP_API int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 			    struct tdp_access_result *result);

@@ -243,14 +243,27 @@ static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *re
 	return err;
 }
 
-int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
-		   struct tdp_access_result *result)
+static int check_request(const struct tdp_vcpu *vcpu, const struct tdp_access_request *request)
 {
+	if ((unsigned int)request->access > TDP_FETCH) {
+		host_report(vcpu->vm->host, "an access reads, writes or fetches");
+		return -EINVAL;
+	}
 	if (!within_a_page(request)) {
 		host_report(vcpu->vm->host, "an access of %zu bytes at 0x%llx crosses a page",
 			    request->bytes, (unsigned long long)request->address);
 		return -EINVAL;
 	}
+	return 0;
+}
+
+int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+		   struct tdp_access_result *result)
+{
+	int err = check_request(vcpu, request);
+
+	if (err)
+		return err;
 	*result = (struct tdp_access_result){0};
 	counter_bump(&vcpu->context.counters.accesses);
 	return enter_once(vcpu, request, result);
