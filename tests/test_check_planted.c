@@ -109,6 +109,21 @@ static void a_table_unlinked_without_a_flush_is_found_in_the_walk_caches(void **
 	gauge_add(&vm->mmu.gauges, NULL, GAUGE_PAGES_4K, 1);
 }
 
+static void a_root_loaded_without_a_flush_is_found(void **state)
+{
+	struct guest *guest = *state;
+	struct mmu_context *context = &guest->vcpu[0]->context;
+	struct tlb before;
+
+	touch_all(guest, 0, TDP_WRITE);
+	before = context->tlb;
+	tdp_mmu_zap_all_fast(guest->vm);
+	assert_int_equal(tdp_vcpu_load_root(guest->vcpu[0]), 0);
+	assert_in_order(guest);
+	context->tlb = before; /* as if loading had left it alone */
+	assert_only(guest, TDP_INVARIANT_TLB);
+}
+
 static void a_leaf_of_another_frame_is_found(void **state)
 {
 	struct guest *guest = *state;
@@ -336,6 +351,7 @@ int main(void)
 		guest_test(a_missing_flush_is_found),
 		guest_test(rights_taken_away_without_a_flush_are_found),
 		guest_test(a_table_unlinked_without_a_flush_is_found_in_the_walk_caches),
+		guest_test(a_root_loaded_without_a_flush_is_found),
 		guest_test(a_leaf_of_another_frame_is_found),
 		guest_test(a_leaf_that_outlives_its_memory_is_found),
 		guest_test(a_leaf_that_outlives_its_slot_is_found),

@@ -3,9 +3,10 @@
  * in them allows more than the tables do once the flush that was owed has been
  * made. It asks the hardware's walk, which shares no code with those who flush.
  *
- * Not counted is what the vCPU will never use: it empties its caches before its
- * next attempt if a flush or a request waits for it or it has no root, and entries
- * made from another root than the loaded one do not match.
+ * Nothing comes from another root than the loaded one: roots are dropped and freed
+ * without a flush, because loading one always makes it, and a frame may become a
+ * root again. Not counted is what the vCPU will never use: it empties its caches
+ * before its next attempt if a flush or a request waits for it or it has no root.
  */
 #include <inttypes.h>
 
@@ -32,8 +33,9 @@ static bool check_tlb_entry(const struct tlb_entry *entry, void *context)
 	const char *reason;
 
 	if (entry->root != check->vcpu->context.root_pfn.n)
-		return true;
-	reason = watch_entry(check->vcpu, entry);
+		reason = "it comes from a root that is not loaded any more";
+	else
+		reason = watch_entry(check->vcpu, entry);
 	if (reason)
 		stale(check, entry, reason);
 	return true;
@@ -77,7 +79,9 @@ static void check_structure(struct checker *checker, const struct tdp_vcpu *vcpu
 	uint64_t table, rights, gfn = entry->region << (9 * level);
 	const char *reason = NULL;
 
-	if (!find_table(vcpu, gfn, level, &table, &rights))
+	if (entry->root != vcpu->context.root_pfn.n)
+		reason = "it comes from a root that is not loaded any more";
+	else if (!find_table(vcpu, gfn, level, &table, &rights))
 		reason = "the tables have none there any more";
 	else if (table != entry->table)
 		reason = "the tables have another one there";
@@ -98,7 +102,7 @@ static void check_structures(struct checker *checker, const struct tdp_vcpu *vcp
 		for (unsigned int way = 0; way < WALK_CACHE_WAYS; way++) {
 			const struct walk_cache_entry *entry = &cache->entries[level - 1][way];
 
-			if (entry->epoch == cache->epoch && entry->root == vcpu->context.root_pfn.n)
+			if (entry->epoch == cache->epoch)
 				check_structure(checker, vcpu, entry, level);
 		}
 }
