@@ -58,11 +58,10 @@ uint64_t frame_age(const struct tdp_host *host, tdp_pfn_t pfn)
 
 bool frame_is_out(const struct tdp_host *host, tdp_pfn_t pfn)
 {
+	uint64_t first = host->data_first + host->config.carveout_bytes / TDP_PAGE_SIZE;
 	uint32_t out = 0;
 
-	if (pfn.n < host->data_first || pfn.n >= host->frames)
-		return false;
-	if (pfn.n < host->data_first + host->config.carveout_bytes / TDP_PAGE_SIZE)
+	if (pfn.n < first || pfn.n >= host->frames)
 		return true;
 	for (unsigned int level = TDP_4K; level <= TDP_1G; level++)
 		out |= u32_load_relaxed(age_at(host, pfn, level));

@@ -25,7 +25,7 @@ void age_discarded(struct tdp_host *host, tdp_pfn_t pfn);
 
 /* Only under `check`, for data frames. */
 uint64_t frame_age(const struct tdp_host *host, tdp_pfn_t pfn);
-/* Of frames that the host hands out; others are always out. */
+/* Has somebody got it? Always true of what is no memory to be handed out. */
 bool frame_is_out(const struct tdp_host *host, tdp_pfn_t pfn);
 
 #endif
