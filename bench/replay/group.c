@@ -4,15 +4,18 @@
  * fixed one, else at its return (a host call: where it was made).
  *
  * The kernel prints a change after it made it, so between two vCPUs the later one
- * can be printed first. Two neighbours of one entry that fit only the other way
- * round change their ranks.
+ * can be printed first: the changes of one entry are ranked so that each finds what
+ * the one before it left, as far as they can be.
  */
 #include "parallel.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RESULT_RETRY 1
+#define SUPPRESS_VE  ((uint64_t)1 << 63)
+#define FROZEN_BITS  0x5a0
 
 /* Of a task: the groups it is in, index + 1, or 0. */
 struct open_groups {
@@ -31,9 +34,20 @@ static size_t open_group(struct parallel *parallel, enum group_kind kind, size_t
 	return parallel->group_count;
 }
 
+/* Whoever comes first links the tables: what a fault did itself is what it mapped. */
+static bool maps(const struct event *event)
+{
+	return event->kind == EVENT_FAST_PAGE_FAULT ||
+	       (event->kind == EVENT_SPTE_CHANGED &&
+		(!spte_is_present(event->u.changed.new_spte) ||
+		 spte_is_leaf(event->u.changed.new_spte, event->u.changed.level)));
+}
+
 static void place(struct parallel *parallel, size_t group, size_t i)
 {
 	struct group *g = &parallel->groups[group - 1];
+
+	g->changed |= maps(event_at(parallel, i));
 
 	g->last = i;
 	if (!g->placed)
@@ -45,7 +59,7 @@ static void close_fault(struct parallel *parallel, struct open_groups *open, siz
 {
 	struct group *fault = &parallel->groups[open->fault - 1];
 
-	fault->retried = event_at(parallel, i)->u.ret.value == RESULT_RETRY;
+	fault->changed &= event_at(parallel, i)->u.ret.value != RESULT_RETRY;
 	fault->last = i;
 	if (!fault->placed)
 		place(parallel, open->fault, i);
@@ -129,6 +143,13 @@ static int find_groups(struct parallel *parallel)
 	return 0;
 }
 
+/* Not present, or frozen and by now not present: all the same. */
+static bool is_empty(uint64_t spte)
+{
+	spte &= ~SUPPRESS_VE;
+	return spte == 0 || spte == FROZEN_BITS;
+}
+
 /* Can an entry's old value be what another change left? The guest's own flags may differ. */
 static bool follows(const struct parallel *parallel, uint64_t new_spte, uint64_t old_spte)
 {
@@ -136,34 +157,79 @@ static bool follows(const struct parallel *parallel, uint64_t new_spte, uint64_t
 
 	if (spte_is_present(new_spte) && spte_is_present(old_spte))
 		return ((new_spte ^ old_spte) & ~flags) == 0;
-	return new_spte == old_spte;
+	return new_spte == old_spte || (is_empty(new_spte) && is_empty(old_spte));
 }
 
-static bool are_swapped(const struct parallel *parallel, size_t i, size_t j)
+/* The changes of one entry in the order of their lines, and in an order in which they fit. */
+struct chain {
+	size_t *lines, *fitting;
+	size_t count;
+};
+
+static void collect_chain(const struct parallel *parallel, size_t first, struct chain *chain)
 {
-	const struct event *a = event_at(parallel, i), *b = event_at(parallel, j);
-
-	return a->task != b->task &&
-	       !follows(parallel, a->u.changed.new_spte, b->u.changed.old_spte) &&
-	       follows(parallel, b->u.changed.new_spte, a->u.changed.old_spte);
-}
-
-static void rank_events(struct parallel *parallel)
-{
-	for (size_t i = parallel->first; i < parallel->end; i++)
-		parallel->rank[i - parallel->first] = rank_of(parallel, i);
-	for (size_t i = parallel->first; i < parallel->end; i++) {
-		const struct event *event = event_at(parallel, i);
-		size_t j = i + 1;
-
-		if (event->kind != EVENT_SPTE_CHANGED)
-			continue;
-		while (j < parallel->end && !(event_at(parallel, j)->kind == EVENT_SPTE_CHANGED &&
-					      same_entry(event, event_at(parallel, j))))
-			j++;
-		if (j < parallel->end && are_swapped(parallel, i, j))
-			parallel->rank[j - parallel->first] = rank_of(parallel, i) - 1;
+	chain->count = 0;
+	for (size_t i = first; i < parallel->end; i++) {
+		if (event_at(parallel, i)->kind == EVENT_SPTE_CHANGED &&
+		    same_entry(event_at(parallel, first), event_at(parallel, i)))
+			chain->lines[chain->count++] = i;
 	}
+}
+
+/* Takes the first line that fits `spte`, or else the first one. */
+static size_t take_line(const struct parallel *parallel, struct chain *chain, size_t taken,
+			uint64_t spte)
+{
+	size_t left = chain->count - taken, at = 0, line;
+
+	while (at < left &&
+	       !follows(parallel, spte, event_at(parallel, chain->lines[at])->u.changed.old_spte))
+		at++;
+	if (at == left)
+		at = 0;
+	line = chain->lines[at];
+	memmove(&chain->lines[at], &chain->lines[at + 1], (left - at - 1) * sizeof(line));
+	return line;
+}
+
+/* A change gets its own rank, but a lower one than those that follow it. */
+static void rank_chain(struct parallel *parallel, struct chain *chain)
+{
+	uint64_t spte = entry_now(parallel->replay, event_at(parallel, chain->lines[0]));
+	size_t rank = SIZE_MAX;
+
+	for (size_t i = 0; i < chain->count; i++) {
+		chain->fitting[i] = take_line(parallel, chain, i, spte);
+		spte = event_at(parallel, chain->fitting[i])->u.changed.new_spte;
+	}
+	for (size_t i = chain->count; i-- > 0;) {
+		size_t own = rank_of(parallel, chain->fitting[i]);
+
+		rank = rank <= own ? rank - 1 : own;
+		parallel->rank[chain->fitting[i] - parallel->first] = rank;
+	}
+}
+
+static int rank_events(struct parallel *parallel)
+{
+	size_t count = parallel->end - parallel->first + 1;
+	struct chain chain = {calloc(count, sizeof(size_t)), calloc(count, sizeof(size_t)), 0};
+	int err = 0;
+
+	for (size_t i = parallel->first; i < parallel->end && chain.lines && chain.fitting; i++) {
+		if (parallel->rank[i - parallel->first])
+			continue;
+		parallel->rank[i - parallel->first] = rank_of(parallel, i);
+		if (event_at(parallel, i)->kind == EVENT_SPTE_CHANGED) {
+			collect_chain(parallel, i, &chain);
+			rank_chain(parallel, &chain);
+		}
+	}
+	if (!chain.lines || !chain.fitting)
+		err = -ENOMEM;
+	free(chain.lines);
+	free(chain.fitting);
+	return err;
 }
 
 static int by_rank(const void *a, const void *b, void *context)
@@ -185,9 +251,8 @@ int group_events(struct parallel *parallel)
 	parallel->rank = calloc(count, sizeof(*parallel->rank));
 	parallel->met = calloc(count, sizeof(*parallel->met));
 	if (!parallel->groups || !parallel->order || !parallel->rank || !parallel->met ||
-	    find_groups(parallel))
+	    find_groups(parallel) || rank_events(parallel))
 		return -ENOMEM;
-	rank_events(parallel);
 	for (size_t g = 0; g < parallel->group_count; g++)
 		parallel->order[g] = &parallel->groups[g];
 	qsort_r(parallel->order, parallel->group_count, sizeof(struct group *), by_rank, parallel);

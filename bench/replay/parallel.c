@@ -3,8 +3,8 @@
  * host calls one after the other, in an order that the trace allows (group.c), and
  * the ends of accesses in between (running.c).
  *
- * A fault that the trace saw end in RETRY changed no leaf, and its vCPU faulted
- * again; run at one moment it would not lose its race, so it is left out.
+ * A fault that mapped nothing, or ended in RETRY, is left out: it found its work done,
+ * or lost a race that it would not lose if it were run at one moment.
  *
  * Compared: for each entry (address space, gfn, level) its transitions in order and
  * its repairs by the fast path; the dirty marks of each gfn. What one race decides
@@ -114,7 +114,7 @@ static void play_fault(struct parallel *parallel, const struct group *group)
 	}
 	if (parallel->running[vcpu].faults_left)
 		parallel->running[vcpu].faults_left--;
-	if (group->retried)
+	if (!group->changed)
 		return;
 	script_prepare(replay, group->first, guest_fault_end(replay->trace, group->first),
 		       group->task);
@@ -139,7 +139,7 @@ static void play_host(struct parallel *parallel, const struct group *group)
 static void play_group(struct parallel *parallel, const struct group *group)
 {
 	parallel->playing = group;
-	if (!group->retried)
+	if (group->kind == GROUP_HOST || group->changed)
 		running_before_group(parallel, group);
 	if (group->kind == GROUP_FAULT)
 		play_fault(parallel, group);

@@ -16,7 +16,7 @@ struct group {
 	unsigned int task;
 	size_t first, last, place; /* of the trace's events */
 	bool placed;
-	bool retried; /* a fault that ended in RETRY */
+	bool changed; /* a fault that mapped something and did not end in RETRY */
 };
 
 struct running {
@@ -53,13 +53,15 @@ static inline bool same_entry(const struct event *a, const struct event *b)
 	       a->u.changed.level == b->u.changed.level;
 }
 
+/* The simulator's own entry where the trace changes one. */
+uint64_t entry_now(struct replay *replay, const struct event *changed);
 uint64_t accessed_flag(const struct replay *replay);
 uint64_t dirty_flag(const struct replay *replay);
 
-/* The rank of an event that nothing moved. */
+/* The rank of an event that nothing moved; below it is room for those that come first. */
 static inline size_t rank_of(const struct parallel *parallel, size_t i)
 {
-	return 2 * (i - parallel->first) + 2;
+	return (i - parallel->first + 1) << 10;
 }
 
 /* Fills groups, order and rank. -ENOMEM. */

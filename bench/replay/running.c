@@ -174,7 +174,7 @@ void running_end_all(struct parallel *parallel)
 		finish(parallel, v);
 }
 
-static uint64_t entry_now(struct replay *replay, const struct event *changed)
+uint64_t entry_now(struct replay *replay, const struct event *changed)
 {
 	struct tdp_entry entry;
 	struct tdp_iter *iter;
