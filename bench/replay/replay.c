@@ -4,6 +4,7 @@
  */
 #include "guest.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -239,7 +240,7 @@ static void add_range(struct replay *replay, const struct event *event)
 {
 	replay_take(replay);
 	if (!script_add_range(replay, event))
-		replay_fail(replay, -12, "no memory for the host's ranges");
+		replay_fail(replay, -ENOMEM, "no memory for the host's ranges");
 }
 
 static void drive(struct replay *replay, const struct event *event)

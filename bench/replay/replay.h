@@ -59,10 +59,10 @@ struct replay {
 	bool recorded[EVENT_KINDS];
 	/*
 	 * The machine is one of the emulators that the captures come from, which report two faults
-	 * otherwise than hardware. QEMU TCG (get_physical_address): a reserved bit without P, where
-	 * an NPT machine reports both (APM vol. 2, 15.25.6). Bochs (access_write_physical of
-	 * paging.cc): an access to a guest table as a write, where an EPT machine with A/D flags
-	 * reports read and write (SDM vol. 3, 29.3.3.2).
+	 * otherwise than hardware. QEMU TCG (target/i386/tcg/sysemu/excp_helper.c): a reserved bit
+	 * without P, where an NPT machine reports both (APM vol. 2, 15.25.6). Bochs
+	 * (cpu/paging.cc): an access to a guest table as a write, where an EPT machine with A/D
+	 * flags reports read and write (SDM vol. 3, 29.3.3.2).
 	 */
 	bool quirky_machine;
 	struct parallel *parallel; /* while several vCPUs run at once, else NULL */

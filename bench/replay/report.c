@@ -49,7 +49,7 @@ static void print_assumed(const struct replay *replay, const bool assumed[SETTIN
 		putchar('\n');
 }
 
-static void print_replay(const struct replay *replay, const bool assumed[SETTING_COUNT])
+static void print_replay(struct replay *replay, const bool assumed[SETTING_COUNT])
 {
 	const struct comparison *comparison = &replay->comparison;
 
@@ -67,8 +67,7 @@ static void print_replay(const struct replay *replay, const bool assumed[SETTING
 	if (replay->needs)
 		printf("  line %u: needs %s\n", replay->stop_line, replay->needs);
 	if (replay->ending == ENDING_FAILED)
-		printf("  line %u: %s\n", replay_line((struct replay *)replay),
-		       replay->problem.sentence);
+		printf("  line %u: %s\n", replay_line(replay), replay->problem.sentence);
 }
 
 static json_t *settings_object(const struct replay *replay, const bool assumed[SETTING_COUNT],
@@ -121,8 +120,7 @@ static void add_replay(struct report *report, const struct replay *replay,
 	json_array_append_new(report->traces, object);
 }
 
-void report_replay(struct report *report, const struct replay *replay,
-		   const bool assumed[SETTING_COUNT])
+void report_replay(struct report *report, struct replay *replay, const bool assumed[SETTING_COUNT])
 {
 	if (report->json)
 		add_replay(report, replay, assumed);

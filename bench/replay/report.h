@@ -17,8 +17,7 @@ struct report {
 
 int report_begin(struct report *report, bool json, const struct settings *asked);
 /* One trace that was replayed. */
-void report_replay(struct report *report, const struct replay *replay,
-		   const bool assumed[SETTING_COUNT]);
+void report_replay(struct report *report, struct replay *replay, const bool assumed[SETTING_COUNT]);
 /* One that could not be. */
 void report_problem(struct report *report, const char *path, const struct problem *problem);
 /* Prints what remains to be printed; 0 or a negative errno. */

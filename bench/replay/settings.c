@@ -104,7 +104,7 @@ static void read_switch(struct settings *settings, struct scan scan, enum settin
 {
 	if (scan_try(&scan, "Y"))
 		settings->value[setting] = 1;
-	else if (scan_try(&scan, "N"))
+	else if (scan_try(&scan, "N") || scan_try(&scan, "never"))
 		settings->value[setting] = 0;
 }
 
