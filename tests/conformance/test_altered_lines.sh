@@ -1,12 +1,12 @@
 #!/bin/sh
 # A comparison that cannot fail is none: for each kind of field that is compared,
 # one occurrence is altered in a copy of a trace, and replay must fail at that very
-# line. A flush point that is taken away is missed at the line that follows it.
+# line. What is taken away (NEXT in the table) is missed at the line that follows it.
 . "$TDPSIM_SOURCE/tests/conformance/lib.sh"
 
 alter() {
 	name=$1 pattern=$2 which=$3 command=$4 next=0
-	case $command in *';FLUSH') next=1 command=${command%;FLUSH} ;; esac
+	case $command in *';NEXT') next=1 command=${command%;NEXT} ;; esac
 	plain "$name" "$work/before"
 	line=$(grep -n "$pattern" "$work/before" | sed -n "${which}s/:.*//p")
 	[ -n "$line" ] || { fail "$name: no line $which of '$pattern'"; return; }
