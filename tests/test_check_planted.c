@@ -302,6 +302,24 @@ static void a_vcpu_that_was_not_told_to_leave_its_root_is_found(void **state)
 	assert_in_order(guest);
 }
 
+static void a_violation_comes_with_the_entrys_history(void **state)
+{
+	struct guest *guest = *state;
+	struct lookup found;
+
+	touch(guest, 1, BASE_GFN, TDP_WRITE);
+	tdp_mmu_zap_range(guest->vm, tdp_gfn(BASE_GFN), 1);
+	touch(guest, 0, BASE_GFN, TDP_WRITE);
+	forget_translations(guest);
+	found = entry_of(guest, BASE_GFN);
+	plant(found.slot, found.entry + TDP_PAGE_SIZE);
+	assert_only(guest, TDP_INVARIANT_MAPPING);
+	plant(found.slot, found.entry);
+	assert_non_null(strstr(guest->first, "; change -1: vCPU 0 made 0x"));
+	assert_non_null(strstr(guest->first, "; change -2: a task made 0x"));
+	assert_non_null(strstr(guest->first, "; change -3: vCPU 1 made 0x"));
+}
+
 static void a_reference_that_nobody_holds_is_found(void **state)
 {
 	struct guest *guest = *state;
@@ -362,6 +380,7 @@ int main(void)
 		guest_test(a_table_of_another_level_or_gfn_is_found),
 		guest_test(a_zapped_root_that_maps_something_is_found),
 		guest_test(a_vcpu_that_was_not_told_to_leave_its_root_is_found),
+		guest_test(a_violation_comes_with_the_entrys_history),
 		guest_test(a_reference_that_nobody_holds_is_found),
 		guest_test(a_counter_that_was_not_kept_is_found),
 	};

@@ -94,20 +94,39 @@ static void check_change(const struct encoding *e, struct place place, uint64_t 
 }
 
 /*
- * Under check: who takes an entry away must find it alive, and what a leaf mapped
- * still out. In the kernel the latter is a page whose state is changed after it was
- * freed.
+ * Who takes an entry away must find it alive, and what a leaf mapped still out. In
+ * the kernel the latter is a page whose state is changed after it was freed.
  */
-static void check_removed(struct mmu *mmu, uint64_t old, bool was_leaf)
+static void check_removed(struct mmu *mmu, struct place place, uint64_t old)
 {
 	struct tdp_host *host = mmu->host;
+	char history[HISTORY_BYTES];
 
 	table_meet(host, old);
-	if (was_leaf && old != FRAME_POISON && host->config.check &&
-	    !frame_is_out(host, spte_pfn(old)))
-		mmu_note(mmu, TDP_INVARIANT_MAPPING,
-			 "entry 0x%016llx was taken away after its frame had been given back",
-			 (unsigned long long)old);
+	if (!spte_leaf(&mmu->encoding, old, place.level) || old == FRAME_POISON ||
+	    !host->config.check || frame_is_out(host, spte_pfn(old)))
+		return;
+	history_tell(&mmu->history, place.address_space, place.gfn, history);
+	mmu_note(mmu, TDP_INVARIANT_MAPPING,
+		 "gfn 0x%llx, level %u: entry 0x%016llx was taken away after its frame had been "
+		 "given back%s",
+		 (unsigned long long)place.gfn.n, place.level, (unsigned long long)old, history);
+}
+
+/* Under check. */
+static void watch_change(struct mmu_actor *actor, struct place place, uint64_t old, uint64_t new)
+{
+	const struct encoding *e = &actor->mmu->encoding;
+
+	check_removed(actor->mmu, place, old);
+	if (spte_present(e, old) || spte_present(e, new))
+		history_add(&actor->mmu->history,
+			    &(struct change_record){.gfn = place.gfn,
+						    .level = place.level,
+						    .address_space = place.address_space,
+						    .vcpu = actor->vcpu,
+						    .old = old,
+						    .new = new});
 }
 
 static void entry_changed(struct mmu_held held, struct place place, uint64_t old, uint64_t new)
@@ -121,7 +140,7 @@ static void entry_changed(struct mmu_held held, struct place place, uint64_t old
 		return;
 	check_change(e, place, old, new, was_leaf, is_leaf);
 	if (__builtin_expect(actor->mmu->check, 0))
-		check_removed(actor->mmu, old, was_leaf);
+		watch_change(actor, place, old, new);
 	if (mmu_tracing(actor))
 		trace_spte_changed(actor, place.address_space, place.gfn, old, new, place.level);
 	if (was_leaf != is_leaf)

@@ -42,6 +42,22 @@ struct attempt {
 	int step;
 };
 
+static void remember(const struct fault *fault, const struct attempt *attempt, uint64_t new)
+{
+	struct mmu_context *context = fault->context;
+	struct mmu *mmu = context->actor.mmu;
+
+	if (!mmu->check)
+		return;
+	history_add(&mmu->history,
+		    &(struct change_record){.gfn = tdp_gfn_round(fault->gfn, attempt->found.level),
+					    .level = attempt->found.level,
+					    .address_space = role_address_space(context->root_role),
+					    .vcpu = context->actor.vcpu,
+					    .old = attempt->found.entry,
+					    .new = new});
+}
+
 static struct attempt try_to_fix(const struct fault *fault)
 {
 	const struct mmu *mmu = fault->context->actor.mmu;
@@ -64,6 +80,7 @@ static struct attempt try_to_fix(const struct fault *fault)
 			return attempt;
 		if (u64_cas_acq_rel(attempt.found.slot, &old, new)) {
 			attempt.step = STEP_FIXED;
+			remember(fault, &attempt, new);
 			return attempt;
 		}
 	}

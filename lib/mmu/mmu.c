@@ -45,6 +45,18 @@ static void init_encoding(struct mmu *mmu, const struct mmu_config *config)
 		      });
 }
 
+static int init_memory(struct mmu *mmu)
+{
+	int err = mmu->check ? history_init(&mmu->history, mmu->host) : 0;
+
+	if (err)
+		return err;
+	err = mmu_tasks_init(mmu);
+	if (err)
+		history_fini(&mmu->history, mmu->host);
+	return err;
+}
+
 int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 {
 	const struct tdp_vm_config *vm = config->vm;
@@ -67,12 +79,13 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 	spinlock_init(&mmu->idle_lock);
 	spinlock_init(&mmu->notes.lock);
 	mmu->gauges.percpu = config->policy.stats == TDP_STATS_PERCPU;
-	return mmu_tasks_init(mmu);
+	return init_memory(mmu);
 }
 
 void mmu_fini(struct mmu *mmu)
 {
 	CHECK(!ptr_load_relaxed(&mmu->roots));
 	mmu_tasks_fini(mmu);
+	history_fini(&mmu->history, mmu->host);
 	rwlock_fini(&mmu->lock);
 }

@@ -19,6 +19,7 @@
 #include <tdpsim/vm.h>
 
 #include "guest/memslot.h"
+#include "mmu/history.h"
 #include "mmu/note.h"
 #include "observe/counter.h"
 #include "observe/tracepoint.h"
@@ -70,7 +71,8 @@ struct mmu {
 	atomic_ptr tasks;
 	atomic_u32 gate; /* gate.h */
 
-	struct notes notes; /* note.h */
+	struct notes notes;	/* note.h */
+	struct history history; /* history.h; under check */
 };
 
 /*

@@ -10,7 +10,7 @@
 
 #include "platform/lock.h"
 
-#define NOTE_BYTES 224
+#define NOTE_BYTES 448
 
 struct mmu;
 

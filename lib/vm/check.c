@@ -6,7 +6,7 @@
 #include "mmu/gate.h"
 #include "vm/checker.h"
 
-#define SENTENCE_BYTES 320
+#define SENTENCE_BYTES 512
 
 static const char *const names[TDP_INVARIANTS] = {
 	[TDP_INVARIANT_ENTRY] = "entry",
@@ -43,11 +43,14 @@ void violation(struct checker *checker, enum tdp_invariant invariant, const char
 void violation_at(struct checker *checker, enum tdp_invariant invariant, const struct spot *spot,
 		  const char *reason)
 {
+	char history[HISTORY_BYTES];
+
+	history_tell(&checker->mmu->history, spot->address_space, spot->gfn, history);
 	violation(checker, invariant,
 		  "gfn 0x%" PRIx64 ", level %u, entry 0x%016" PRIx64 ", root 0x%" PRIx64
-		  " of role 0x%08" PRIx32 ": %s",
+		  " of role 0x%08" PRIx32 ": %s%s",
 		  spot->gfn.n, spot->level, spot->entry, table_pfn(checker->vm->host, spot->root).n,
-		  u32_load_relaxed(&spot->root->role), reason);
+		  u32_load_relaxed(&spot->root->role), reason, history);
 }
 
 /* What was noted while the VM ran is handed over once. */

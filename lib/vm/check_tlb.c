@@ -20,11 +20,14 @@ struct tlb_check {
 
 static void stale(struct tlb_check *check, const struct tlb_entry *entry, const char *reason)
 {
+	char history[HISTORY_BYTES];
+
+	history_tell(&check->checker->mmu->history, check->vcpu->smm ? 1 : 0, entry->gfn, history);
 	violation(check->checker, TDP_INVARIANT_TLB,
 		  "vCPU %u, TLB entry for 0x%" PRIx64 " (gfn 0x%" PRIx64 " to pfn 0x%" PRIx64
-		  ", rights 0x%x): %s",
+		  ", rights 0x%x): %s%s",
 		  check->vcpu->id, entry->page << TDP_PAGE_SHIFT, entry->gfn.n, entry->pfn.n,
-		  entry->rights, reason);
+		  entry->rights, reason, history);
 }
 
 static bool check_tlb_entry(const struct tlb_entry *entry, void *context)

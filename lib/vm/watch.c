@@ -89,9 +89,13 @@ static uint64_t *age_of(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
 
 static void note(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry, const char *reason)
 {
-	mmu_note(&vcpu->vm->mmu, TDP_INVARIANT_STALE_ACCESS,
-		 "vCPU %u used gfn 0x%" PRIx64 " as pfn 0x%" PRIx64 ", rights 0x%x: %s", vcpu->id,
-		 entry->gfn.n, entry->pfn.n, entry->rights, reason);
+	struct mmu *mmu = &vcpu->vm->mmu;
+	char history[HISTORY_BYTES];
+
+	history_tell(&mmu->history, vcpu->smm ? 1 : 0, entry->gfn, history);
+	mmu_note(mmu, TDP_INVARIANT_STALE_ACCESS,
+		 "vCPU %u used gfn 0x%" PRIx64 " as pfn 0x%" PRIx64 ", rights 0x%x: %s%s", vcpu->id,
+		 entry->gfn.n, entry->pfn.n, entry->rights, reason, history);
 }
 
 static void suspect(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)

@@ -21,7 +21,7 @@ struct guest {
 	struct tdp_vm *vm;
 	struct tdp_vcpu *vcpu[2];
 	uint64_t found[TDP_INVARIANTS];
-	char first[512]; /* sentence */
+	char first[640]; /* sentence */
 };
 
 struct shape {
