@@ -55,11 +55,19 @@ static void place(struct parallel *parallel, size_t group, size_t i)
 	g->placed = true;
 }
 
+/* RET_PF_FIXED moved when 6.12 gave write protection a code of its own. */
+static int64_t result_fixed(const struct replay *replay)
+{
+	return replay->settings.value[SETTING_BASELINE] == REPLAY_6_1 ? 4 : 5;
+}
+
 static void close_fault(struct parallel *parallel, struct open_groups *open, size_t i)
 {
 	struct group *fault = &parallel->groups[open->fault - 1];
+	int64_t result = event_at(parallel, i)->u.ret.value;
 
-	fault->changed &= event_at(parallel, i)->u.ret.value != RESULT_RETRY;
+	fault->changed |= fault->placed && result == result_fixed(parallel->replay);
+	fault->changed &= result != RESULT_RETRY;
 	fault->last = i;
 	if (!fault->placed)
 		place(parallel, open->fault, i);
