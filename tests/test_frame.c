@@ -210,6 +210,31 @@ static void every_table_frame_but_the_first_can_be_had_once(void **state)
 	end(&frames);
 }
 
+static void give_back_deferred(struct rcu_head *head, void *context)
+{
+	struct frames *frames = context;
+
+	(void)head;
+	frame_free_table(frames->host, NULL, tdp_pfn(7));
+}
+
+static void a_table_frame_that_only_waits_to_be_freed_is_found(void **state)
+{
+	struct rcu_head head;
+	struct frames frames;
+
+	(void)state;
+	begin_default(&frames);
+	frames.host->rcu.context = &frames;
+	for (unsigned int i = 1; i < TABLES; i++)
+		take_table(&frames);
+	rcu_defer(&frames.host->rcu, &head, give_back_deferred);
+	assert_int_equal(take_table(&frames).n, 7);
+	for (unsigned int i = 1; i < TABLES; i++)
+		frame_free_table(frames.host, NULL, tdp_pfn(i));
+	end(&frames);
+}
+
 static void frames_in_a_cache_count_as_free(void **state)
 {
 	struct frames frames;
@@ -536,6 +561,7 @@ int main(void)
 		cmocka_unit_test(a_block_is_whole_again_when_its_last_frame_comes_back),
 		cmocka_unit_test(tables_fill_blocks_of_their_own),
 		cmocka_unit_test(every_table_frame_but_the_first_can_be_had_once),
+		cmocka_unit_test(a_table_frame_that_only_waits_to_be_freed_is_found),
 		cmocka_unit_test(frames_in_a_cache_count_as_free),
 		cmocka_unit_test(what_a_caller_had_at_hand_is_free_after_its_end),
 		cmocka_unit_test(a_record_is_zero_when_first_seen_and_belongs_to_its_frame),

@@ -173,8 +173,12 @@ int frame_alloc_table(struct host_caller *caller, tdp_pfn_t *pfn)
 	CHECK((unsigned int)caller->node < caller->host->allocator->count);
 	if (host_refuses(caller->host, TDP_ALLOCATE_TABLE_FRAME))
 		return -ENOMEM;
-	if (take_table(caller, pfn))
-		return -ENOMEM;
+	if (take_table(caller, pfn)) {
+		/* What was freed may only wait for somebody to see that its time has come. */
+		rcu_poll(&caller->host->rcu);
+		if (take_table(caller, pfn))
+			return -ENOMEM;
+	}
 	mark_taken(caller->host, *pfn);
 	charge(CHARGE_PAGE_ALLOC, 1);
 	return 0;
