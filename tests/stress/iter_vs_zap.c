@@ -21,6 +21,7 @@ static int watch(struct player *player)
 		unsigned int level = 1 + (unsigned int)player_below(player, 3);
 
 		err = witness_walk(player, 0, tdp_gfn(FIRST + first), pages, level);
+		player_dawdle(player, 2);
 	}
 	return err;
 }
@@ -51,6 +52,6 @@ const struct scenario scenario_iter_vs_zap = {
 	.name = "iter_vs_zap",
 	.what = "lockless walks against faults and zaps",
 	.vcpus = 3,
-	.table_bytes = 4 << 20,
+	.table_bytes = 16 << 20,
 	.set_up = set_up,
 };

@@ -43,6 +43,6 @@ const struct scenario scenario_root_reuse = {
 	.name = "root_reuse",
 	.what = "roots come round again in the same frames",
 	.vcpus = 2,
-	.table_bytes = 2 << 20,
+	.table_bytes = 8 << 20,
 	.set_up = set_up,
 };

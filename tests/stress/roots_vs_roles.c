@@ -94,6 +94,6 @@ const struct scenario scenario_roots_vs_roles = {
 	.name = "roots_vs_roles",
 	.what = "vCPUs change roles while roots are invalidated",
 	.vcpus = 3,
-	.table_bytes = 4 << 20,
+	.table_bytes = 16 << 20,
 	.set_up = set_up,
 };

@@ -41,6 +41,6 @@ const struct scenario scenario_table_vs_huge = {
 	.name = "table_vs_huge",
 	.what = "huge leaves replace tables that others map into",
 	.vcpus = 4,
-	.table_bytes = 4 << 20,
+	.table_bytes = 16 << 20,
 	.set_up = set_up,
 };

@@ -1,18 +1,42 @@
 /*
  * Large ranges and whole roots are zapped while vCPUs fight for mmu_lock, so that
  * the zap gives way in the middle (lib/mmu/held.c): the flush that is owed must be
- * made before the lock is dropped, and the walk must find its way again.
+ * made before the lock is dropped, and the walk must find its way again. Memory
+ * lies under several entries of the root too, where the last pass over a root that
+ * is zapped gives way.
  */
 #include <errno.h>
 
 #include "support/plot.h"
 
 #define FIRST 0x1000
+#define FAR   4		   /* plots that lie apart ... */
+#define APART (1ULL << 27) /* ... by what an entry of level 4 spans */
+
+struct world {
+	struct plot *near, *far[FAR];
+};
+
+static int visit(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		struct plot *plot = player_chance(player, 3) ? world->far[player_below(player, FAR)]
+							     : world->near;
+
+		err = plot_visit(player, plot,
+				 (unsigned int)player_below(player, terrain_pages(plot->terrain)),
+				 player_chance(player, 2));
+	}
+	return err;
+}
 
 static int zap(struct player *player)
 {
-	struct plot *plot = player->arg;
-	uint64_t frames = terrain_frames(plot->terrain);
+	const struct world *world = player->arg;
+	uint64_t frames = terrain_frames(world->near->terrain);
 
 	while (player_goes_on(player)) {
 		if (player_chance(player, 3))
@@ -27,12 +51,12 @@ static int zap(struct player *player)
 /* All of the terrain at once: many leaves, many chances to give way. */
 static int move_all(struct player *player)
 {
-	struct plot *plot = player->arg;
+	const struct world *world = player->arg;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		terrain_bother(player, plot->terrain);
-		err = terrain_move_all(player, plot->terrain);
+		terrain_bother(player, world->near->terrain);
+		err = terrain_move_all(player, world->near->terrain);
 		player_dawdle(player, 10);
 	}
 	return err;
@@ -40,15 +64,26 @@ static int move_all(struct player *player)
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot =
-		plot_create(stress, &(struct terrain_config){.regions = 16, .small_only = true}, 0,
-			    0, tdp_gfn(FIRST), tdp_gfn(0x9000), false);
+	const struct terrain_config large = {.regions = 16, .small_only = true};
+	const struct terrain_config little = {.regions = 1};
+	struct world *world = stress_allocate(stress, sizeof(*world));
 
-	if (!plot)
+	if (!world)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "zapper", zap, plot, 1);
-	stress_cast(stress, "mover", move_all, plot, 1);
+	world->near = plot_create(stress, &large, 0, 0, tdp_gfn(FIRST), tdp_gfn(0x9000), false);
+	if (!world->near)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < FAR; i++) {
+		tdp_gfn_t gfn = tdp_gfn((i + 1) * APART);
+
+		world->far[i] =
+			plot_create(stress, &little, 0, i + 1, gfn, tdp_gfn(gfn.n + 0x1000), false);
+		if (!world->far[i])
+			return -ENOMEM;
+	}
+	stress_cast_vcpus(stress, visit, world);
+	stress_cast(stress, "zapper", zap, world, 1);
+	stress_cast(stress, "mover", move_all, world, 1);
 	return stress_cast_checker(stress);
 }
 

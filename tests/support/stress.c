@@ -68,14 +68,17 @@ static void step_aside(void)
 		tdp_pause(&rounds);
 }
 
+static bool time_is_left(const struct stress *stress)
+{
+	return !tdp_flag_raised(stress->stop) && tdp_clock_now() < stress->deadline;
+}
+
 bool player_goes_on(struct player *player)
 {
-	struct stress *stress = player->stress;
-
 	player->rounds++;
 	if (player->vcpu && player_chance(player, VISITS_BETWEEN_YIELDS))
 		step_aside();
-	return !tdp_flag_raised(stress->stop) && tdp_clock_now() < stress->deadline;
+	return time_is_left(player->stress);
 }
 
 void player_dawdle(struct player *player, unsigned int most)
@@ -106,13 +109,35 @@ int player_fail(struct player *player, const char *format, ...)
 	return -EPROTO;
 }
 
+/*
+ * Few table frames, and a reader that has lost its CPU: freed tables wait, and for
+ * a while there is none. That is no fault of anybody's.
+ */
+static int access_with_patience(struct player *player, const struct tdp_access_request *request,
+				struct tdp_access_result *result)
+{
+	unsigned int rounds = 0;
+	int err;
+
+	while ((err = tdp_vcpu_access(player->vcpu, request, result)) == -ENOMEM) {
+		if (!time_is_left(player->stress))
+			return PLAYER_TIME_UP;
+		tdp_pause(&rounds);
+	}
+	return err;
+}
+
 int player_access(struct player *player, uint64_t gpa, enum tdp_access access, void *data,
 		  size_t bytes, struct tdp_access_result *result)
 {
 	struct tdp_access_request request = {
 		.address = gpa, .access = access, .data = data, .bytes = bytes};
-	int err = tdp_vcpu_access(player->vcpu, &request, result);
+	int err;
 
+	*result = (struct tdp_access_result){0};
+	err = access_with_patience(player, &request, result);
+	if (err == PLAYER_TIME_UP)
+		return err;
 	if (err)
 		return player_fail(player, "gpa 0x%llx: an access ended with %d",
 				   (unsigned long long)gpa, err);

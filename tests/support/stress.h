@@ -120,6 +120,9 @@ static inline bool player_chance(struct player *player, unsigned int one_in)
 /* Waits a little: `most` rounds of tdp_pause() or fewer. */
 void player_dawdle(struct player *player, unsigned int most);
 
+/* A verdict beside 0 and negative ones: the time was up before there was an answer. */
+#define PLAYER_TIME_UP 1
+
 /* One access of the player's vCPU; what cannot be in any scenario is a failure. */
 int player_access(struct player *player, uint64_t gpa, enum tdp_access access, void *data,
 		  size_t bytes, struct tdp_access_result *result);

@@ -13,6 +13,9 @@
 #define SPARE_BLOCKS 6
 #define NO_BLOCK     (~0u)
 
+#define SLOW_ANSWER	   8  /* one in so many takes time, ... */
+#define SLOW_ANSWER_PAUSES 68 /* ... enough to lose the CPU */
+
 /*
  * Near the ends of both halves, so that a partial change of a table shows. Never
  * the first: nobody uses it, so its level can be what the checker may expect of a
@@ -78,6 +81,16 @@ static uint64_t allow_writes(struct terrain *terrain, struct terrain_region *reg
 	return state;
 }
 
+/* Asking the host may take long: by then what it said may not be so any more. */
+static void take_time(struct terrain *terrain)
+{
+	unsigned int rounds = 0;
+
+	if (u64_add_relaxed(&terrain->answers, 1) % SLOW_ANSWER == 0)
+		while (rounds < SLOW_ANSWER_PAUSES)
+			tdp_pause(&rounds);
+}
+
 static int resolve(void *context, void *caller, uint64_t hva, bool write,
 		   struct tdp_backing_page *page)
 {
@@ -86,13 +99,14 @@ static int resolve(void *context, void *caller, uint64_t hva, bool write,
 	struct terrain_region *region = &terrain->regions[at / BLOCK_FRAMES];
 	uint64_t state = u64_load_acquire(&region->state);
 
-	(void)caller;
 	if (write)
 		state = allow_writes(terrain, region, state);
 	*page = (struct tdp_backing_page){
 		.pfn = frame_of_page(terrain, region, state, at % BLOCK_FRAMES),
 		.writable = state & STATE_WRITABLE,
 	};
+	if (caller)
+		take_time(terrain);
 	return 0;
 }
 

@@ -62,6 +62,7 @@ struct terrain {
 	tdp_pfn_t first;	 /* of its frames */
 	unsigned int blocks;	 /* 2M each; more than regions */
 	atomic_u64 coin;	 /* of flickering answers */
+	atomic_u64 answers;	 /* to resolve(), counted */
 	atomic_u64 blocks_taken; /* bits */
 	struct terrain_region regions[];
 };
