@@ -293,7 +293,8 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 	/* An older kernel is taken as it was. */
 	if (options->baseline == TDP_BASELINE_LATEST) {
 		config.policy.slot_zap_all = variant->slot_zap_all;
-		config.policy.huge_fault = variant->huge_fault;
+		config.policy.huge_fault =
+			scenario->huge_fault ? scenario->huge_fault : variant->huge_fault;
 	}
 	if (options->lock)
 		config.policy.lock = options->lock;

@@ -126,6 +126,8 @@ static unsigned int level(void *context, uint64_t hva)
 	case TERRAIN_HUGE:
 		return TDP_2M;
 	case TERRAIN_FLICKER:
+		if (terrain->config.halves)
+			return first || at % BLOCK_FRAMES >= BLOCK_FRAMES / 2 ? TDP_2M : TDP_4K;
 		return first || flip(terrain) ? TDP_2M : TDP_4K;
 	default:
 		return first && terrain->config.write_breaks ? TDP_2M : TDP_4K;
@@ -233,7 +235,7 @@ static enum terrain_shape choose_shape(const struct terrain_config *config, uint
 		return TERRAIN_SMALL;
 	if (config->huge_only || config->write_breaks)
 		return TERRAIN_HUGE;
-	if (config->flicker_only)
+	if (config->flicker_only || config->halves)
 		return TERRAIN_FLICKER;
 	return (enum terrain_shape)(random % 3);
 }

@@ -39,6 +39,8 @@ struct terrain_config {
 	 * small in the same frames: rights are added, so nobody is told.
 	 */
 	bool write_breaks;
+	/* Flickering regions answer by the half: 4K for pages of the lower, 2M for the upper. */
+	bool halves;
 };
 
 struct terrain_page {
