@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "platform/virtual/scheduler.h"
 
@@ -16,7 +17,7 @@
 #else
 #define STACK_BYTES ((size_t)64 << 10)
 #endif
-#define GUARD_BYTES ((size_t)16 << 10) /* a multiple of any machine's page, but the largest */
+#define GUARD_BYTES ((size_t)sysconf(_SC_PAGESIZE))
 
 /* More CPUs than any x86 machine has; nothing here depends on the host's. */
 #define CPUS_MOST 8192
@@ -33,11 +34,10 @@ static int stacks_map(struct scheduler *scheduler)
 	if (stacks == MAP_FAILED)
 		return -ENOMEM;
 	for (size_t i = 0; i < scheduler->count; i++) {
-		struct fiber *fiber = &scheduler->tasks[i].fiber;
+		struct task *task = &scheduler->tasks[i];
 
-		fiber->stack = stacks + i * each + GUARD_BYTES;
-		fiber->bytes = STACK_BYTES;
-		if (mprotect(fiber->stack, STACK_BYTES, PROT_READ | PROT_WRITE)) {
+		task->stack = stacks + i * each + GUARD_BYTES;
+		if (mprotect(task->stack, STACK_BYTES, PROT_READ | PROT_WRITE)) {
 			munmap(stacks, scheduler->count * each);
 			return -EAGAIN;
 		}
@@ -48,9 +48,9 @@ static int stacks_map(struct scheduler *scheduler)
 static void stacks_unmap(struct scheduler *scheduler)
 {
 	for (size_t i = 0; i < scheduler->count; i++)
-		fiber_fini(&scheduler->tasks[i].fiber);
+		fiber_fini(&scheduler->seats[i].fiber);
 	if (scheduler->count)
-		munmap((char *)scheduler->tasks[0].fiber.stack - GUARD_BYTES,
+		munmap((char *)scheduler->tasks[0].stack - GUARD_BYTES,
 		       scheduler->count * (STACK_BYTES + GUARD_BYTES));
 }
 
@@ -60,6 +60,7 @@ static void scheduler_free(struct scheduler *scheduler)
 	free(scheduler->ready);
 	free(scheduler->parked);
 	free(scheduler->tasks);
+	free(scheduler->seats);
 	free(scheduler);
 }
 
@@ -72,16 +73,18 @@ static struct scheduler *scheduler_make(struct actor *actors, size_t count)
 	scheduler->count = count;
 	scheduler->live = count;
 	scheduler->schedule = schedule_used();
+	scheduler->seats = calloc(count + 1, sizeof(*scheduler->seats));
 	scheduler->tasks = calloc(count + 1, sizeof(*scheduler->tasks));
 	scheduler->parked = calloc(count + 1, sizeof(*scheduler->parked));
 	scheduler->ready = calloc(count + 1, sizeof(*scheduler->ready));
-	if (turns_init(&scheduler->turns, count) || !scheduler->tasks || !scheduler->parked ||
-	    !scheduler->ready) {
+	if (turns_init(&scheduler->turns, count, engine_now.clock) || !scheduler->seats ||
+	    !scheduler->tasks || !scheduler->parked || !scheduler->ready) {
 		scheduler_free(scheduler);
 		return NULL;
 	}
 	for (size_t i = 0; i < count; i++) {
 		scheduler->tasks[i].actor = &actors[i];
+		scheduler->tasks[i].seat = &scheduler->seats[i];
 		scheduler->tasks[i].index = i;
 	}
 	return scheduler;
@@ -103,7 +106,7 @@ int actor_run_all(struct actor *actors, size_t count)
 		scheduler_free(scheduler);
 		return err;
 	}
-	if (scheduler_run(scheduler, engine_now.clock)) {
+	if (scheduler_run(scheduler, STACK_BYTES)) {
 		stacks_unmap(scheduler);
 		scheduler_free(scheduler);
 	} else { /* V4 */

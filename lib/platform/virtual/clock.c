@@ -9,7 +9,7 @@
 uint64_t clock_now(void)
 {
 	if (engine_now.scheduler)
-		engine_now.scheduler->running->reads_clock = true;
+		scheduler_acting(engine_now.scheduler)->reads_clock = true;
 	return engine_now.clock;
 }
 

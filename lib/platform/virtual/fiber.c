@@ -3,41 +3,37 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#if defined(__has_feature)
-#define FEATURE(name) __has_feature(name)
-#else
-#define FEATURE(name) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || FEATURE(address_sanitizer)
-#define FIBER_ASAN
+#ifdef FIBER_ASAN
 #include <pthread.h>
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_THREAD__) || FEATURE(thread_sanitizer)
-#define FIBER_TSAN
+#ifdef FIBER_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
 
-static void begin(void *arg);
-
 #ifdef FIBER_UCONTEXT
 
-/* makecontext() passes ints. */
-static void start(unsigned int high, unsigned int low)
+static void *pointer(unsigned int high, unsigned int low)
 {
-	begin((void *)((uintptr_t)high << 16 << 16 | low));
+	return (void *)((uintptr_t)high << 16 << 16 | low);
 }
 
-static void prepare(struct fiber *fiber)
+/* makecontext() passes ints. */
+static void start(unsigned int entry_high, unsigned int entry_low, unsigned int arg_high,
+		  unsigned int arg_low)
 {
-	uintptr_t self = (uintptr_t)fiber;
+	((void (*)(void *))pointer(entry_high, entry_low))(pointer(arg_high, arg_low));
+}
 
+static void prepare(struct fiber *fiber, void *stack, size_t bytes, uintptr_t entry, uintptr_t arg)
+{
 	getcontext(&fiber->context);
-	fiber->context.uc_stack.ss_sp = fiber->stack;
-	fiber->context.uc_stack.ss_size = fiber->bytes;
-	makecontext(&fiber->context, (void (*)(void))start, 2, (unsigned int)(self >> 16 >> 16),
-		    (unsigned int)self);
+	fiber->stack_pointer = stack;
+	fiber->context.uc_stack.ss_sp = stack;
+	fiber->context.uc_stack.ss_size = bytes;
+	makecontext(&fiber->context, (void (*)(void))start, 4, (unsigned int)(entry >> 16 >> 16),
+		    (unsigned int)entry, (unsigned int)(arg >> 16 >> 16), (unsigned int)arg);
 }
 
 static void swap(struct fiber *from, struct fiber *to)
@@ -62,12 +58,12 @@ enum { FRAME_WORDS = 9, FRAME_ENTRY = 3, FRAME_ARG = 2, FRAME_RETURN = 6 };
 enum { FRAME_WORDS = 20, FRAME_ENTRY = 0, FRAME_ARG = 1, FRAME_RETURN = 11 };
 #endif
 
-static void prepare(struct fiber *fiber)
+static void prepare(struct fiber *fiber, void *stack, size_t bytes, uintptr_t entry, uintptr_t arg)
 {
-	uintptr_t *frame = (uintptr_t *)((char *)fiber->stack + fiber->bytes) - FRAME_WORDS;
+	uintptr_t *frame = (uintptr_t *)((char *)stack + bytes) - FRAME_WORDS;
 
-	frame[FRAME_ENTRY] = (uintptr_t)begin;
-	frame[FRAME_ARG] = (uintptr_t)fiber;
+	frame[FRAME_ENTRY] = entry;
+	frame[FRAME_ARG] = arg;
 	frame[FRAME_RETURN] = (uintptr_t)fiber_start;
 	fiber->stack_pointer = frame;
 }
@@ -79,9 +75,10 @@ static void swap(struct fiber *from, struct fiber *to)
 
 #endif
 
-#ifdef FIBER_ASAN
+/* What the sanitizers want to know: before a switch, and behind it. */
+#if defined(FIBER_ASAN)
 
-static void find_own_stack(struct fiber *home)
+static void know_own_stack(struct fiber *home)
 {
 	pthread_attr_t attributes;
 
@@ -91,41 +88,86 @@ static void find_own_stack(struct fiber *home)
 	pthread_attr_destroy(&attributes);
 }
 
-static void announce(struct fiber *to, void **fake_stack)
+static void know_stack(struct fiber *fiber, void *stack, size_t bytes)
 {
-	__sanitizer_start_switch_fiber(fake_stack, to->stack, to->bytes);
+	fiber->stack = stack;
+	fiber->bytes = bytes;
 }
 
-static void arrive(void *fake_stack)
+/* The frames that it never returned from are no longer there. */
+static void forget(struct fiber *fiber)
 {
-	__sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
+	__asan_unpoison_memory_region(fiber->stack, fiber->bytes);
+}
+
+static void announce(struct fiber *from, struct fiber *to)
+{
+	__sanitizer_start_switch_fiber(from ? &from->fake_stack : NULL, to->stack, to->bytes);
+}
+
+static void arrive(struct fiber *back)
+{
+	__sanitizer_finish_switch_fiber(back ? back->fake_stack : NULL, NULL, NULL);
 }
 
 #elif defined(FIBER_TSAN)
 
-/* A switch orders nothing: what actors owe each other is for their atomics to say. */
-static void announce(struct fiber *to, void **fake_stack)
+static void know_own_stack(struct fiber *home)
 {
-	(void)fake_stack;
+	home->tsan = __tsan_get_current_fiber();
+}
+
+static void know_stack(struct fiber *fiber, void *stack, size_t bytes)
+{
+	(void)stack;
+	(void)bytes;
+	fiber->tsan = __tsan_create_fiber(0);
+}
+
+static void forget(struct fiber *fiber)
+{
+	__tsan_destroy_fiber(fiber->tsan);
+}
+
+static void announce(struct fiber *from, struct fiber *to)
+{
+	(void)from;
 	__tsan_switch_to_fiber(to->tsan, 0);
 }
 
-static void arrive(void *fake_stack)
+static void arrive(struct fiber *back)
 {
-	(void)fake_stack;
+	(void)back;
 }
 
 #else
 
-static void announce(struct fiber *to, void **fake_stack)
+static void know_own_stack(struct fiber *home)
 {
-	(void)to;
-	(void)fake_stack;
+	(void)home;
 }
 
-static void arrive(void *fake_stack)
+static void know_stack(struct fiber *fiber, void *stack, size_t bytes)
 {
-	(void)fake_stack;
+	(void)fiber;
+	(void)stack;
+	(void)bytes;
+}
+
+static void forget(struct fiber *fiber)
+{
+	(void)fiber;
+}
+
+static void announce(struct fiber *from, struct fiber *to)
+{
+	(void)from;
+	(void)to;
+}
+
+static void arrive(struct fiber *back)
+{
+	(void)back;
 }
 
 #endif
@@ -133,54 +175,36 @@ static void arrive(void *fake_stack)
 void fiber_home(struct fiber *home)
 {
 	*home = (struct fiber){0};
-#ifdef FIBER_ASAN
-	find_own_stack(home);
-#endif
-#ifdef FIBER_TSAN
-	home->tsan = __tsan_get_current_fiber();
-#endif
-}
-
-static void begin(void *arg)
-{
-	struct fiber *fiber = arg;
-
-	arrive(NULL);
-	fiber->entry(fiber->arg);
+	know_own_stack(home);
 }
 
 void fiber_init(struct fiber *fiber, void *stack, size_t bytes, void (*entry)(void *arg), void *arg)
 {
-	*fiber = (struct fiber){.stack = stack, .bytes = bytes, .entry = entry, .arg = arg};
-	prepare(fiber);
-#ifdef FIBER_TSAN
-	fiber->tsan = __tsan_create_fiber(0);
-#endif
+	*fiber = (struct fiber){0};
+	prepare(fiber, stack, bytes, (uintptr_t)entry, (uintptr_t)arg);
+	know_stack(fiber, stack, bytes);
+}
+
+void fiber_begin(void)
+{
+	arrive(NULL);
 }
 
 void fiber_fini(struct fiber *fiber)
 {
-#ifdef FIBER_ASAN
-	/* The frames that it never returned from. */
-	__asan_unpoison_memory_region(fiber->stack, fiber->bytes);
-#endif
-#ifdef FIBER_TSAN
-	__tsan_destroy_fiber(fiber->tsan);
-#endif
-	(void)fiber;
+	forget(fiber);
 }
 
 void fiber_switch(struct fiber *from, struct fiber *to)
 {
-	announce(to, &from->fake_stack);
+	announce(from, to);
 	swap(from, to);
-	arrive(from->fake_stack);
+	arrive(from);
 }
 
 _Noreturn void fiber_leave(struct fiber *from, struct fiber *to)
 {
-	/* NULL: what AddressSanitizer keeps of this one's frames is freed. */
-	announce(to, NULL);
+	announce(NULL, to);
 	swap(from, to);
 	abort();
 }

@@ -18,26 +18,54 @@
 #include <ucontext.h>
 #endif
 
+#if defined(__has_feature)
+#define FIBER_FEATURE(name) __has_feature(name)
+#else
+#define FIBER_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || FIBER_FEATURE(address_sanitizer)
+#define FIBER_ASAN
+#endif
+#if defined(__SANITIZE_THREAD__) || FIBER_FEATURE(thread_sanitizer)
+#define FIBER_TSAN
+#endif
+
+/* While it does not run. Small: a run touches another one at every event. */
 struct fiber {
-	void *stack_pointer; /* while another runs */
-	void *stack;	     /* lowest byte */
-	size_t bytes;
-	void (*entry)(void *arg); /* never returns: it ends by fiber_leave() */
-	void *arg;
-	void *fake_stack; /* AddressSanitizer's */
-	void *tsan;	  /* ThreadSanitizer's */
+	void *stack_pointer;
 #ifdef FIBER_UCONTEXT
 	ucontext_t context;
+#endif
+#ifdef FIBER_ASAN
+	void *stack, *fake_stack;
+	size_t bytes;
+#endif
+#ifdef FIBER_TSAN
+	void *tsan;
 #endif
 };
 
 /* The fiber that the calling thread is. */
 void fiber_home(struct fiber *home);
-/* A fiber that will call entry(arg) on [stack, stack + bytes), of whole pages. */
+/*
+ * A fiber that will call entry(arg) on [stack, stack + bytes), of whole cache lines.
+ * Entry begins with fiber_begin() and never returns: it ends by fiber_leave().
+ */
 void fiber_init(struct fiber *fiber, void *stack, size_t bytes, void (*entry)(void *arg),
 		void *arg);
+void fiber_begin(void);
 /* Its stack may be unmapped then. It does not run. */
 void fiber_fini(struct fiber *fiber);
+
+/* Somebody will switch to it soon. */
+static inline void fiber_prefetch(const struct fiber *fiber)
+{
+	const char *frames = fiber->stack_pointer;
+
+	__builtin_prefetch(frames);
+	__builtin_prefetch(frames + 64);
+	__builtin_prefetch(frames + 128);
+}
 
 /* `from` runs and comes back here when somebody switches to it. */
 void fiber_switch(struct fiber *from, struct fiber *to);

@@ -71,7 +71,7 @@ static void print_task(const struct scheduler *scheduler, const struct task *tas
 			task->rounds);
 	else
 		fprintf(stderr, " is at %" PRIu64 " ns",
-			task == scheduler->running ? engine_now.clock : task->clock);
+			task->index == scheduler->running ? engine_now.clock : task->seat->clock);
 	print_names(task);
 }
 

@@ -6,6 +6,8 @@
 
 #include "platform/check.h"
 
+#define NOBODY SIZE_MAX
+
 _Thread_local struct engine_now engine_now = {.clock = 1, .deadline = UINT64_MAX};
 
 /* The schedule's offer: who is runnable and has not just given way. */
@@ -26,45 +28,53 @@ static size_t offer(struct scheduler *scheduler, bool all)
 	return count;
 }
 
-static struct task *next_by_schedule(struct scheduler *scheduler)
+static size_t next_by_schedule(struct scheduler *scheduler)
 {
 	struct schedule *schedule = scheduler->schedule;
-	const struct task *self = scheduler->running;
+	const struct task *self = scheduler_acting(scheduler);
 	size_t count = offer(scheduler, false), chosen;
 
 	if (!count)
 		count = offer(scheduler, true);
 	if (!count)
-		return NULL;
-	chosen =
-		schedule->choose(schedule, scheduler->ready, count,
-				 self && self->state == TASK_READY ? self->index : SCHEDULE_NOBODY);
+		return NOBODY;
+	chosen = schedule->choose(schedule, scheduler->ready, count,
+				  self->state == TASK_READY ? self->index : SCHEDULE_NOBODY);
 	CHECK(chosen < scheduler->count && scheduler->tasks[chosen].state != TASK_ENDED);
 	schedule->steps++;
-	return &scheduler->tasks[chosen];
+	return chosen;
 }
 
-/* Who acts next (V1), made the acting one; NULL if nobody can. */
-static inline struct task *next_task(struct scheduler *scheduler)
+__attribute__((always_inline)) static inline size_t next_by_clock(struct scheduler *scheduler)
 {
-	struct task *next;
+	struct turn first = turns_take(&scheduler->turns, &engine_now.deadline);
 
-	if (__builtin_expect(scheduler->schedule != NULL, 0)) {
-		next = next_by_schedule(scheduler);
-		if (next)
-			scheduler->running = next;
-		return next; /* one clock for all, and every event a turn */
-	}
-
-	struct turn first = turns_first(&scheduler->turns);
-
-	if (first.clock == TURN_NEVER)
-		return NULL;
-	next = &scheduler->tasks[first.index];
-	scheduler->running = next;
+	if (__builtin_expect(first.clock == TURN_NEVER, 0))
+		return NOBODY;
 	engine_now.clock = first.clock;
-	engine_now.deadline = turns_deadline(&scheduler->turns, first.index);
+	fiber_prefetch(&scheduler->seats[turns_guess(&scheduler->turns, first.index)].fiber);
+	return first.index;
+}
+
+/*
+ * Who acts next (V1), made the acting one; NOBODY if none can. With a schedule
+ * there is one clock for all, and the deadline is always past.
+ */
+__attribute__((always_inline)) static inline size_t next_task(struct scheduler *scheduler)
+{
+	size_t next = __builtin_expect(scheduler->schedule != NULL, 0) ? next_by_schedule(scheduler)
+								       : next_by_clock(scheduler);
+
+	if (__builtin_expect(next != NOBODY, 1))
+		scheduler->running = next;
 	return next;
+}
+
+/* Actor `index` is to act from `clock` on. */
+static inline void put_task(struct scheduler *scheduler, size_t index, uint64_t clock)
+{
+	if (__builtin_expect(!scheduler->schedule, 1))
+		turns_put(&scheduler->turns, index, clock);
 }
 
 /* The run is over, and the report asks those who wait where they do. */
@@ -72,7 +82,7 @@ static void answer(struct scheduler *scheduler, struct task *self)
 {
 	for (;;) {
 		self->frame_count = backtrace(self->frames, TASK_FRAMES);
-		fiber_switch(&self->fiber, &scheduler->home);
+		fiber_switch(&self->seat->fiber, &scheduler->home);
 	}
 }
 
@@ -80,22 +90,22 @@ static void answer(struct scheduler *scheduler, struct task *self)
 static void stop(struct scheduler *scheduler, struct task *self, enum stuck stuck)
 {
 	scheduler->stuck = stuck;
-	fiber_switch(&self->fiber, &scheduler->home);
+	fiber_switch(&self->seat->fiber, &scheduler->home);
 	answer(scheduler, self);
 }
 
-/* The one place where one actor gives way to another. */
-static void take_turns(struct scheduler *scheduler)
+/* The one way in which an actor gives way to another. */
+__attribute__((always_inline)) static inline void take_turns(struct scheduler *scheduler)
 {
-	struct task *self = scheduler->running, *next = next_task(scheduler);
+	size_t self = scheduler->running, next = next_task(scheduler);
 
-	if (__builtin_expect(!next, 0))
-		stop(scheduler, self, STUCK_DEADLOCK);
+	if (__builtin_expect(next == NOBODY, 0))
+		stop(scheduler, &scheduler->tasks[self], STUCK_DEADLOCK);
 	if (next == self)
 		return;
-	fiber_switch(&self->fiber, &next->fiber);
+	fiber_switch(&scheduler->seats[self].fiber, &scheduler->seats[next].fiber);
 	if (__builtin_expect(scheduler->asked, 0))
-		answer(scheduler, self);
+		answer(scheduler, &scheduler->tasks[self]);
 }
 
 static bool too_long(const struct scheduler *scheduler)
@@ -108,14 +118,14 @@ static bool too_long(const struct scheduler *scheduler)
 void engine_turn(const void *address, enum engine_kind kind)
 {
 	struct scheduler *scheduler = engine_now.scheduler;
-	struct task *self = scheduler->running;
+	size_t self = scheduler->running;
 
 	(void)address;
 	(void)kind;
 	if (__builtin_expect(too_long(scheduler), 0))
-		stop(scheduler, self, STUCK_LIVELOCK);
-	self->clock = engine_now.clock;
-	turns_set(&scheduler->turns, self->index, self->clock);
+		stop(scheduler, &scheduler->tasks[self], STUCK_LIVELOCK);
+	scheduler->seats[self].clock = engine_now.clock;
+	put_task(scheduler, self, engine_now.clock);
 	take_turns(scheduler);
 }
 
@@ -146,14 +156,17 @@ bool scheduler_park(const void *word, uint64_t ticks)
 
 	if (!scheduler)
 		report_alone("waits for a word that nobody is left to change");
-	self = scheduler->running;
+	self = scheduler_acting(scheduler);
 	self->state = TASK_PARKED;
 	self->brief = ticks != TURN_NEVER;
 	self->word = word;
 	self->since = engine_now.clock;
-	self->clock = engine_now.clock;
+	self->seat->clock = engine_now.clock;
 	scheduler->parked[scheduler->parked_count++] = (struct parked){word, self};
-	turns_set(&scheduler->turns, self->index, self->brief ? self->clock + ticks : TURN_NEVER);
+	if (self->brief) {
+		self->due = self->since + ticks;
+		put_task(scheduler, self->index, self->due);
+	}
 	take_turns(scheduler);
 	if (self->state == TASK_READY)
 		return true;
@@ -164,11 +177,13 @@ bool scheduler_park(const void *word, uint64_t ticks)
 /* V2 */
 static void make_ready(struct scheduler *scheduler, struct task *task)
 {
+	if (task->brief && !scheduler->schedule)
+		turns_remove(&scheduler->turns, task->index, task->due);
 	task->state = TASK_READY;
 	task->brief = false;
-	if (task->clock < engine_now.clock)
-		task->clock = engine_now.clock;
-	turns_set(&scheduler->turns, task->index, task->clock);
+	if (task->seat->clock < engine_now.clock)
+		task->seat->clock = engine_now.clock;
+	put_task(scheduler, task->index, task->seat->clock);
 }
 
 void scheduler_wake(const void *word, size_t most)
@@ -186,7 +201,7 @@ void scheduler_wake(const void *word, size_t most)
 		}
 	}
 	if (woken && !scheduler->schedule)
-		engine_now.deadline = turns_deadline(&scheduler->turns, scheduler->running->index);
+		engine_now.deadline = turns_deadline(&scheduler->turns, scheduler->running);
 }
 
 void scheduler_pass(uint64_t ticks)
@@ -194,7 +209,7 @@ void scheduler_pass(uint64_t ticks)
 	struct scheduler *scheduler = engine_now.scheduler;
 
 	if (scheduler && scheduler->schedule)
-		scheduler->running->yielded_at = scheduler->schedule->steps + 1;
+		scheduler_acting(scheduler)->yielded_at = scheduler->schedule->steps + 1;
 	engine_spend(ticks, NULL, ENGINE_PAUSE);
 }
 
@@ -202,25 +217,27 @@ void scheduler_give_up(enum stuck stuck)
 {
 	struct scheduler *scheduler = engine_now.scheduler;
 
-	stop(scheduler, scheduler->running, stuck);
+	stop(scheduler, scheduler_acting(scheduler), stuck);
 }
 
 static void task_main(void *arg)
 {
-	struct task *self = arg, *next;
 	struct scheduler *scheduler = engine_now.scheduler;
+	struct task *self = arg;
+	size_t next;
 
+	fiber_begin();
 	self->began = true;
 	self->actor->result = self->actor->body(self->actor);
 	self->state = TASK_ENDED;
 	if (scheduler->end < engine_now.clock)
 		scheduler->end = engine_now.clock;
-	turns_set(&scheduler->turns, self->index, TURN_NEVER);
 	scheduler->live--;
-	next = scheduler->live ? next_task(scheduler) : NULL;
-	if (!next && scheduler->live)
+	next = scheduler->live ? next_task(scheduler) : NOBODY;
+	if (next == NOBODY && scheduler->live)
 		scheduler->stuck = STUCK_DEADLOCK;
-	fiber_leave(&self->fiber, next ? &next->fiber : &scheduler->home);
+	fiber_leave(&self->seat->fiber,
+		    next == NOBODY ? &scheduler->home : &scheduler->seats[next].fiber);
 }
 
 /* Each tells where it stands, on its own stack; the unwinder has to be loaded by then. */
@@ -236,29 +253,39 @@ static void ask_all(struct scheduler *scheduler)
 		if (task->state == TASK_ENDED)
 			continue;
 		if (task->began)
-			fiber_switch(&scheduler->home, &task->fiber);
+			fiber_switch(&scheduler->home, &task->seat->fiber);
 		task->actor->result = -EDEADLK;
 	}
 }
 
-bool scheduler_run(struct scheduler *scheduler, uint64_t clock)
+/*
+ * Stacks lie whole pages apart and actors do the same at the same time: were they
+ * all to begin at the top, all would want the same few sets of the host's caches.
+ */
+static size_t stack_colour(size_t index)
 {
-	size_t i;
+	return index * 5 % 64 * 64;
+}
+
+bool scheduler_run(struct scheduler *scheduler, size_t stack_bytes)
+{
+	uint64_t clock = engine_now.clock;
 
 	CHECK(!engine_now.scheduler);
-	for (i = 0; i < scheduler->count; i++) {
+	for (size_t i = 0; i < scheduler->count; i++) {
 		struct task *task = &scheduler->tasks[i];
 
-		task->clock = clock;
-		fiber_init(&task->fiber, task->fiber.stack, task->fiber.bytes, task_main, task);
-		turns_set(&scheduler->turns, i, clock);
+		task->seat->clock = clock;
+		fiber_init(&task->seat->fiber, task->stack, stack_bytes - stack_colour(i),
+			   task_main, task);
+		put_task(scheduler, i, clock);
 	}
 	fiber_home(&scheduler->home);
 	engine_now.scheduler = scheduler;
 	engine_now.deadline = 0; /* with a schedule it stays so */
 	scheduler->end = clock;
-	if (next_task(scheduler))
-		fiber_switch(&scheduler->home, &scheduler->running->fiber);
+	if (next_task(scheduler) != NOBODY)
+		fiber_switch(&scheduler->home, &scheduler->seats[scheduler->running].fiber);
 	if (scheduler->stuck) {
 		scheduler->end = engine_now.clock;
 		ask_all(scheduler);

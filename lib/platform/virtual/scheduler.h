@@ -33,18 +33,25 @@ enum task_state {
 	TASK_ENDED,
 };
 
+/* What every switch touches of an actor, apart from the rest to lie close together. */
+struct seat {
+	struct fiber fiber;
+	uint64_t clock; /* while another acts */
+};
+
 /* An actor in a run. */
 struct task {
-	struct fiber fiber;
 	struct actor *actor;
+	struct seat *seat;
+	void *stack; /* lowest byte */
 	size_t index;
 	enum task_state state;
 	bool began;
-	uint64_t clock; /* while another acts */
 
 	const void *word; /* parked on it; of a brief wait, the last one */
-	bool brief;	  /* parked, but only until its clock is the smallest */
-	uint64_t since;	  /* its clock when it parked, or began to pause */
+	bool brief;	  /* parked, but only until `due` */
+	uint64_t due;
+	uint64_t since; /* its clock when it parked, or began to pause */
 
 	/* The loop that it pauses in, or pauses no longer if `paused` was long ago. */
 	unsigned int rounds, rounds_most;
@@ -69,13 +76,14 @@ enum stuck {
 };
 
 struct scheduler {
+	struct seat *seats;
 	struct task *tasks;
 	size_t count, live;
-	struct task *running;
+	size_t running; /* index of the acting one */
 	struct turns turns;
 	struct parked *parked; /* in the order in which they parked (V3) */
 	size_t parked_count;
-	struct schedule *schedule; /* NULL: the clocks decide */
+	struct schedule *schedule; /* NULL: the clocks decide, and `turns` is in use */
 	size_t *ready;		   /* room for the schedule's choice */
 	uint64_t end;		   /* the latest clock of those who have ended */
 	enum stuck stuck;
@@ -84,8 +92,13 @@ struct scheduler {
 	struct scheduler *abandoned; /* the one before this that ended so (V4) */
 };
 
-/* Runs all tasks, which are filled in, from `clock` on. False if it got stuck (V4). */
-bool scheduler_run(struct scheduler *scheduler, uint64_t clock);
+static inline struct task *scheduler_acting(const struct scheduler *scheduler)
+{
+	return &scheduler->tasks[scheduler->running];
+}
+
+/* Runs all tasks, which are filled in, from `turns.now` on. False if it got stuck (V4). */
+bool scheduler_run(struct scheduler *scheduler, size_t stack_bytes);
 
 /* For wait.c. Until woken; a brief wait also ends after so many ticks. True if woken. */
 bool scheduler_park(const void *word, uint64_t ticks);

@@ -1,68 +1,149 @@
 /*
- * Whose turn it is: a tournament of clocks. Each actor has a leaf, in the order
- * of the actors; each node above holds the smaller of the two clocks below it,
- * the left one if they are equal, so that the actor with the smaller index goes
- * first. An actor's new clock is played up its path alone.
+ * Whose turn it is: the actors who are to act, by clock, of equal clocks by index.
+ *
+ * Two parts. Those whose clocks are less than TURNS_NEAR ticks ahead stand in a
+ * ring of bit sets, a set for each tick: most events take few ticks, so nearly all
+ * that happens here is to set a bit and to find the next. Those further ahead
+ * stand in a tournament: a leaf for each actor, in their order; each node above
+ * holds the smaller of the two clocks below it, the left one if they are equal.
+ * An actor's new clock is played up its path alone.
+ *
+ * `now` is the clock of the one taken last, and nobody is put in with an earlier
+ * one. So the clocks in the ring are those of [now, now + TURNS_NEAR), each has a
+ * set of its own, and nobody ever has to be moved from one part to the other.
  */
 #ifndef TDPSIM_PLATFORM_VIRTUAL_TURNS_H
 #define TDPSIM_PLATFORM_VIRTUAL_TURNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* The clock of an actor who is not runnable. Room above it: one may be added. */
-#define TURN_NEVER (UINT64_MAX / 2)
+#define TURN_NEVER (UINT64_MAX / 2) /* room above it: one may be added */
+#define TURNS_NEAR 64
 
 struct turn {
 	uint64_t clock;
 	uint64_t index;
 };
 
+/* The actors of one tick; its bits are words[tick * width] and on. */
+struct tick {
+	uint32_t count;
+	uint32_t first; /* no word before it has a bit set */
+};
+
 struct turns {
+	uint64_t now;
+	uint64_t occupied; /* bit i: ring[i].count > 0 */
+	struct tick ring[TURNS_NEAR];
+	uint64_t *words;
+	size_t width; /* words of a tick */
+
 	struct turn *nodes; /* [1] is the winner, [leaves + i] actor i */
 	size_t leaves;	    /* a power of two */
 };
 
-/* All begin as TURN_NEVER. -ENOMEM. */
-int turns_init(struct turns *turns, size_t count);
+/* Nobody is to act; the first who is does so at `now` or later. -ENOMEM. */
+int turns_init(struct turns *turns, size_t count, uint64_t now);
 void turns_fini(struct turns *turns);
 
-static inline void turns_set(struct turns *turns, size_t index, uint64_t clock)
+/* For the functions below. */
+void turns_set_far(struct turns *turns, size_t index, uint64_t clock);
+
+static inline void turns_put(struct turns *turns, size_t index, uint64_t clock)
 {
-	struct turn winner = {clock, index};
-	struct turn *nodes = turns->nodes;
-	size_t at = turns->leaves + index;
+	size_t slot = clock % TURNS_NEAR, word = index / 64;
+	struct tick *tick = &turns->ring[slot];
 
-	nodes[at] = winner;
-	for (; at > 1; at /= 2) {
-		const struct turn *other = &nodes[at ^ 1];
-		/* A right node loses to an equal one. */
-		int loses = other->clock < winner.clock + (at & 1);
-
-		winner.clock = loses ? other->clock : winner.clock;
-		winner.index = loses ? other->index : winner.index;
-		nodes[at / 2] = winner;
+	if (__builtin_expect(clock - turns->now >= TURNS_NEAR, 0)) {
+		turns_set_far(turns, index, clock);
+		return;
 	}
+	turns->words[slot * turns->width + word] |= (uint64_t)1 << index % 64;
+	if (!tick->count++ || word < tick->first)
+		tick->first = (uint32_t)word;
+	turns->occupied |= (uint64_t)1 << slot;
 }
 
-static inline struct turn turns_first(const struct turns *turns)
+static inline void turns_clear_near(struct turns *turns, size_t index, uint64_t clock)
 {
-	return turns->nodes[1];
+	size_t slot = clock % TURNS_NEAR;
+
+	turns->words[slot * turns->width + index / 64] &= ~((uint64_t)1 << index % 64);
+	if (!--turns->ring[slot].count)
+		turns->occupied &= ~((uint64_t)1 << slot);
 }
 
-/* The clock at which it is no longer the turn of `index`, were it ever so early now. */
-static inline uint64_t turns_deadline(const struct turns *turns, size_t index)
+/* The first in the ring; TURN_NEVER if it is empty. */
+static inline struct turn turns_first_near(struct turns *turns)
 {
-	uint64_t deadline = TURN_NEVER;
-	size_t at = turns->leaves + index;
+	unsigned int shift = turns->now % TURNS_NEAR;
+	uint64_t ahead = turns->occupied >> shift | turns->occupied << (-shift % TURNS_NEAR), clock;
+	const uint64_t *words;
+	struct tick *tick;
 
-	for (; at > 1; at /= 2) {
-		/* Before an equal one on the right it still goes first. */
-		uint64_t due = turns->nodes[at ^ 1].clock + !(at & 1);
+	if (!ahead)
+		return (struct turn){TURN_NEVER, 0};
+	clock = turns->now + (uint64_t)__builtin_ctzll(ahead);
+	tick = &turns->ring[clock % TURNS_NEAR];
+	words = &turns->words[clock % TURNS_NEAR * turns->width];
+	while (!words[tick->first])
+		tick->first++;
+	return (struct turn){clock,
+			     tick->first * 64 + (uint64_t)__builtin_ctzll(words[tick->first])};
+}
 
-		deadline = due < deadline ? due : deadline;
+static inline bool turn_is_before(struct turn a, struct turn b)
+{
+	return a.clock < b.clock || (a.clock == b.clock && a.index < b.index);
+}
+
+/* The clock from which on it is somebody else's turn, and not that of `index`. */
+static inline uint64_t turns_deadline(struct turns *turns, size_t index)
+{
+	struct turn near = turns_first_near(turns), far = turns->nodes[1];
+	uint64_t due_near = near.clock + (index < near.index);
+	uint64_t due_far = far.clock + (index < far.index);
+
+	return due_near < due_far ? due_near : due_far;
+}
+
+/*
+ * Takes out the first, and says until when it has its turn; a clock of TURN_NEVER
+ * if there is nobody.
+ */
+__attribute__((always_inline)) static inline struct turn turns_take(struct turns *turns,
+								    uint64_t *deadline)
+{
+	struct turn first = turns_first_near(turns), far = turns->nodes[1];
+
+	if (__builtin_expect(turn_is_before(far, first), 0)) {
+		first = far;
+		turns_set_far(turns, far.index, TURN_NEVER);
+	} else if (__builtin_expect(first.clock == TURN_NEVER, 0)) {
+		return first;
+	} else {
+		turns_clear_near(turns, first.index, first.clock);
 	}
-	return deadline;
+	turns->now = first.clock;
+	/* Whoever is left of this tick has a larger index. */
+	*deadline = turns->ring[first.clock % TURNS_NEAR].count
+			    ? first.clock + 1
+			    : turns_deadline(turns, first.index);
+	return first;
 }
+
+/* Who is probably taken next; `index` if that is not cheaply known. A hint. */
+static inline size_t turns_guess(const struct turns *turns, size_t index)
+{
+	size_t slot = turns->now % TURNS_NEAR, word = turns->ring[slot].first;
+	uint64_t bits = turns->words[slot * turns->width + word];
+
+	return bits ? word * 64 + (size_t)__builtin_ctzll(bits) : index;
+}
+
+/* Takes out one who was put in with `clock`. */
+void turns_remove(struct turns *turns, size_t index, uint64_t clock);
 
 #endif

@@ -37,9 +37,10 @@ static bool gets_on(const struct scheduler *scheduler, const struct task *task)
 {
 	switch (task->state) {
 	case TASK_READY:
-		return !retries(task, task == scheduler->running ? engine_now.clock : task->clock);
+		return !retries(task, task->index == scheduler->running ? engine_now.clock
+									: task->seat->clock);
 	case TASK_PARKED:
-		return task->brief && !retries(task, task->clock);
+		return task->brief && !retries(task, task->seat->clock);
 	case TASK_ENDED:
 		break;
 	}
@@ -88,7 +89,7 @@ void wait_while_briefly(const atomic_u32 *word, uint32_t value)
 		return;
 	if (!engine_now.scheduler)
 		scheduler_park(word, TURN_NEVER);
-	task = engine_now.scheduler->running;
+	task = scheduler_acting(engine_now.scheduler);
 	if (task->word != word)
 		task->rounds = 0;
 	if (scheduler_park(word, BRIEFLY_TICKS))
@@ -114,7 +115,7 @@ void platform_pause(struct waiting *waiting)
 	unsigned int round = waiting->rounds++;
 
 	if (engine_now.scheduler)
-		note_round(engine_now.scheduler->running, round, ROUNDS_MOST);
+		note_round(scheduler_acting(engine_now.scheduler), round, ROUNDS_MOST);
 	else if (round == CLOCK_ROUNDS_MOST)
 		report_alone("retries, and nobody else is there to get on");
 	scheduler_pass((uint64_t)1 << (round < PAUSE_DOUBLINGS ? round : PAUSE_DOUBLINGS));
