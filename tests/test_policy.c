@@ -211,10 +211,17 @@ static void a_read_leaves_a_writable_leaf_as_it_is(void **state)
 	assert_int_equal(guest_count(guest, TDP_TRACE_SPTE_CHANGED), 0);
 }
 
+static void note_invariant(void *context, enum tdp_invariant invariant, const char *sentence)
+{
+	(void)sentence;
+	*(unsigned int *)context |= 1U << invariant;
+}
+
 static void until_6_12_a_read_could_narrow_it_behind_the_tlbs_back(void **state)
 {
 	struct guest *guest =
 		guest_make(state, .scripted = true, .vm.policy.spurious_if_allowed = TDP_OFF);
+	unsigned int found = 0;
 
 	assert_int_equal(read_what_is_writable(guest), TDP_FAULT_FIXED);
 	assert_false(guest_writable(guest, AT));
@@ -223,7 +230,8 @@ static void until_6_12_a_read_could_narrow_it_behind_the_tlbs_back(void **state)
 		     TDP_TRACE_SET_SPTE, TDP_TRACE_FAULT_RETURN);
 	assert_true(guest_access(guest, AT << 12, TDP_WRITE).tlb_hit);
 	/* Said of the TLB, and of the access that used it. */
-	assert_int_equal(tdp_vm_check(guest->vm, NULL, NULL), 2);
+	assert_int_equal(tdp_vm_check(guest->vm, note_invariant, &found), 2);
+	assert_int_equal(found, 1U << TDP_INVARIANT_TLB | 1U << TDP_INVARIANT_STALE_ACCESS);
 	tdp_vcpu_flush_tlb(guest->vcpu);
 }
 
