@@ -206,7 +206,6 @@ static void a_present_entry_with_a_reserved_bit_is_reported(void **state)
 {
 	struct guest *guest = guest_make(state, .host.maxphyaddr = 40);
 	struct tdp_fault fault = {.gpa = 0x40000000, .error_code = 0x10000000d, .misconfig = true};
-	struct tdp_walk_result walk;
 	enum tdp_fault_result result;
 	uint64_t *entry;
 
@@ -218,18 +217,11 @@ static void a_present_entry_with_a_reserved_bit_is_reported(void **state)
 	assert_int_equal(result, TDP_FAULT_RETRY);
 	assert_int_equal(guest->reports, 0);
 
-	walk = guest_walk(guest, 0x40000, TDP_READ);
-	entry = tdp_host_frame(guest->host, tdp_vcpu_root(guest->vcpu));
-	for (unsigned int level = 4; level > 1; level--)
-		entry = (uint64_t *)tdp_host_frame(
-			guest->host, tdp_pfn((entry[0x40000ULL >> (9 * (level - 1)) & 511] &
-					      0x000ffffffffff000) >>
-					     12));
-	assert_int_equal(entry[0], walk.entry);
-	entry[0] |= 1ULL << 45;
+	entry = guest_entry_at(guest, 0x40000);
+	*entry |= 1ULL << 45;
 	guest_refused(guest, tdp_vcpu_fault(guest->vcpu, &fault, &result), -22);
 	assert_int_equal(result, TDP_FAULT_ERROR);
-	entry[0] &= ~(1ULL << 45);
+	*entry &= ~(1ULL << 45);
 }
 
 int main(void)

@@ -352,6 +352,19 @@ uint64_t guest_entry_bits(const struct guest *guest, uint64_t gfn)
 	return guest_entry(guest, gfn) & ~ADDRESS;
 }
 
+uint64_t *guest_entry_at(const struct guest *guest, uint64_t gfn)
+{
+	unsigned int end = guest_walk(guest, gfn, TDP_READ).entry_level;
+	uint64_t *table = tdp_host_frame(guest->host, tdp_vcpu_root(guest->vcpu));
+
+	for (unsigned int level = root_level(guest); level > end; level--) {
+		uint64_t entry = table[gfn >> (9 * (level - 1)) & 511];
+
+		table = tdp_host_frame(guest->host, tdp_pfn((entry & ADDRESS) >> TDP_PAGE_SHIFT));
+	}
+	return &table[gfn >> (9 * (end - 1)) & 511];
+}
+
 bool guest_writable(const struct guest *guest, uint64_t gfn)
 {
 	return guest_walk(guest, gfn, TDP_WRITE).outcome == TDP_WALK_DONE;

@@ -121,6 +121,8 @@ enum tdp_level guest_level(const struct guest *guest, uint64_t gfn);
 /* The entry at which the walk of `gfn` ends, and without its frame. */
 uint64_t guest_entry(const struct guest *guest, uint64_t gfn);
 uint64_t guest_entry_bits(const struct guest *guest, uint64_t gfn);
+/* Where that entry is: for tests that change it behind the library's back. */
+uint64_t *guest_entry_at(const struct guest *guest, uint64_t gfn);
 bool guest_writable(const struct guest *guest, uint64_t gfn);
 
 struct tdp_stats guest_stats(const struct guest *guest);
