@@ -97,7 +97,8 @@ static int install_leaf(struct mmu_shared shared, struct fault *fault, struct it
 		return STEP_SPURIOUS;
 	new = leaf_value(fault, iter);
 	if (new == old) {
-		if (mmu->policy.quiet_spurious == TDP_ON)
+		/* A hole goes to the emulator even so, or the guest would come back for ever. */
+		if (fault->slot && mmu->policy.quiet_spurious == TDP_ON)
 			return STEP_SPURIOUS;
 		return leaf_installed(fault, iter, new, STEP_SPURIOUS);
 	}
