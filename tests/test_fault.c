@@ -346,6 +346,22 @@ static void nested_invalidations_keep_their_union_closed_until_the_last_ends(voi
 	assert_int_equal(guest_touch(guest, 0x40000, TDP_WRITE), 1);
 }
 
+static void a_finished_invalidation_closes_nothing_for_the_next(void **state)
+{
+	struct guest *guest = guest_make(state, .scripted = true);
+	uint64_t hva = guest->backing->hva;
+	struct tdp_fault fault = {.gpa = 0x40000000, .error_code = 0x100000006};
+	enum tdp_fault_result result;
+
+	guest_slot(guest, 1, 0x40000, 16, 0);
+	assert_int_equal(tdp_vcpu_load_root(guest->vcpu), 0);
+	guest_discard(guest, 0, 4);
+	tdp_host_invalidate_begin(guest->host, hva + 8 * TDP_PAGE_SIZE, hva + 9 * TDP_PAGE_SIZE);
+	assert_int_equal(tdp_vcpu_fault(guest->vcpu, &fault, &result), 0);
+	assert_int_equal(result, TDP_FAULT_FIXED);
+	tdp_host_invalidate_end(guest->host, hva + 8 * TDP_PAGE_SIZE, hva + 9 * TDP_PAGE_SIZE);
+}
+
 /* Without the look before mmu_lock the one under it must find out. */
 static void the_check_under_the_lock_alone_suffices(void **state)
 {
@@ -407,6 +423,7 @@ int main(void)
 		guest_test(an_invalidation_outside_all_slots_disturbs_nobody),
 		guest_test(while_an_invalidation_is_open_its_pages_are_not_mapped),
 		guest_test(nested_invalidations_keep_their_union_closed_until_the_last_ends),
+		guest_test(a_finished_invalidation_closes_nothing_for_the_next),
 		guest_test(the_check_under_the_lock_alone_suffices),
 		guest_test(a_root_dropped_while_the_page_is_resolved_gets_no_leaf),
 	};

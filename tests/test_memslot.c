@@ -408,6 +408,7 @@ static void a_generation_beyond_19_bits_still_matches_its_own_entries(void **sta
 struct race {
 	struct guest *guest;
 	struct tdp_flag *began, *ending, *changed;
+	bool too_early;
 };
 
 static int invalidate(struct tdp_actor *self, void *arg)
@@ -446,6 +447,17 @@ static int delete_slot(struct tdp_actor *self, void *arg)
 	return err;
 }
 
+static void run_race(struct race *race, const struct tdp_actor_config *actors)
+{
+	assert_int_equal(tdp_flag_create(&race->began), 0);
+	assert_int_equal(tdp_flag_create(&race->ending), 0);
+	assert_int_equal(tdp_flag_create(&race->changed), 0);
+	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	tdp_flag_destroy(race->began);
+	tdp_flag_destroy(race->ending);
+	tdp_flag_destroy(race->changed);
+}
+
 static void a_change_waits_until_no_invalidation_is_open(void **state)
 {
 	struct guest *guest = guest_make(state, .scripted = true, .untraced = true);
@@ -457,16 +469,53 @@ static void a_change_waits_until_no_invalidation_is_open(void **state)
 
 	guest_slot(guest, 1, AT, 64, 0);
 	guest_touch(guest, AT, TDP_WRITE);
-	assert_int_equal(tdp_flag_create(&race.began), 0);
-	assert_int_equal(tdp_flag_create(&race.ending), 0);
-	assert_int_equal(tdp_flag_create(&race.changed), 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
-	tdp_flag_destroy(race.began);
-	tdp_flag_destroy(race.ending);
-	tdp_flag_destroy(race.changed);
+	run_race(&race, actors);
 	/* Begin and end saw the same slots: nothing is left in progress. */
 	assert_int_equal(u64_load_relaxed(&guest->vm->mmu.invalidation.in_progress), 0);
 	assert_int_equal(u64_load_relaxed(&guest->vm->mmu.invalidation.seq), 1);
+}
+
+static void linger(struct guest *guest)
+{
+	struct race *race = guest->race;
+	unsigned int rounds = 0;
+
+	guest->script.inside = NULL;
+	tdp_flag_raise(race->began);
+	for (unsigned int i = 0; i < 200; i++)
+		tdp_pause(&rounds);
+	race->too_early = tdp_flag_raised(race->changed);
+	tdp_flag_raise(race->ending);
+}
+
+/* Faults once, and lingers with the slot in its hand. */
+static int fault_slowly(struct tdp_actor *self, void *arg)
+{
+	struct race *race = arg;
+	struct tdp_fault fault = {.gpa = AT << 12, .error_code = 0x100000006};
+	enum tdp_fault_result result;
+	int err;
+
+	(void)self;
+	race->guest->script.inside = linger;
+	err = tdp_vcpu_fault(race->guest->vcpu, &fault, &result);
+	return err || race->too_early ? -1 : 0;
+}
+
+static void a_change_waits_for_faults_that_hold_the_old_slot(void **state)
+{
+	struct guest *guest = guest_make(state, .scripted = true, .untraced = true);
+	struct race race = {.guest = guest};
+	struct tdp_actor_config actors[] = {
+		{.body = fault_slowly, .arg = &race},
+		{.body = delete_slot, .arg = &race},
+	};
+
+	guest->race = &race;
+	guest_slot(guest, 1, AT, 64, 0);
+	assert_int_equal(tdp_vcpu_load_root(guest->vcpu), 0);
+	run_race(&race, actors);
+	assert_int_equal(guest_stats(guest).pages_4k, 0);
 }
 
 static void a_slot_on_its_way_out_makes_faults_retry(void **state)
@@ -505,6 +554,7 @@ int main(void)
 		guest_tests(an_old_mmio_entry_does_not_match_after_a_wrap),
 		guest_tests(a_generation_beyond_19_bits_still_matches_its_own_entries),
 		guest_test(a_change_waits_until_no_invalidation_is_open),
+		guest_test(a_change_waits_for_faults_that_hold_the_old_slot),
 		guest_test(a_slot_on_its_way_out_makes_faults_retry),
 	};
 

@@ -4,6 +4,8 @@
  */
 #include "support/guest.h"
 
+#include "vm/vm.h"
+
 #define HOLE 0x60000ULL
 
 static enum tdp_outcome meet(struct guest *guest, uint64_t gfn, enum tdp_access access)
@@ -131,6 +133,39 @@ static void every_vcpu_remembers_for_itself(void **state)
 	assert_int_equal(guest_count(guest, TDP_TRACE_CHECK_MMIO_SPTE), 1);
 }
 
+static void dropping_the_root_forgets_the_hole(void **state)
+{
+	struct guest *guest = guest_make(state);
+	struct tdp_registers registers;
+
+	meet(guest, HOLE, TDP_READ);
+	tdp_vcpu_registers(guest->vcpu, &registers);
+	registers.cr4 |= 1 << 20; /* SMEP */
+	assert_int_equal(tdp_vcpu_set_registers(guest->vcpu, &registers, TDP_CHANGE_GUEST), 0);
+	guest_forget(guest);
+	meet(guest, HOLE, TDP_READ);
+	assert_int_equal(guest_count(guest, TDP_TRACE_CHECK_MMIO_SPTE), 1);
+}
+
+/* The slots are about to change: what an entry says now may be wrong in a moment. */
+static void while_slots_change_no_entry_is_believed(void **state)
+{
+	struct guest *guest = guest_make(state);
+	struct memslots *slots = memslots_of(&guest->vm->memory, 0);
+
+	meet(guest, HOLE, TDP_READ);
+	meet(guest, HOLE + 1, TDP_READ);
+	u64_store_release(&slots->generation, MEMSLOT_GENERATION_UPDATING);
+	guest_forget(guest);
+	assert_int_equal(meet(guest, HOLE, TDP_READ), TDP_ACCESS_MMIO);
+	assert_int_equal(guest_count(guest, TDP_TRACE_CHECK_MMIO_SPTE), 0);
+	assert_int_equal(guest_count(guest, TDP_TRACE_SPTE_REQUESTED), 1);
+	/* Nor is the hole remembered for later. */
+	assert_int_equal(meet(guest, HOLE, TDP_READ), TDP_ACCESS_MMIO);
+	assert_int_equal(guest_count(guest, TDP_TRACE_SPTE_REQUESTED), 2);
+	u64_store_release(&slots->generation, 0);
+}
+
 static void without_mmio_caching_a_hole_gets_no_entry(void **state)
 {
 	struct guest *guest = guest_make(state, .vm.no_mmio_caching = true);
@@ -234,6 +269,8 @@ int main(void)
 		guest_tests(a_stale_entry_is_written_anew),
 		guest_tests(a_slot_over_a_hole_takes_its_entrys_place),
 		guest_tests(every_vcpu_remembers_for_itself),
+		guest_test(dropping_the_root_forgets_the_hole),
+		guest_tests(while_slots_change_no_entry_is_believed),
 		guest_tests(without_mmio_caching_a_hole_gets_no_entry),
 		guest_tests(where_no_address_bit_is_reserved_nothing_is_cached),
 		guest_tests(beyond_the_hosts_width_nothing_is_cached),

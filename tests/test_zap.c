@@ -398,6 +398,51 @@ static void until_6_8_they_owed_one_all_the_same(void **state)
 	tdp_mmu_zap_all_fast(guest->vm);
 }
 
+/* Marks the roots as mmu_zap_all_fast() does, and lets their entries be. */
+static void invalidate_only(struct guest *guest)
+{
+	struct mmu_actor *task = mmu_task_get(&guest->vm->mmu);
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(task);
+
+	roots_invalidate(exclusive);
+	mmu_unlock_exclusive(exclusive);
+	mmu_task_put(task);
+	guest_forget(guest);
+}
+
+static void what_the_host_frees_goes_from_invalid_roots_too(void **state)
+{
+	struct guest *guest = touched(state, TDP_4K, &scripted);
+
+	invalidate_only(guest);
+	guest_discard(guest, 0, 512);
+	assert_int_equal(guest_stats(guest).pages_4k, 9);
+	assert_int_equal(guest_count(guest, TDP_TRACE_FLUSH), 0);
+	tdp_mmu_zap_all_fast(guest->vm);
+}
+
+static void since_6_9_a_range_is_zapped_in_valid_roots_only(void **state)
+{
+	struct guest *guest = touched(state, TDP_4K, &scripted);
+
+	invalidate_only(guest);
+	tdp_mmu_zap_range(guest->vm, tdp_gfn(AT), 512);
+	assert_int_equal(guest_stats(guest).pages_4k, 17);
+	tdp_mmu_zap_all_fast(guest->vm);
+}
+
+static void until_6_8_a_range_was_zapped_in_all(void **state)
+{
+	struct guest *guest = touched(
+		state, TDP_4K,
+		&(struct guest_config){.scripted = true, .vm.policy.skip_invalid_roots = TDP_OFF});
+
+	invalidate_only(guest);
+	tdp_mmu_zap_range(guest->vm, tdp_gfn(AT), 512);
+	assert_int_equal(guest_stats(guest).pages_4k, 9);
+	tdp_mmu_zap_all_fast(guest->vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +469,9 @@ int main(void)
 		guest_tests(a_moved_slot_is_mapped_at_its_new_place_only),
 		guest_test(leaves_of_invalid_roots_go_without_a_flush),
 		guest_test(until_6_8_they_owed_one_all_the_same),
+		guest_tests(what_the_host_frees_goes_from_invalid_roots_too),
+		guest_test(since_6_9_a_range_is_zapped_in_valid_roots_only),
+		guest_test(until_6_8_a_range_was_zapped_in_all),
 	};
 
 	return cmocka_run_group_tests_name("mmu/zap", tests, NULL, NULL);

@@ -45,6 +45,8 @@ static void keep_event(void *context, const struct tdp_trace_event *event)
 			abort();
 	}
 	guest->events[guest->event_count++] = *event;
+	if (guest->on_event)
+		guest->on_event(guest, event);
 }
 
 static int script_resolve(void *context, void *caller, uint64_t hva, bool write,
@@ -201,6 +203,7 @@ int guest_teardown(void **state)
 	int failed = 0;
 
 	guest->script.inside = NULL;
+	guest->on_event = NULL;
 	/* A script may drop the level without an invalidation; no host does. */
 	guest->script.level = TDP_1G;
 	if (guest->vm && guest_violations(guest))

@@ -55,6 +55,8 @@ struct guest_script {
 	struct guest *guest;
 };
 
+struct race; /* a test's own */
+
 struct guest {
 	struct guest_config config; /* as used */
 	struct tdp_host *host;
@@ -67,6 +69,9 @@ struct guest {
 	struct tdp_host_usage before; /* when there was no VM yet */
 	struct tdp_trace_event *events;
 	size_t event_count, event_room;
+	/* Called at each event, under the locks where it happens: another's hand in between. */
+	void (*on_event)(struct guest *guest, const struct tdp_trace_event *event);
+	struct race *race;
 	char report[256]; /* the last one */
 	unsigned int reports;
 };
