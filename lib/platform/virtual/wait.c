@@ -8,7 +8,8 @@
 #include "platform/virtual/scheduler.h"
 
 #define BRIEFLY_TICKS	1000000 /* a millisecond */
-#define PAUSE_DOUBLINGS 16	/* 65 us: a wait is never found ended later than it lasted */
+#define PAUSE_ROUNDS	8	/* of one length; then they double, up to 65 us */
+#define PAUSE_DOUBLINGS 16
 
 /*
  * Rounds in which nobody got on that make an endless retry: more than half a
@@ -112,11 +113,11 @@ void wait_wake_all(const atomic_u32 *word)
 
 void platform_pause(struct waiting *waiting)
 {
-	unsigned int round = waiting->rounds++;
+	unsigned int round = waiting->rounds++, doublings = round / PAUSE_ROUNDS;
 
 	if (engine_now.scheduler)
 		note_round(scheduler_acting(engine_now.scheduler), round, ROUNDS_MOST);
 	else if (round == CLOCK_ROUNDS_MOST)
 		report_alone("retries, and nobody else is there to get on");
-	scheduler_pass((uint64_t)1 << (round < PAUSE_DOUBLINGS ? round : PAUSE_DOUBLINGS));
+	scheduler_pass((uint64_t)1 << (doublings < PAUSE_DOUBLINGS ? doublings : PAUSE_DOUBLINGS));
 }
