@@ -1,13 +1,20 @@
 # Every file in stress/ but main.c is one scenario, named after the file:
 # `stress --seconds N NAME`. Each runs twice as a test, for 5 s and for 60 s.
+# The twin runs for simulated time, from one seed: the same run every time.
 add_executable(stress ${stress_sources})
 target_link_libraries(stress PRIVATE tdpsim-test-support)
+add_executable(stress-virtual ${stress_sources})
+target_link_libraries(stress-virtual PRIVATE tdpsim-test-support-virtual)
+set_target_properties(stress-virtual PROPERTIES OUTPUT_NAME stress
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/virtual)
 
 foreach(source ${stress_sources})
     cmake_path(GET source STEM scenario)
     if(NOT scenario STREQUAL main)
         tdpsim_test(stress/${scenario} "fast;stress" 180 stress --seconds 5 ${scenario})
         tdpsim_test(long/${scenario} long 900 stress --seconds 60 ${scenario})
+        tdpsim_test(virtual/stress/${scenario} "fast;stress" 180
+            stress-virtual --milliseconds 12 --seed 1 ${scenario})
         set_tests_properties(stress/${scenario} long/${scenario} PROPERTIES PROCESSORS 2)
         list(APPEND tdpsim_long_tests long/${scenario})
     endif()

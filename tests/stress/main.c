@@ -26,6 +26,7 @@ static const struct scenario *const scenarios[] = {SCENARIOS(LIST)};
 
 enum {
 	OPTION_SECONDS,
+	OPTION_MILLISECONDS,
 	OPTION_SEED,
 	OPTION_LOCK,
 	OPTION_FORMAT,
@@ -37,6 +38,7 @@ enum {
 
 static const struct option options[] = {
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
+	{"milliseconds", required_argument, NULL, OPTION_MILLISECONDS},
 	{"seed", required_argument, NULL, OPTION_SEED},
 	{"lock", required_argument, NULL, OPTION_LOCK},
 	{"format", required_argument, NULL, OPTION_FORMAT},
@@ -49,7 +51,8 @@ static const struct option options[] = {
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: stress [--seconds N] [--seed N] [--lock exclusive|shared|percpu]\n"
+	fprintf(out, "usage: stress [--seconds N | --milliseconds N] [--seed N] [--lock "
+		     "exclusive|shared|percpu]\n"
 		     "              [--format npt|ept] [--vcpus N] [--baseline 6.1|6.12|latest]\n"
 		     "              SCENARIO, or stress --list\n"
 		     "Without --lock and --format a run goes through all of them.\n");
@@ -95,7 +98,10 @@ static void take_option(struct stress_options *run, int option, const char *valu
 
 	switch (option) {
 	case OPTION_SECONDS:
-		run->seconds = (unsigned int)number("no number of seconds", value, 86400);
+		run->milliseconds = 1000 * number("no number of seconds", value, 86400);
+		break;
+	case OPTION_MILLISECONDS:
+		run->milliseconds = number("no number of milliseconds", value, 86400000);
 		break;
 	case OPTION_SEED:
 		run->seed = number("no seed", value, ~0ULL);
@@ -135,7 +141,7 @@ static const struct scenario *find(const char *name)
 
 int main(int argc, char **argv)
 {
-	struct stress_options run = {.seconds = 5, .seed = tdp_clock_now(), .format = -1};
+	struct stress_options run = {.milliseconds = 5000, .seed = tdp_clock_now(), .format = -1};
 	const struct scenario *scenario;
 	int option, verdict;
 

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GIB	   ((uint64_t)1 << 30)
-#define MIB	   ((uint64_t)1 << 20)
-#define SECOND	   1000000000ULL
-#define SLICES	   6
-#define FIRST_HVA  ((uint64_t)1 << 46) /* of scripted memory; anonymous memory lies below */
-#define CHECK_WAIT 300		       /* pauses between two checks */
+#define GIB	    ((uint64_t)1 << 30)
+#define MIB	    ((uint64_t)1 << 20)
+#define MILLISECOND 1000000ULL
+#define SLICES	    6
+#define FIRST_HVA   ((uint64_t)1 << 46) /* of scripted memory; anonymous memory lies below */
+#define CHECK_WAIT  300			/* pauses between two checks */
 
 #define VISITS_BETWEEN_YIELDS 64
 #define YIELDING_PAUSES	      66
@@ -364,6 +364,7 @@ static void dismantle(struct stress *stress)
 static int perform(struct stress *stress)
 {
 	struct tdp_actor_config cast[STRESS_PLAYERS_MAX];
+	int results[STRESS_PLAYERS_MAX] = {0}, err;
 
 	for (unsigned int i = 0; i < stress->player_count; i++)
 		cast[i] = (struct tdp_actor_config){
@@ -371,7 +372,11 @@ static int perform(struct stress *stress)
 			.body = play,
 			.arg = &stress->players[i],
 		};
-	return tdp_run(cast, stress->player_count, NULL);
+	err = tdp_run(cast, stress->player_count, results);
+	for (unsigned int i = 0; i < stress->player_count; i++)
+		if (results[i] == -EDEADLK)
+			return -EDEADLK;
+	return err;
 }
 
 static int judge(struct stress *stress)
@@ -415,6 +420,8 @@ static int run_slice(const struct scenario *scenario, const struct stress_option
 	stress.deadline = tdp_clock_now() + nanoseconds;
 	if (!err)
 		err = perform(&stress);
+	if (err == -EDEADLK)
+		return 1; /* who holds what they wait for never lets go of it */
 	if (!err)
 		err = judge(&stress);
 	if (stress.vm)
@@ -425,9 +432,10 @@ static int run_slice(const struct scenario *scenario, const struct stress_option
 
 int stress_run(const struct scenario *scenario, const struct stress_options *options)
 {
-	unsigned int slices = options->seconds > 2 * SLICES ? 2 * SLICES : SLICES;
-	uint64_t each = options->seconds * SECOND / slices, state = options->seed;
+	uint64_t seconds = options->milliseconds / 1000, state = options->seed, each;
+	unsigned int slices = seconds > 2 * SLICES ? 2 * SLICES : SLICES;
 
+	each = options->milliseconds * MILLISECOND / slices;
 	for (unsigned int i = 0; i < slices; i++) {
 		int err = run_slice(scenario, options, &variants[i % SLICES], mix(&state), each);
 
@@ -435,4 +443,13 @@ int stress_run(const struct scenario *scenario, const struct stress_options *opt
 			return err;
 	}
 	return 0;
+}
+
+int stress_run_once(const struct scenario *scenario, const struct stress_options *options,
+		    uint64_t nanoseconds)
+{
+	uint64_t state = options->seed;
+
+	return run_slice(scenario, options, &variants[mix(&state) % SLICES], mix(&state),
+			 nanoseconds);
 }

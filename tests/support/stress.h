@@ -21,7 +21,7 @@
 
 /* What the command line says; 0 (or as baseline) where it says nothing. */
 struct stress_options {
-	unsigned int seconds;
+	uint64_t milliseconds;
 	uint64_t seed;
 	unsigned int vcpus;
 	enum tdp_baseline baseline;
@@ -87,8 +87,11 @@ struct stress {
 	void *world;	     /* the scenario's own */
 };
 
-/* Runs one scenario for options->seconds; 0, or 1 if a fault was found. */
+/* Runs one scenario for options->milliseconds; 0, or 1 if a fault was found. */
 int stress_run(const struct scenario *scenario, const struct stress_options *options);
+/* The same for a few nanoseconds, in which all there is to choose depends on the seed. */
+int stress_run_once(const struct scenario *scenario, const struct stress_options *options,
+		    uint64_t nanoseconds);
 
 /* For set_up(). */
 int stress_cast(struct stress *stress, const char *name, player_body *body, void *arg,
