@@ -50,6 +50,8 @@ struct plot *plot_create(struct stress *stress, const struct terrain_config *con
 		.gfn = {first, second},
 		.read_only = read_only,
 	};
+	for (unsigned int i = 0; i < 2; i++)
+		terrain->places[i] = (struct terrain_place){address_space, plot->gfn[i]};
 	u32_init(&plot->word, PLOT_FIRST);
 	if (!plot->memories || set_slot(plot, first, terrain_frames(terrain)))
 		return NULL;
@@ -98,7 +100,9 @@ int plot_delete_and_create(struct player *player, struct plot *plot)
 	err = set_slot(plot, plot->gfn[0], 0);
 	if (err)
 		return player_fail(player, "a slot cannot be deleted: %d", err);
-	terrain_close(player, plot->terrain);
+	err = terrain_close(player, plot->terrain);
+	if (err)
+		return err;
 	enter(plot, PLOT_ABSENT);
 	player_dawdle(player, 20);
 	enter(plot, PLOT_CHANGING);

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/lookup.h"
+#include "mmu/root.h"
 #include "platform/bytes.h"
+#include "vm/vm.h"
 
-#define POISON	     0xdeadbeefdeadbeefULL
-#define STAMP_MAGIC  0x5a17ULL
 #define BLOCK_FRAMES ((uint64_t)512)
 #define SPARE_BLOCKS 6
 #define NO_BLOCK     (~0u)
@@ -34,11 +35,6 @@ static const unsigned int used[TERRAIN_TRACKED + 1] = {1, 2, 63, 200, 255, 256, 
 static uint64_t state_of(enum terrain_shape shape, bool writable, unsigned int block)
 {
 	return (uint64_t)block << 4 | (writable ? STATE_WRITABLE : 0) | shape;
-}
-
-static uint64_t stamp_of(const struct terrain_page *page, uint64_t epoch)
-{
-	return STAMP_MAGIC << 48 | page->id << 32 | (epoch & 0xffffffff);
 }
 
 uint64_t terrain_offset(unsigned int page)
@@ -158,7 +154,7 @@ static void write_words(const struct terrain *terrain, tdp_pfn_t pfn, uint64_t f
 
 static void poison(const struct terrain *terrain, tdp_pfn_t pfn)
 {
-	write_words(terrain, pfn, POISON, POISON);
+	write_words(terrain, pfn, TERRAIN_POISON, TERRAIN_POISON);
 }
 
 /* S3 */
@@ -168,7 +164,7 @@ static int check_poison(struct player *player, const struct terrain *terrain, td
 
 	bytes_load(words, words_of(terrain, pfn), sizeof(words));
 	for (unsigned int i = 0; i < TERRAIN_WORDS; i++)
-		if (words[i] != POISON)
+		if (words[i] != TERRAIN_POISON)
 			return player_fail(player,
 					   "frame 0x%llx: word %u became 0x%llx after the "
 					   "frame had been unmapped",
@@ -182,7 +178,7 @@ static void give_birth(const struct terrain *terrain, struct terrain_page *page,
 {
 	uint64_t epoch = u64_load_relaxed(&page->born) + 1;
 
-	write_words(terrain, pfn, stamp_of(page, epoch), 0);
+	write_words(terrain, pfn, terrain_stamp(page, epoch), 0);
 	u64_store_release(&page->born, epoch);
 	u64_store_release(&page->pfn, pfn.n);
 }
@@ -192,6 +188,43 @@ static void bury(const struct terrain *terrain, struct terrain_page *page, tdp_p
 {
 	u64_store_release(&page->dead, u64_load_relaxed(&page->born));
 	poison(terrain, pfn);
+}
+
+/* S4, for one place. */
+static bool is_mapped(struct mmu_actor *task, const struct terrain_place *place, uint64_t at,
+		      tdp_pfn_t pfn)
+{
+	const struct encoding *e = &task->mmu->encoding;
+	tdp_gfn_t gfn = tdp_gfn(place->gfn.n + at);
+	struct table *root = NULL;
+	bool found = false;
+
+	while ((root = root_next(task, root, ROOTS_ALL, (int)place->address_space))) {
+		struct lookup last;
+		uint64_t within;
+
+		mmu_read_begin(task);
+		last = lookup_last(task->mmu, root, gfn);
+		mmu_read_end(task);
+		within = gfn.n & (tdp_level_pages(last.level) - 1);
+		found |= spte_leaf(e, last.entry, last.level) &&
+			 spte_pfn(last.entry).n + within == pfn.n;
+	}
+	return found;
+}
+
+static int check_unmapped(struct player *player, const struct terrain *terrain, uint64_t at,
+			  tdp_pfn_t pfn)
+{
+	struct mmu_actor *task = mmu_task_get(&terrain->stress->vm->mmu);
+	bool found = is_mapped(task, &terrain->places[0], at, pfn) ||
+		     is_mapped(task, &terrain->places[1], at, pfn);
+
+	mmu_task_put(task);
+	if (!found)
+		return 0;
+	return player_fail(player, "frame 0x%llx is mapped after it was unmapped everywhere",
+			   (unsigned long long)pfn.n);
 }
 
 static unsigned int take_block(struct terrain *terrain)
@@ -275,12 +308,25 @@ static int check_block(struct player *player, const struct terrain *terrain, uns
 	return verdict;
 }
 
-static void bury_region(const struct terrain *terrain, struct terrain_region *region)
+static int bury_page(struct player *player, struct terrain *terrain, struct terrain_region *region,
+		     unsigned int which)
 {
 	uint64_t state = u64_load_acquire(&region->state);
+	tdp_pfn_t pfn = frame_of_page(terrain, region, state, tracked[which]);
+	uint64_t at = (uint64_t)(region - terrain->regions) * BLOCK_FRAMES + tracked[which];
 
-	for (unsigned int i = 0; i < TERRAIN_TRACKED; i++)
-		bury(terrain, &region->pages[i], frame_of_page(terrain, region, state, tracked[i]));
+	bury(terrain, &region->pages[which], pfn);
+	return check_unmapped(player, terrain, at, pfn);
+}
+
+static int bury_region(struct player *player, struct terrain *terrain,
+		       struct terrain_region *region)
+{
+	int verdict = 0;
+
+	for (unsigned int i = 0; i < TERRAIN_TRACKED && !verdict; i++)
+		verdict = bury_page(player, terrain, region, i);
+	return verdict;
 }
 
 /* Between begin and end: all tracked pages of a region go to another block. */
@@ -291,11 +337,11 @@ static int rebuild(struct player *player, struct terrain *terrain, struct terrai
 	unsigned int turn = (unsigned int)player_below(player, TERRAIN_TRACKED);
 	uint64_t state = state_of(choose_shape(&terrain->config, player_random(player)),
 				  !terrain->config.write_breaks, block);
-	int verdict;
+	int verdict = bury_region(player, terrain, region);
 
-	bury_region(terrain, region);
 	player_dawdle(player, 3);
-	verdict = check_block(player, terrain, old);
+	if (!verdict)
+		verdict = check_block(player, terrain, old);
 	if (!verdict)
 		verdict = check_block(player, terrain, block);
 	place_pages(terrain, region, state, turn);
@@ -332,11 +378,11 @@ static int replace_page(struct player *player, struct terrain *terrain,
 	struct terrain_page *page = &region->pages[which];
 	uint64_t state = u64_load_acquire(&region->state);
 	tdp_pfn_t old = frame_of_page(terrain, region, state, tracked[which]);
-	int verdict;
+	int verdict = bury_page(player, terrain, region, which);
 
-	bury(terrain, page, old);
 	player_dawdle(player, 3);
-	verdict = check_poison(player, terrain, old);
+	if (!verdict)
+		verdict = check_poison(player, terrain, old);
 	if (!verdict)
 		verdict = check_poison(player, terrain, region->spare);
 	give_birth(terrain, page, region->spare);
@@ -397,6 +443,15 @@ static int give_new_epochs(struct player *player, struct terrain *terrain)
 	return verdict;
 }
 
+static int bury_all(struct player *player, struct terrain *terrain)
+{
+	int verdict = 0;
+
+	for (unsigned int r = 0; r < terrain->config.regions && !verdict; r++)
+		verdict = bury_region(player, terrain, &terrain->regions[r]);
+	return verdict;
+}
+
 int terrain_move_all(struct player *player, struct terrain *terrain)
 {
 	int verdict;
@@ -404,10 +459,10 @@ int terrain_move_all(struct player *player, struct terrain *terrain)
 	for (unsigned int r = 0; r < terrain->config.regions; r++)
 		take(&terrain->regions[r]);
 	tell_begin(terrain, 0, terrain_frames(terrain));
-	for (unsigned int r = 0; r < terrain->config.regions; r++)
-		bury_region(terrain, &terrain->regions[r]);
+	verdict = bury_all(player, terrain);
 	player_dawdle(player, 3);
-	verdict = give_new_epochs(player, terrain);
+	if (!verdict)
+		verdict = give_new_epochs(player, terrain);
 	tell_end(terrain, 0, terrain_frames(terrain));
 	for (unsigned int r = 0; r < terrain->config.regions; r++)
 		give_back(&terrain->regions[r]);
@@ -424,13 +479,11 @@ void terrain_bother(struct player *player, struct terrain *terrain)
 	tell_end(terrain, first, pages);
 }
 
-void terrain_close(struct player *player, struct terrain *terrain)
+int terrain_close(struct player *player, struct terrain *terrain)
 {
-	(void)player;
 	for (unsigned int r = 0; r < terrain->config.regions; r++)
 		take(&terrain->regions[r]);
-	for (unsigned int r = 0; r < terrain->config.regions; r++)
-		bury_region(terrain, &terrain->regions[r]);
+	return bury_all(player, terrain);
 }
 
 int terrain_open(struct player *player, struct terrain *terrain)
@@ -440,108 +493,6 @@ int terrain_open(struct player *player, struct terrain *terrain)
 	for (unsigned int r = 0; r < terrain->config.regions; r++)
 		give_back(&terrain->regions[r]);
 	return verdict;
-}
-
-/* What was seen in one access. */
-struct sight {
-	uint64_t words[TERRAIN_WORDS];
-	uint64_t dead, born; /* before it, after it */
-};
-
-/* S1 */
-static int judge_stamp(struct player *player, const struct terrain_page *page,
-		       const struct sight *sight, tdp_gfn_t gfn)
-{
-	uint64_t stamp = sight->words[0];
-	uint64_t epoch = stamp & 0xffffffff;
-
-	if (stamp >> 48 == STAMP_MAGIC && (stamp >> 32 & 0xffff) == page->id &&
-	    epoch > sight->dead && epoch <= sight->born)
-		return 0;
-	return player_fail(player, "gfn 0x%llx, page %llu, epochs %llu to %llu: saw 0x%llx (%s)",
-			   (unsigned long long)gfn.n, (unsigned long long)page->id,
-			   (unsigned long long)sight->dead + 1, (unsigned long long)sight->born,
-			   (unsigned long long)stamp,
-			   stamp == POISON			? "a dead frame"
-			   : stamp >> 48 != STAMP_MAGIC		? "no stamp"
-			   : (stamp >> 32 & 0xffff) != page->id ? "another page"
-								: "a dead epoch");
-}
-
-static int look(struct player *player, const struct terrain_page *page, tdp_gfn_t gfn,
-		struct sight *sight, enum tdp_outcome *outcome)
-{
-	size_t bytes = (2 + tdp_vcpu_id(player->vcpu)) * sizeof(sight->words[0]);
-	struct tdp_access_result result;
-	int err;
-
-	sight->dead = u64_load_acquire(&page->dead);
-	err = player_access(player, gfn.n << TDP_PAGE_SHIFT, TDP_READ, sight->words, bytes,
-			    &result);
-	sight->born = u64_load_acquire(&page->born);
-	*outcome = result.outcome;
-	if (err || result.outcome != TDP_ACCESS_DONE)
-		return err;
-	return judge_stamp(player, page, sight, gfn);
-}
-
-/* S2 */
-static int judge_word(struct player *player, struct terrain_memory *memory,
-		      const struct sight *sight, tdp_gfn_t gfn)
-{
-	uint64_t epoch = sight->words[0] & 0xffffffff;
-	uint64_t expected = memory->epoch == epoch ? memory->value : 0;
-	uint64_t word = sight->words[1 + tdp_vcpu_id(player->vcpu)];
-
-	if (word == expected || (memory->unsure && (word == 0 || word == memory->value))) {
-		*memory = (struct terrain_memory){.epoch = epoch, .value = word};
-		return 0;
-	}
-	return player_fail(player, "gfn 0x%llx, epoch %llu: read 0x%llx, had written 0x%llx",
-			   (unsigned long long)gfn.n, (unsigned long long)epoch,
-			   (unsigned long long)word, (unsigned long long)expected);
-}
-
-/*
- * A write lands in whichever epoch lives then. In which one only the next look
- * can tell: what was written is there, or nothing.
- */
-static int write_and_look(struct player *player, const struct terrain_page *page,
-			  struct terrain_memory *memory, tdp_gfn_t gfn, uint64_t stamp_before,
-			  enum tdp_outcome *outcome)
-{
-	uint64_t value = player_random(player) | 1;
-	uint64_t at = (gfn.n << TDP_PAGE_SHIFT) + (1 + tdp_vcpu_id(player->vcpu)) * sizeof(value);
-	struct tdp_access_result result;
-	struct sight after;
-	int err = player_access(player, at, TDP_WRITE, &value, sizeof(value), &result);
-
-	*outcome = result.outcome;
-	if (err || result.outcome != TDP_ACCESS_DONE)
-		return err;
-	*memory = (struct terrain_memory){stamp_before & 0xffffffff, value, true};
-	err = look(player, page, gfn, &after, outcome);
-	if (err || *outcome != TDP_ACCESS_DONE)
-		return err;
-	if (after.words[0] == stamp_before) /* the same epoch all the while */
-		memory->unsure = false;
-	return judge_word(player, memory, &after, gfn);
-}
-
-int terrain_visit(struct player *player, struct terrain *terrain, struct terrain_memory *memories,
-		  tdp_gfn_t gfn, unsigned int page, bool write, enum tdp_outcome *outcome)
-{
-	struct terrain_page *tracked_page =
-		&terrain->regions[page / TERRAIN_TRACKED].pages[page % TERRAIN_TRACKED];
-	struct sight before;
-	int err = look(player, tracked_page, gfn, &before, outcome);
-
-	if (err || *outcome != TDP_ACCESS_DONE)
-		return err;
-	err = judge_word(player, &memories[page], &before, gfn);
-	if (err || !write)
-		return err;
-	return write_and_look(player, tracked_page, &memories[page], gfn, before.words[0], outcome);
 }
 
 bool terrain_owns(const struct terrain *terrain, tdp_pfn_t pfn)

@@ -15,6 +15,8 @@
  *       other pages, so a late read sees poison or somebody else's stamp.
  *   S2  What a vCPU wrote in an epoch it reads back in that epoch.
  *   S3  Nobody writes into a dead frame: poison stays as it was.
+ *   S4  No entry of any root, valid or not, maps a dead frame at the page's place
+ *       (N1 of lib/mmu/invalidate.h).
  */
 #ifndef TESTS_SUPPORT_TERRAIN_H
 #define TESTS_SUPPORT_TERRAIN_H
@@ -23,6 +25,9 @@
 
 #define TERRAIN_TRACKED 8 /* pages of a region */
 #define TERRAIN_WORDS	(1 + STRESS_VCPUS_MAX)
+
+#define TERRAIN_POISON 0xdeadbeefdeadbeefULL
+#define TERRAIN_MAGIC  0x5a17ULL
 
 enum terrain_shape {
 	TERRAIN_SMALL,	 /* by 4K, not in the order of the frames */
@@ -50,6 +55,12 @@ struct terrain_page {
 	atomic_u64 pfn;	 /* frame while the region is small */
 };
 
+/* A living page's first word. */
+static inline uint64_t terrain_stamp(const struct terrain_page *page, uint64_t epoch)
+{
+	return TERRAIN_MAGIC << 48 | page->id << 32 | (epoch & 0xffffffff);
+}
+
 struct terrain_region {
 	atomic_u32 busy;  /* 1: somebody changes the region; taken by swap */
 	atomic_u64 state; /* shape, writable, block; stored by the holder of busy, release */
@@ -57,8 +68,15 @@ struct terrain_region {
 	struct terrain_page pages[TERRAIN_TRACKED];
 };
 
+/* Where a slot lays the terrain, for S4. */
+struct terrain_place {
+	unsigned int address_space;
+	tdp_gfn_t gfn;
+};
+
 struct terrain {
 	struct stress *stress;
+	struct terrain_place places[2];
 	struct terrain_config config;
 	struct tdp_backing backing;
 	tdp_pfn_t first;	 /* of its frames */
@@ -117,7 +135,7 @@ void terrain_bother(struct player *player, struct terrain *terrain);
  * terrain: every epoch is dead, and nobody may write or read. Between the two no
  * region can be changed by anybody else.
  */
-void terrain_close(struct player *player, struct terrain *terrain);
+int terrain_close(struct player *player, struct terrain *terrain);
 int terrain_open(struct player *player, struct terrain *terrain);
 
 /* Is the frame one of the terrain's? For judging entries. */
