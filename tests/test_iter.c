@@ -121,7 +121,7 @@ static void each_entry_is_visited_once_parents_first_in_order(void **state)
 		found->count = expected->count = 0;
 		recurse(guest, tdp_vcpu_root(guest->vcpu), 4, 0, &ranges[i], expected);
 		for (begin(guest, &iter, &ranges[i]); iter_valid(&iter); iter_next(&iter))
-			add(found, iter.gfn.n, iter.level, iter.entry);
+			add(found, iter.at.gfn.n, iter.at.level, iter.at.entry);
 		compare(found, expected);
 	}
 	free(found);
@@ -140,7 +140,7 @@ static void five_level_trees_are_walked_from_their_own_top(void **state)
 	guest_touch(guest, (1ULL << 33) + 5, TDP_WRITE);
 	recurse(guest, tdp_vcpu_root(guest->vcpu), 5, 0, &range, expected);
 	for (begin(guest, &iter, &range); iter_valid(&iter); iter_next(&iter))
-		add(found, iter.gfn.n, iter.level, iter.entry);
+		add(found, iter.at.gfn.n, iter.at.level, iter.at.entry);
 	compare(found, expected);
 	free(found);
 }
@@ -154,9 +154,9 @@ static void a_hole_is_one_visit_at_its_own_level(void **state)
 
 	assert_int_equal(tdp_vcpu_load_root(guest->vcpu), 0);
 	for (begin(guest, &iter, &range); iter_valid(&iter); iter_next(&iter)) {
-		assert_int_equal(iter.level, 4);
-		assert_int_equal(iter.entry, guest_nonpresent(guest));
-		assert_int_equal(iter.gfn.n, count++ * tdp_level_pages(4));
+		assert_int_equal(iter.at.level, 4);
+		assert_int_equal(iter.at.entry, guest_nonpresent(guest));
+		assert_int_equal(iter.at.gfn.n, count++ * tdp_level_pages(4));
 	}
 	assert_int_equal(count, 512);
 }
@@ -186,7 +186,7 @@ static size_t walk_yielding(const struct guest *guest, const struct range *range
 			yields++;
 			continue;
 		}
-		add(found, iter.gfn.n, iter.level, iter.entry);
+		add(found, iter.at.gfn.n, iter.at.level, iter.at.entry);
 	}
 	return yields;
 }
@@ -237,19 +237,19 @@ static void no_yield_is_allowed_before_a_step_sideways(void **state)
 
 	begin(guest, &iter, &range);
 	for (unsigned int level = 4; level >= 1; level--, iter_next(&iter)) {
-		assert_int_equal(iter.level, level);
+		assert_int_equal(iter.at.level, level);
 		assert_false(iter_may_yield(&iter));
 	}
-	assert_int_equal(iter.gfn.n, 4);
+	assert_int_equal(iter.at.gfn.n, 4);
 	assert_true(iter_may_yield(&iter));
 	iter_set_yielded(&iter);
 	/* From the root again, towards the entry at which it yielded. */
 	for (unsigned int level = 4; level >= 1; level--) {
 		iter_next(&iter);
-		assert_int_equal(iter.level, level);
+		assert_int_equal(iter.at.level, level);
 		assert_false(iter_may_yield(&iter));
 	}
-	assert_int_equal(iter.gfn.n, 4);
+	assert_int_equal(iter.at.gfn.n, 4);
 }
 
 /* Entries that change while the walk stands on them */
@@ -261,15 +261,15 @@ static void a_table_unlinked_before_the_step_down_is_not_entered(void **state)
 	struct iter iter;
 	uint64_t table;
 
-	for (begin(guest, &iter, &range); iter.level > 2; iter_next(&iter))
+	for (begin(guest, &iter, &range); iter.at.level > 2; iter_next(&iter))
 		;
-	table = u64_load_relaxed(iter.slot);
+	table = u64_load_relaxed(iter.at.slot);
 	assert_true(iter_at_table(&iter));
-	u64_store_release(iter.slot, guest_nonpresent(guest));
+	u64_store_release(iter.at.slot, guest_nonpresent(guest));
 	iter_next(&iter);
-	assert_int_equal(iter.level, 2);
-	assert_int_equal(iter.gfn.n, 512);
-	u64_store_release(iter.slot - 1, table);
+	assert_int_equal(iter.at.level, 2);
+	assert_int_equal(iter.at.gfn.n, 512);
+	u64_store_release(iter.at.slot - 1, table);
 }
 
 static void a_table_linked_before_the_step_down_is_entered(void **state)
@@ -281,13 +281,13 @@ static void a_table_linked_before_the_step_down_is_entered(void **state)
 
 	begin(guest, &iter, &range);
 	iter_next(&iter);
-	table = u64_load_relaxed(iter.slot);
-	u64_store_release(iter.slot, guest_nonpresent(guest));
+	table = u64_load_relaxed(iter.at.slot);
+	u64_store_release(iter.at.slot, guest_nonpresent(guest));
 	iter_refresh(&iter);
 	assert_false(iter_at_table(&iter));
-	u64_store_release(iter.slot, table);
+	u64_store_release(iter.at.slot, table);
 	iter_next(&iter);
-	assert_int_equal(iter.level, 2);
+	assert_int_equal(iter.at.level, 2);
 }
 
 static void a_lost_exchange_is_tried_again_on_a_fresh_snapshot(void **state)
@@ -297,13 +297,13 @@ static void a_lost_exchange_is_tried_again_on_a_fresh_snapshot(void **state)
 	struct iter iter;
 	uint64_t entry;
 
-	for (begin(guest, &iter, &range); iter.level > 1; iter_next(&iter))
+	for (begin(guest, &iter, &range); iter.at.level > 1; iter_next(&iter))
 		;
-	entry = iter.entry;
-	u64_store_release(iter.slot, entry ^ guest->vm->mmu.encoding.accessed);
-	assert_int_equal(iter.entry, entry);
+	entry = iter.at.entry;
+	u64_store_release(iter.at.slot, entry ^ guest->vm->mmu.encoding.accessed);
+	assert_int_equal(iter.at.entry, entry);
 	iter_refresh(&iter);
-	assert_int_equal(iter.entry, entry ^ guest->vm->mmu.encoding.accessed);
+	assert_int_equal(iter.at.entry, entry ^ guest->vm->mmu.encoding.accessed);
 }
 
 /* The public face */

@@ -245,7 +245,8 @@ static int refault(struct story *story, uint64_t gfn)
 
 static void splits(struct story *story)
 {
-	struct tdp_backing backing = {&falling_apart, story, 0, 1ULL << 30};
+	struct tdp_backing backing = {
+		.ops = &falling_apart, .context = story, .bytes = 1ULL << 30};
 	struct tdp_memslot slot = {
 		.id = 1, .gfn = tdp_gfn(AT), .pages = 1 << 18, .backing = &backing};
 

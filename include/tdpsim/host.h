@@ -128,6 +128,7 @@ struct tdp_backing {
 	void *context;
 	uint64_t hva; /* where it begins in the process; page aligned */
 	uint64_t bytes;
+	enum tdp_level max_level; /* level() never says more; 0: 1G. Saves the question */
 };
 
 /** Anonymous memory of the host's process. */

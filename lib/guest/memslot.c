@@ -128,6 +128,22 @@ const struct memslot *memslot_next_over(const struct memslots *slots, uint64_t s
 	return next;
 }
 
+uint8_t memslot_max_level(const struct memslot *slot)
+{
+	uint8_t level = slot->backing && slot->backing->max_level
+				? (uint8_t)slot->backing->max_level
+				: TDP_LEAF_LEVEL_MAX;
+
+	for (; level > TDP_4K; level--) {
+		uint64_t pages = tdp_level_pages(level);
+		tdp_gfn_t first = tdp_gfn((slot->gfn.n + pages - 1) & ~(pages - 1));
+
+		if (memslot_holds(slot, first) && memslot_allows(slot, first, level))
+			break;
+	}
+	return level;
+}
+
 struct memslots *memslots_copy(struct guest_memory *memory, const struct memslots *from,
 			       size_t spare)
 {

@@ -33,6 +33,7 @@ struct memslot {
 	uint64_t order;			   /* of insertion, in its address space */
 	uint16_t id;
 	uint8_t address_space;
+	uint8_t max_level; /* of a leaf anywhere in the slot; memslot_max_level() */
 	bool read_only;
 	bool invalid; /* being deleted or moved: faults retry */
 };
@@ -98,6 +99,9 @@ static inline bool memslot_allows(const struct memslot *slot, tdp_gfn_t gfn, uns
 	return first >= slot->gfn.n && first + pages <= slot->gfn.n + slot->pages &&
 	       ((slot->gfn.n ^ (slot->hva >> TDP_PAGE_SHIFT)) & (pages - 1)) == 0;
 }
+
+/* The largest level that memslot_allows() for some frame and the backing may have. */
+uint8_t memslot_max_level(const struct memslot *slot);
 
 /*
  * The frames of a slot that [start, end) of the process's memory touches, ends

@@ -178,6 +178,7 @@ static void anon_place(struct tdp_anon *anon)
 		.context = anon,
 		.hva = u64_add_relaxed(&anon->host->next_hva, bytes),
 		.bytes = anon->config.bytes,
+		.max_level = anon->config.page,
 	};
 }
 

@@ -7,19 +7,7 @@
 #include "platform/charge.h"
 #include "platform/wait.h"
 
-/* Where an entry is, for what follows from changing it. */
-struct place {
-	unsigned int address_space;
-	tdp_gfn_t gfn;
-	unsigned int level;
-};
-
-static void entry_changed(struct mmu_held held, struct place place, uint64_t old, uint64_t new);
-
-static struct place place_of(const struct iter *iter)
-{
-	return (struct place){iter->address_space, iter->gfn, iter->level};
-}
+static void entry_changed(struct mmu_held held, const struct spot *spot, uint64_t new);
 
 /* C3: no compare-and-swap of a late fault can succeed any more. */
 static uint64_t freeze_shared(const struct encoding *e, atomic_u64 *entry)
@@ -35,6 +23,17 @@ static uint64_t freeze_shared(const struct encoding *e, atomic_u64 *entry)
 	}
 }
 
+/* In a closed tree a hole stays one: no fault maps there any more (R4 of root.h). */
+static uint64_t freeze_closed(const struct encoding *e, atomic_u64 *entry)
+{
+	uint64_t old = u64_load_relaxed(entry);
+
+	if (spte_present(e, old) || spte_frozen(e, old))
+		return freeze_shared(e, entry);
+	u64_store_release(entry, e->frozen);
+	return old;
+}
+
 static uint64_t store_exclusive(const struct encoding *e, atomic_u64 *entry, uint64_t old,
 				uint64_t new, unsigned int level)
 {
@@ -44,51 +43,52 @@ static uint64_t store_exclusive(const struct encoding *e, atomic_u64 *entry, uin
 	return old;
 }
 
-static void remove_entry(struct mmu_held held, struct place place, atomic_u64 *entry)
+static void remove_entry(struct mmu_held held, struct spot *spot)
 {
 	const struct encoding *e = &held.actor->mmu->encoding;
-	uint64_t old;
 
 	if (held.exclusive) {
-		old = u64_load_relaxed(entry); /* nobody else adds entries: exclusive */
-		if (!spte_present(e, old))
+		spot->entry = u64_load_relaxed(spot->slot); /* nobody else adds entries */
+		if (!spte_present(e, spot->entry))
 			return;
-		old = store_exclusive(e, entry, old, e->frozen, place.level);
+		spot->entry = store_exclusive(e, spot->slot, spot->entry, e->frozen, spot->level);
 	} else {
-		old = freeze_shared(e, entry);
+		spot->entry =
+			spot->closed ? freeze_closed(e, spot->slot) : freeze_shared(e, spot->slot);
 	}
-	entry_changed(held, place, old, e->frozen);
+	entry_changed(held, spot, e->frozen);
 }
 
 /* A table that was just unlinked: takes it apart and frees it after a grace period. */
-static void remove_table(struct mmu_held held, unsigned int address_space, struct table *table)
+static void remove_table(struct mmu_held held, const struct spot *parent, struct table *table)
 {
 	struct mmu_actor *actor = held.actor;
-	atomic_u64 *entries = table_entries(actor->mmu->host, table);
-	unsigned int level = table_level(table);
+	struct spot spot = {
+		.slot = table_entries(actor->mmu->host, table),
+		.gfn = parent->gfn,
+		.level = parent->level - 1,
+		.address_space = parent->address_space,
+		.closed = parent->closed,
+	};
 
 	if (mmu_tracing(actor))
 		trace_page(actor, TDP_TRACE_PREPARE_ZAP_PAGE, table, false);
 	mmu_gauge(actor, GAUGE_TABLES, -1);
 	for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
-		struct place place = {
-			.address_space = address_space,
-			.gfn = tdp_gfn(table->gfn.n + i * tdp_level_pages(level)),
-			.level = level,
-		};
-
-		remove_entry(held, place, &entries[i]);
+		remove_entry(held, &spot);
+		spot.slot++;
+		spot.gfn.n += tdp_level_pages(spot.level);
 	}
 	table_free_deferred(table);
 }
 
-static void check_change(const struct encoding *e, struct place place, uint64_t old, uint64_t new,
+static void check_change(const struct encoding *e, const struct spot *spot, uint64_t new,
 			 bool was_leaf, bool is_leaf)
 {
 	if (was_leaf && is_leaf)
-		CHECK(spte_pfn(old).n == spte_pfn(new).n); /* C1 */
+		CHECK(spte_pfn(spot->entry).n == spte_pfn(new).n); /* C1 */
 	if (is_leaf) {
-		CHECK(place.level <= TDP_LEAF_LEVEL_MAX);
+		CHECK(spot->level <= TDP_LEAF_LEVEL_MAX);
 		CHECK(spte_writability_legal(e, new));
 	}
 }
@@ -97,113 +97,187 @@ static void check_change(const struct encoding *e, struct place place, uint64_t 
  * Who takes an entry away must find it alive, and what a leaf mapped still out. In
  * the kernel the latter is a page whose state is changed after it was freed.
  */
-static void check_removed(struct mmu *mmu, struct place place, uint64_t old)
+static void check_removed(struct mmu *mmu, const struct spot *spot)
 {
 	struct tdp_host *host = mmu->host;
+	uint64_t old = spot->entry;
 	char history[HISTORY_BYTES];
 
 	table_meet(host, old);
-	if (!spte_leaf(&mmu->encoding, old, place.level) || old == FRAME_POISON ||
-	    !host->config.check || frame_is_out(host, spte_pfn(old)))
+	if (!spot_is_leaf(&mmu->encoding, spot) || old == FRAME_POISON || !host->config.check ||
+	    frame_is_out(host, spte_pfn(old)))
 		return;
-	history_tell(&mmu->history, place.address_space, place.gfn, history);
+	history_tell(&mmu->history, spot->address_space, spot->gfn, history);
 	mmu_note(mmu, TDP_INVARIANT_MAPPING,
 		 "gfn 0x%llx, level %u: entry 0x%016llx was taken away after its frame had been "
 		 "given back%s",
-		 (unsigned long long)place.gfn.n, place.level, (unsigned long long)old, history);
+		 (unsigned long long)spot->gfn.n, spot->level, (unsigned long long)old, history);
 }
 
 /* Under check. */
-static void watch_change(struct mmu_actor *actor, struct place place, uint64_t old, uint64_t new)
+static void watch_change(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
 {
 	const struct encoding *e = &actor->mmu->encoding;
 
-	check_removed(actor->mmu, place, old);
-	if (spte_present(e, old) || spte_present(e, new))
+	check_removed(actor->mmu, spot);
+	if (spte_present(e, spot->entry) || spte_present(e, new))
 		history_add(&actor->mmu->history,
-			    &(struct change_record){.gfn = place.gfn,
-						    .level = place.level,
-						    .address_space = place.address_space,
+			    &(struct change_record){.gfn = spot->gfn,
+						    .level = spot->level,
+						    .address_space = spot->address_space,
 						    .vcpu = actor->vcpu,
-						    .old = old,
+						    .old = spot->entry,
 						    .new = new});
 }
 
-static void entry_changed(struct mmu_held held, struct place place, uint64_t old, uint64_t new)
+/* What every change entails but the gauges and the table below. */
+static inline void entry_told(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
+{
+	if (__builtin_expect(actor->mmu->check, 0))
+		watch_change(actor, spot, new);
+	if (mmu_tracing(actor))
+		trace_spte_changed(actor, spot->address_space, spot->gfn, spot->entry, new,
+				   spot->level);
+}
+
+/* The spot still holds the old value. */
+static void entry_changed(struct mmu_held held, const struct spot *spot, uint64_t new)
 {
 	struct mmu_actor *actor = held.actor;
 	const struct encoding *e = &actor->mmu->encoding;
-	bool was_leaf = spte_leaf(e, old, place.level), is_leaf = spte_leaf(e, new, place.level);
-	bool was_table = spte_table(e, old, place.level);
+	bool was_leaf = spot_is_leaf(e, spot), is_leaf = spte_leaf(e, new, spot->level);
 
-	if (old == new)
+	if (spot->entry == new)
 		return;
-	check_change(e, place, old, new, was_leaf, is_leaf);
-	if (__builtin_expect(actor->mmu->check, 0))
-		watch_change(actor, place, old, new);
-	if (mmu_tracing(actor))
-		trace_spte_changed(actor, place.address_space, place.gfn, old, new, place.level);
+	check_change(e, spot, new, was_leaf, is_leaf);
+	entry_told(actor, spot, new);
 	if (was_leaf != is_leaf)
-		mmu_gauge(actor, gauge_of_leaves(place.level), is_leaf ? 1 : -1);
-	if (was_table && !spte_table(e, new, place.level))
-		remove_table(held, place.address_space, table_of(actor->mmu->host, spte_pfn(old)));
+		mmu_gauge(actor, gauge_of_leaves(spot->level), is_leaf ? 1 : -1);
+	if (spot_is_table(e, spot) && !spte_table(e, new, spot->level))
+		remove_table(held, spot, table_of(actor->mmu->host, spte_pfn(spot->entry)));
 }
 
-bool entry_set_atomic(struct mmu_shared shared, struct iter *iter, uint64_t new)
+/* entry_changed() where nothing was present: the common case of a fault. */
+static inline void hole_filled(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
 {
-	uint64_t old = iter->entry;
+	const struct encoding *e = &actor->mmu->encoding;
 
-	DCHECK(!iter->yielded && !spte_frozen(iter->encoding, old));
-	if (!u64_cas_acq_rel(iter->slot, &iter->entry, new))
-		return false; /* iter->entry is now what is there */
-	entry_changed(shared.held, place_of(iter), old, new);
-	iter->entry = new;
+	entry_told(actor, spot, new);
+	if (!spte_leaf(e, new, spot->level))
+		return;
+	check_change(e, spot, new, false, true);
+	mmu_gauge(actor, gauge_of_leaves(spot->level), 1);
+}
+
+bool entry_set_atomic(struct mmu_shared shared, struct spot *spot, uint64_t new)
+{
+	const struct encoding *e = &shared.held.actor->mmu->encoding;
+	uint64_t found = spot->entry;
+
+	DCHECK(!spte_frozen(e, found));
+	if (!u64_cas_acq_rel(spot->slot, &found, new)) {
+		spot->entry = found;
+		return false;
+	}
+	if (spte_present(e, found))
+		entry_changed(shared.held, spot, new);
+	else
+		hole_filled(shared.held.actor, spot, new);
+	spot->entry = new;
 	return true;
 }
 
-void entry_set(struct mmu_exclusive exclusive, struct iter *iter, uint64_t new)
+void entry_set(struct mmu_exclusive exclusive, struct spot *spot, uint64_t new)
 {
-	const struct encoding *e = iter->encoding;
+	const struct encoding *e = &exclusive.held.actor->mmu->encoding;
 
-	CHECK(!spte_frozen(e, iter->entry) && !spte_frozen(e, new));
-	iter->entry = store_exclusive(e, iter->slot, iter->entry, new, iter->level);
-	entry_changed(exclusive.held, place_of(iter), iter->entry, new);
-	iter->entry = new;
+	CHECK(!spte_frozen(e, spot->entry) && !spte_frozen(e, new));
+	spot->entry = store_exclusive(e, spot->slot, spot->entry, new, spot->level);
+	entry_changed(exclusive.held, spot, new);
+	spot->entry = new;
 }
 
-bool entry_change(struct mmu_held held, struct iter *iter, uint64_t new)
+bool entry_change(struct mmu_held held, struct spot *spot, uint64_t new)
 {
 	if (!held.exclusive)
-		return entry_set_atomic((struct mmu_shared){held}, iter, new);
-	entry_set((struct mmu_exclusive){held}, iter, new);
+		return entry_set_atomic((struct mmu_shared){held}, spot, new);
+	entry_set((struct mmu_exclusive){held}, spot, new);
 	return true;
 }
 
-bool entry_zap_atomic(struct mmu_shared shared, struct iter *iter)
+bool entry_zap_atomic(struct mmu_shared shared, struct spot *spot)
 {
 	struct mmu_actor *actor = shared.held.actor;
-	const struct encoding *e = iter->encoding;
-	uint64_t old = iter->entry;
+	const struct encoding *e = &actor->mmu->encoding;
+	uint64_t found = spot->entry;
 	bool flush_first = actor->mmu->policy.zap_flush_first == TDP_ON;
 
-	if (!u64_cas_acq_rel(iter->slot, &iter->entry, e->frozen))
+	if (!u64_cas_acq_rel(spot->slot, &found, e->frozen)) {
+		spot->entry = found;
 		return false;
+	}
 	if (!flush_first)
-		entry_changed(shared.held, place_of(iter), old, e->frozen);
-	mmu_flush_range(actor, iter->gfn, tdp_level_pages(iter->level));
-	u64_store_release(iter->slot, e->nonpresent); /* C2: ours to thaw */
+		entry_changed(shared.held, spot, e->frozen);
+	mmu_flush_range(actor, spot->gfn, tdp_level_pages(spot->level));
+	u64_store_release(spot->slot, e->nonpresent); /* C2: ours to thaw */
 	if (flush_first)
-		entry_changed(shared.held, place_of(iter), old, e->nonpresent);
-	iter->entry = e->nonpresent;
+		entry_changed(shared.held, spot, e->nonpresent);
+	spot->entry = e->nonpresent;
 	return true;
 }
 
-bool entry_link_table(struct mmu_held held, struct iter *iter, struct table *table)
+/* One leaf of a whole table; false if it was none. */
+static inline bool zap_leaf(struct mmu_held held, struct spot *spot)
 {
-	tdp_pfn_t pfn = table_pfn(iter->host, table);
+	const struct encoding *e = &held.actor->mmu->encoding;
 
-	table->parent = iter->slot;
-	if (!entry_change(held, iter, spte_make_table(iter->encoding, pfn)))
+	spot->entry = u64_load_relaxed(spot->slot);
+	if (held.exclusive) {
+		if (!spte_present(e, spot->entry))
+			return false;
+		spot->entry = store_exclusive(e, spot->slot, spot->entry, e->nonpresent, TDP_4K);
+		return true;
+	}
+	while (spte_present(e, spot->entry)) /* a lost swap has refreshed it */
+		if (u64_cas_acq_rel(spot->slot, &spot->entry, e->nonpresent))
+			return true;
+	return false;
+}
+
+unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
+				atomic_u64 *entries, unsigned int from, unsigned int to)
+{
+	struct mmu_actor *actor = held.actor;
+	const struct mmu *mmu = actor->mmu;
+	bool told = mmu->check || mmu_tracing(actor);
+	unsigned int zapped = 0;
+
+	for (unsigned int i = from; i < to; i++) {
+		struct spot spot = {
+			.slot = &entries[i],
+			.gfn = tdp_gfn(parent->gfn.n + i),
+			.level = TDP_4K,
+			.address_space = parent->address_space,
+		};
+
+		if (!zap_leaf(held, &spot))
+			continue;
+		zapped++;
+		if (told)
+			entry_told(actor, &spot, mmu->encoding.nonpresent);
+	}
+	if (zapped)
+		mmu_gauge(actor, GAUGE_PAGES_4K, -(int64_t)zapped);
+	return zapped;
+}
+
+bool entry_link_table(struct mmu_held held, struct spot *spot, struct table *table)
+{
+	const struct mmu *mmu = held.actor->mmu;
+	tdp_pfn_t pfn = table_pfn(mmu->host, table);
+
+	table->parent = spot->slot;
+	if (!entry_change(held, spot, spte_make_table(&mmu->encoding, pfn)))
 		return false;
 	/* After the link: a remover may count down first, so -1 can be seen for a moment. */
 	mmu_gauge(held.actor, GAUGE_TABLES, 1);

@@ -18,23 +18,31 @@
 
 #include "mmu/held.h"
 
-/* Under the shared lock: false if the entry was no longer iter->entry, which is refreshed. */
-bool entry_set_atomic(struct mmu_shared shared, struct iter *iter, uint64_t new);
+/* Under the shared lock: false if the entry was no longer spot->entry, which is refreshed. */
+bool entry_set_atomic(struct mmu_shared shared, struct spot *spot, uint64_t new);
 
 /* Under the exclusive lock: always succeeds. */
-void entry_set(struct mmu_exclusive exclusive, struct iter *iter, uint64_t new);
+void entry_set(struct mmu_exclusive exclusive, struct spot *spot, uint64_t new);
 
 /* In whichever mode is held; under the exclusive lock always true. */
-bool entry_change(struct mmu_held held, struct iter *iter, uint64_t new);
+bool entry_change(struct mmu_held held, struct spot *spot, uint64_t new);
 
 /*
  * Under the shared lock: freezes the entry, flushes its range, makes it
  * non-present. False if it changed before. Until 6.9 the table below was taken
  * apart before the flush (policy zap_flush_first).
  */
-bool entry_zap_atomic(struct mmu_shared shared, struct iter *iter);
+bool entry_zap_atomic(struct mmu_shared shared, struct spot *spot);
 
-/* Links a new table below iter's entry; false if the entry changed. */
-bool entry_link_table(struct mmu_held held, struct iter *iter, struct table *table);
+/*
+ * Makes the present leaves among [from, to) of a level-1 table non-present; `parent`
+ * is the spot that links it. A table at a time, so the gauge moves once. Returns how
+ * many there were.
+ */
+unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
+				atomic_u64 *entries, unsigned int from, unsigned int to);
+
+/* Links a new table below the spot's entry; false if the entry changed. */
+bool entry_link_table(struct mmu_held held, struct spot *spot, struct table *table);
 
 #endif

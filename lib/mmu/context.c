@@ -21,6 +21,8 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 	context->actor.deltas = &context->deltas;
 	context->actor.ring = &context->ring;
 	trace_ring_init(&context->ring, vcpu + 1, events, event_count);
+	context->actor.traced = tracing(&mmu->tracer, &context->ring);
+	context->tables.needed = mmu->levels - 1;
 	rwlock_register(&mmu->lock, &context->lock_reader);
 	tlb_init(&context->tlb);
 	mmio_cache_clear(context);
@@ -84,12 +86,11 @@ int mmu_context_prepare(struct mmu_context *context)
 	return context->root ? 0 : load_root(context);
 }
 
-int table_cache_fill(struct mmu_context *context)
+int table_cache_refill(struct mmu_context *context)
 {
 	struct mmu_actor *actor = &context->actor;
-	unsigned int needed = actor->mmu->levels - 1;
 
-	while (context->tables.count < needed) {
+	while (context->tables.count < context->tables.needed) {
 		struct table *table;
 		int err = table_alloc(&actor->caller, actor->mmu->encoding.nonpresent, &table);
 

@@ -12,6 +12,7 @@
 /* Tables at hand for a fault, so that it allocates nothing under mmu_lock. */
 struct table_cache {
 	unsigned int count;
+	unsigned int needed; /* by one fault, at most; immutable */
 	struct table *tables[TDP_LEVEL_MAX];
 };
 
@@ -95,8 +96,13 @@ static inline void mmu_guest_leave(struct mmu_context *context)
 	u64_store_release(&context->inside, u64_load_relaxed(&context->inside) + 1);
 }
 
+int table_cache_refill(struct mmu_context *context);
+
 /* Fills the cache to what one fault can need. -ENOMEM. */
-int table_cache_fill(struct mmu_context *context);
+static inline int table_cache_fill(struct mmu_context *context)
+{
+	return context->tables.count < context->tables.needed ? table_cache_refill(context) : 0;
+}
 
 static inline struct table *table_cache_take(struct mmu_context *context)
 {

@@ -131,7 +131,7 @@ static int map_under_lock(struct fault *fault)
 /* An address that no table of this root translates is nobody's memory. */
 static bool out_of_reach(const struct fault *fault)
 {
-	return fault->gfn.n >= table_reach(table_level(fault->context->root));
+	return fault->gfn.n >= table_reach(role_level(fault->context->root_role));
 }
 
 static int handle(struct fault *fault)

@@ -35,17 +35,6 @@ void invalidation_end(struct mmu_exclusive exclusive)
 	CHECK(u64_add_acq_rel(&invalidation->in_progress, (uint64_t)-1) != 0);
 }
 
-bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, tdp_gfn_t gfn)
-{
-	const struct invalidation *invalidation = &mmu->invalidation;
-
-	if (u64_load_acquire(&invalidation->in_progress) &&
-	    gfn.n >= u64_load_acquire(&invalidation->first) &&
-	    gfn.n < u64_load_acquire(&invalidation->past))
-		return true;
-	return u64_load_acquire(&invalidation->seq) != snapshot;
-}
-
 typedef void (*slot_range_fn)(void *context, unsigned int address_space, struct gfn_range range);
 
 /*

@@ -31,7 +31,16 @@ static inline uint64_t invalidation_snapshot(const struct mmu *mmu)
 }
 
 /* Must the fault start again? Exact under mmu_lock, a hint without it. */
-bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, tdp_gfn_t gfn);
+static inline bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, tdp_gfn_t gfn)
+{
+	const struct invalidation *invalidation = &mmu->invalidation;
+
+	if (u64_load_acquire(&invalidation->in_progress) &&
+	    gfn.n >= u64_load_acquire(&invalidation->first) &&
+	    gfn.n < u64_load_acquire(&invalidation->past))
+		return true;
+	return u64_load_acquire(&invalidation->seq) != snapshot;
+}
 
 /* The two halves of a notifier pair, by the process's addresses. */
 void mmu_invalidate_begin(struct mmu *mmu, uint64_t start, uint64_t end);

@@ -19,6 +19,8 @@ static unsigned int max_mapping_level(const struct fault *fault)
 {
 	unsigned int level = fault->context->actor.mmu->max_level, host;
 
+	if (level > fault->slot->max_level)
+		level = fault->slot->max_level;
 	while (level > TDP_4K && !memslot_allows(fault->slot, fault->gfn, level))
 		level--;
 	if (level == TDP_4K)
@@ -37,20 +39,21 @@ static void choose_level(struct fault *fault)
 	fault->pfn.n &= ~(tdp_level_pages(fault->goal) - 1);
 }
 
-static uint64_t leaf_value(const struct fault *fault, const struct iter *iter)
+static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
 {
+	const struct encoding *e = &fault->context->actor.mmu->encoding;
 	struct leaf leaf = {
 		.level = fault->goal,
 		.pfn = fault->pfn,
 		.writable = fault->page.writable,
 		.device = fault->page.device,
-		.old = iter->entry,
+		.old = spot->entry,
 	};
 
 	if (!fault->slot)
-		return spte_make_mmio(iter->encoding, iter->gfn,
+		return spte_make_mmio(e, spot->gfn,
 				      memslots_generation(fault->slots) & MMIO_GENERATION_MASK);
-	return spte_make_leaf(iter->encoding, &leaf);
+	return spte_make_leaf(e, &leaf);
 }
 
 /*
@@ -58,110 +61,123 @@ static uint64_t leaf_value(const struct fault *fault, const struct iter *iter)
  * leaf that was narrowed in TLBs. Until 6.12 nobody expected the second, so no
  * flush was made (fixed by 386d69f9f29b; policy spurious_if_allowed).
  */
-static void flush_replaced(const struct fault *fault, const struct iter *iter, uint64_t old,
+static void flush_replaced(const struct fault *fault, const struct spot *spot, uint64_t old,
 			   uint64_t new)
 {
 	struct mmu_actor *actor = &fault->context->actor;
-	const struct encoding *e = iter->encoding;
+	const struct encoding *e = &actor->mmu->encoding;
 	bool narrowed = spte_mmu_writable(e, old) && !spte_mmu_writable(e, new) &&
 			actor->mmu->policy.spurious_if_allowed == TDP_ON;
 
-	if (spte_table(e, old, iter->level) || (spte_leaf(e, old, iter->level) && narrowed))
-		mmu_flush_range(actor, iter->gfn, tdp_level_pages(iter->level));
+	if (spte_table(e, old, spot->level) || (spte_leaf(e, old, spot->level) && narrowed))
+		mmu_flush_range(actor, spot->gfn, tdp_level_pages(spot->level));
 }
 
-static int leaf_installed(struct fault *fault, const struct iter *iter, uint64_t new, int step)
+static int leaf_installed(struct fault *fault, const struct spot *spot, uint64_t new, int step)
 {
 	struct mmu_actor *actor = &fault->context->actor;
 
 	if (!fault->slot) {
 		counter_bump(&fault->context->counters.pf_mmio_spte_created);
 		if (mmu_tracing(actor))
-			trace_mark_mmio(actor, iter, new);
+			trace_mark_mmio(actor, spot, new);
 		return STEP_EMULATE;
 	}
 	if (mmu_tracing(actor))
-		trace_set_spte(actor, iter, new);
+		trace_set_spte(actor, spot, new);
 	return step;
 }
 
-static int install_leaf(struct mmu_shared shared, struct fault *fault, struct iter *iter)
+static int install_leaf(struct mmu_shared shared, struct fault *fault, struct spot *spot)
 {
 	const struct mmu *mmu = fault->context->actor.mmu;
-	const struct encoding *e = iter->encoding;
-	uint64_t old = iter->entry, new;
+	const struct encoding *e = &mmu->encoding;
+	uint64_t old = spot->entry, new;
 
 	/* Another vCPU was here first; a read must not narrow its writable leaf (6.13). */
-	if (mmu->policy.spurious_if_allowed == TDP_ON && spte_leaf(e, old, iter->level) &&
+	if (mmu->policy.spurious_if_allowed == TDP_ON && spte_leaf(e, old, spot->level) &&
 	    spte_allows(e, old, fault->access))
 		return STEP_SPURIOUS;
-	new = leaf_value(fault, iter);
+	new = leaf_value(fault, spot);
 	if (new == old) {
 		/* A hole goes to the emulator even so, or the guest would come back for ever. */
 		if (fault->slot && mmu->policy.quiet_spurious == TDP_ON)
 			return STEP_SPURIOUS;
-		return leaf_installed(fault, iter, new, STEP_SPURIOUS);
+		return leaf_installed(fault, spot, new, STEP_SPURIOUS);
 	}
-	if (!entry_set_atomic(shared, iter, new))
+	if (!entry_set_atomic(shared, spot, new))
 		return STEP_RETRY;
-	flush_replaced(fault, iter, old, new);
-	return leaf_installed(fault, iter, new, STEP_FIXED);
+	flush_replaced(fault, spot, old, new);
+	return leaf_installed(fault, spot, new, STEP_FIXED);
 }
 
-static struct table *take_child(const struct fault *fault, const struct iter *iter)
+static struct table *take_child(const struct fault *fault, const struct spot *spot)
 {
 	struct mmu_actor *actor = &fault->context->actor;
-	struct table *parent = table_of_entry(iter->host, iter->slot);
+	struct table *parent = table_of_entry(actor->mmu->host, spot->slot);
 	struct table *child = table_cache_take(fault->context);
 
 	/* Published by the link (T1); a parent's invalid bit is its own. */
 	u32_store_relaxed(&child->role,
 			  role_of_child(u32_load_relaxed(&parent->role) & ~ROLE_INVALID));
-	child->gfn = iter->gfn;
+	child->gfn = spot->gfn;
 	if (mmu_tracing(actor))
 		trace_page(actor, TDP_TRACE_GET_PAGE, child, true);
 	return child;
 }
 
 /* One step of the way down: a table where there is a hole or a huge leaf too large. */
-static bool extend(struct mmu_shared shared, struct fault *fault, struct iter *iter)
+static bool extend(struct mmu_shared shared, struct fault *fault, struct spot *spot)
 {
 	struct mmu_context *context = fault->context;
 	const struct mmu *mmu = context->actor.mmu;
 	struct table *child;
 
-	if (iter_at_leaf(iter) && mmu->policy.huge_fault == TDP_HUGE_FAULT_ZAP &&
-	    !entry_zap_atomic(shared, iter))
+	if (spot_is_leaf(&mmu->encoding, spot) && mmu->policy.huge_fault == TDP_HUGE_FAULT_ZAP &&
+	    !entry_zap_atomic(shared, spot))
 		return false;
-	child = take_child(fault, iter);
-	if (iter_at_leaf(iter)) {
-		if (mmu_split_leaf(shared.held, iter, child))
+	child = take_child(fault, spot);
+	if (spot_is_leaf(&mmu->encoding, spot)) {
+		if (mmu_split_leaf(shared.held, spot, child))
 			return true;
 		table_free_now(&context->actor.caller, child); /* filled for nothing */
 		return false;
 	}
-	if (entry_link_table(shared.held, iter, child))
+	if (entry_link_table(shared.held, spot, child))
 		return true;
 	table_cache_return(context, child);
 	return false;
 }
 
+/*
+ * Down from the root in one go, each table on the way found or made (rules T1 and C2).
+ * What somebody else took apart below us ends the fault: the guest tries again.
+ */
 static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 {
-	const struct mmu *mmu = fault->context->actor.mmu;
-	struct iter iter;
+	struct mmu_context *context = fault->context;
+	const struct mmu *mmu = context->actor.mmu;
+	const struct encoding *e = &mmu->encoding;
+	atomic_u64 *table = frame_address(mmu->host, context->root_pfn);
+	struct spot spot = {
+		.level = role_level(context->root_role),
+		.address_space = role_address_space(context->root_role),
+	};
 
-	for (iter_begin(&iter, mmu->host, &mmu->encoding, fault->context->root, TDP_4K, fault->gfn,
-			tdp_gfn(fault->gfn.n + 1));
-	     iter_valid(&iter); iter_next(&iter)) {
-		if (spte_frozen(iter.encoding, iter.entry))
+	for (unsigned int shift = 9 * (spot.level - 1);; spot.level--, shift -= 9) {
+		spot.slot = table + (fault->gfn.n >> shift & (TABLE_ENTRIES - 1));
+		spot.gfn = tdp_gfn(fault->gfn.n >> shift << shift);
+		spot.entry = u64_load_acquire(spot.slot);
+		if (spte_frozen(e, spot.entry))
 			return STEP_RETRY;
-		if (iter.level == fault->goal)
-			return install_leaf(shared, fault, &iter);
-		if (!iter_at_table(&iter) && !extend(shared, fault, &iter))
+		if (spot.level == fault->goal)
+			return install_leaf(shared, fault, &spot);
+		if (!spot_is_table(e, &spot) && !extend(shared, fault, &spot))
 			return STEP_RETRY;
+		if (!table_is_there(mmu->host, spte_pfn(spot.entry), spot.gfn, spot.level))
+			return STEP_RETRY;
+		table = frame_address(mmu->host, spte_pfn(spot.entry));
 	}
-	return STEP_RETRY; /* the way was taken apart below us */
 }
 
 int fault_map(struct mmu_shared shared, struct fault *fault)

@@ -86,6 +86,7 @@ struct mmu_actor {
 	struct gauge_deltas *deltas;	   /* NULL: counts in the VM's words */
 	struct trace_ring *ring;	   /* NULL: the task ring */
 	int vcpu;			   /* or -1 */
+	bool traced;			   /* somebody listens; immutable */
 	struct mmu_actor *next_idle;
 	struct mmu_actor *next_task; /* immutable once linked */
 	atomic_u32 at_work;	     /* under check; written by its user alone (gate.h) */

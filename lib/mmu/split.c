@@ -7,26 +7,26 @@
 #include "platform/charge.h"
 
 /* Plain writes: nobody sees the table before it is linked (table.h, T1). */
-static void fill_from_huge(const struct iter *iter, struct table *table)
+static void fill_from_huge(const struct mmu *mmu, const struct spot *spot, struct table *table)
 {
-	atomic_u64 *entries = table_entries(iter->host, table);
+	atomic_u64 *entries = table_entries(mmu->host, table);
 
 	platform_lines(entries, TDP_PAGE_SIZE, ENGINE_WRITE);
 	for (unsigned int i = 0; i < TABLE_ENTRIES; i++)
 		u64_init(&entries[i],
-			 spte_small_from_huge(iter->encoding, iter->entry, iter->level, i));
+			 spte_small_from_huge(&mmu->encoding, spot->entry, spot->level, i));
 }
 
-bool mmu_split_leaf(struct mmu_held held, struct iter *iter, struct table *table)
+bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table)
 {
-	uint64_t huge = iter->entry;
+	uint64_t huge = spot->entry;
 	bool linked;
 
-	fill_from_huge(iter, table);
-	linked = entry_link_table(held, iter, table);
+	fill_from_huge(held.actor->mmu, spot, table);
+	linked = entry_link_table(held, spot, table);
 	if (linked)
-		mmu_gauge(held.actor, gauge_of_leaves(iter->level - 1), TABLE_ENTRIES);
+		mmu_gauge(held.actor, gauge_of_leaves(spot->level - 1), TABLE_ENTRIES);
 	if (mmu_tracing(held.actor))
-		trace_split(held.actor, iter, huge, linked ? 0 : -EBUSY);
+		trace_split(held.actor, spot, huge, linked ? 0 : -EBUSY);
 	return linked;
 }

@@ -5,10 +5,10 @@
 #include "mmu/change.h"
 
 /*
- * Replaces the huge leaf at iter by `table`, filled with 512 entries that map the
+ * Replaces the huge leaf at the spot by `table`, filled with 512 entries that map the
  * same, one level down. Owes no flush: old and new translations agree. False if
  * the entry changed; the table is then still the caller's, its content spoilt.
  */
-bool mmu_split_leaf(struct mmu_held held, struct iter *iter, struct table *table);
+bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table);
 
 #endif

@@ -45,30 +45,31 @@ void trace_spte_requested(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pfn, 
 			  .spte_requested = {.gfn = gfn.n, .pfn = pfn, .level = (uint8_t)level}});
 }
 
-void trace_set_spte(struct mmu_actor *actor, const struct iter *iter, uint64_t spte)
+void trace_set_spte(struct mmu_actor *actor, const struct spot *spot, uint64_t spte)
 {
-	const struct encoding *e = iter->encoding;
+	const struct encoding *e = &actor->mmu->encoding;
 	bool user_shown = e->user != 0;
 
-	mmu_trace(actor, &(struct tdp_trace_event){
-				 .kind = TDP_TRACE_SET_SPTE,
-				 .set_spte = {.gfn = iter->gfn.n,
-					      .entry = spte,
-					      .entry_at = entry_address(iter->host, iter->slot),
-					      .level = (uint8_t)iter->level,
-					      .readable = e->present || (spte & 1),
-					      .writable = spte & e->write,
-					      .executable = spte_executable(e, spte),
-					      .user = user_shown ? (spte & e->user) != 0 : -1}});
+	mmu_trace(actor,
+		  &(struct tdp_trace_event){
+			  .kind = TDP_TRACE_SET_SPTE,
+			  .set_spte = {.gfn = spot->gfn.n,
+				       .entry = spte,
+				       .entry_at = entry_address(actor->mmu->host, spot->slot),
+				       .level = (uint8_t)spot->level,
+				       .readable = e->present || (spte & 1),
+				       .writable = spte & e->write,
+				       .executable = spte_executable(e, spte),
+				       .user = user_shown ? (spte & e->user) != 0 : -1}});
 }
 
-void trace_mark_mmio(struct mmu_actor *actor, const struct iter *iter, uint64_t spte)
+void trace_mark_mmio(struct mmu_actor *actor, const struct spot *spot, uint64_t spte)
 {
 	mmu_trace(actor,
 		  &(struct tdp_trace_event){
 			  .kind = TDP_TRACE_MARK_MMIO_SPTE,
-			  .mark_mmio = {.gfn = iter->gfn.n,
-					.entry_at = entry_address(iter->host, iter->slot),
+			  .mark_mmio = {.gfn = spot->gfn.n,
+					.entry_at = entry_address(actor->mmu->host, spot->slot),
 					.access = (uint32_t)(spte & 7),
 					.generation = (uint32_t)spte_mmio_generation(spte)}});
 }
@@ -96,12 +97,12 @@ void trace_handle_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t address)
 					  .access = (uint32_t)(spte & e->format->mmio_access)}});
 }
 
-void trace_split(struct mmu_actor *actor, const struct iter *iter, uint64_t huge, int error)
+void trace_split(struct mmu_actor *actor, const struct spot *spot, uint64_t huge, int error)
 {
 	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_SPLIT_HUGE_PAGE,
-						   .split = {.gfn = iter->gfn.n,
+						   .split = {.gfn = spot->gfn.n,
 							     .entry = huge,
-							     .level = (int)iter->level,
+							     .level = (int)spot->level,
 							     .error = error}});
 }
 

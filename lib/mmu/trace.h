@@ -9,9 +9,7 @@
 
 static inline bool mmu_tracing(const struct mmu_actor *actor)
 {
-	const struct mmu *mmu = actor->mmu;
-
-	return tracing(&mmu->tracer, actor->ring ? actor->ring : &mmu->task_ring.ring);
+	return __builtin_expect(actor->traced, 0);
 }
 
 void mmu_trace(struct mmu_actor *actor, struct tdp_trace_event *event);
@@ -21,11 +19,11 @@ void trace_spte_changed(struct mmu_actor *actor, unsigned int address_space, tdp
 void trace_page(struct mmu_actor *actor, enum tdp_trace_kind kind, const struct table *table,
 		bool created);
 void trace_spte_requested(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pfn, unsigned int level);
-void trace_set_spte(struct mmu_actor *actor, const struct iter *iter, uint64_t spte);
-void trace_mark_mmio(struct mmu_actor *actor, const struct iter *iter, uint64_t spte);
+void trace_set_spte(struct mmu_actor *actor, const struct spot *spot, uint64_t spte);
+void trace_mark_mmio(struct mmu_actor *actor, const struct spot *spot, uint64_t spte);
 void trace_check_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t generation, bool valid);
 void trace_handle_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t address);
-void trace_split(struct mmu_actor *actor, const struct iter *iter, uint64_t huge, int error);
+void trace_split(struct mmu_actor *actor, const struct spot *spot, uint64_t huge, int error);
 void trace_flush(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages);
 void trace_load_root(struct mmu_actor *actor, const struct table *root);
 void trace_zap_all_fast(struct mmu_actor *actor);

@@ -6,6 +6,46 @@
 #include "mmu/invalidate.h"
 #include "mmu/trace.h"
 
+/* The leaves of the 4K table at the iterator that lie in the range; false if there is none. */
+static bool zap_leaf_table(struct mmu_held held, struct iter *iter, struct gfn_range range,
+			   unsigned int *zapped)
+{
+	atomic_u64 *entries = iter_table_below(iter);
+	uint64_t first = iter->at.gfn.n, past = first + TABLE_ENTRIES;
+
+	if (!entries)
+		return false;
+	if (range.first.n > first)
+		first = range.first.n;
+	if (range.past.n < past)
+		past = range.past.n;
+	*zapped =
+		entries_zap_leaves(held, &iter->at, entries, (unsigned int)(first - iter->at.gfn.n),
+				   (unsigned int)(past - iter->at.gfn.n));
+	return true;
+}
+
+/*
+ * Goes on from an entry of level 2 or above; what is below a table of 4K entries is
+ * done in one pass. True if something was zapped.
+ */
+static bool zap_leaves_at(struct mmu_exclusive exclusive, struct iter *iter, struct gfn_range range)
+{
+	unsigned int zapped = 0;
+
+	if (iter_at_leaf(iter)) {
+		entry_set(exclusive, &iter->at, iter->encoding->nonpresent);
+		zapped = 1;
+	} else if (iter->at.level == TDP_2M && iter_at_table(iter)) {
+		zap_leaf_table(exclusive.held, iter, range, &zapped);
+	} else {
+		iter_next(iter);
+		return false;
+	}
+	iter_next_beside(iter);
+	return zapped;
+}
+
 bool mmu_zap_leaves(struct mmu_exclusive exclusive, struct table *root, struct gfn_range range,
 		    bool may_yield, bool flush)
 {
@@ -15,14 +55,12 @@ bool mmu_zap_leaves(struct mmu_exclusive exclusive, struct table *root, struct g
 	struct iter iter;
 
 	mmu_read_begin(actor);
-	for (iter_begin(&iter, mmu->host, &mmu->encoding, root, TDP_4K, range.first, range.past);
-	     iter_valid(&iter); iter_next(&iter)) {
+	iter_begin(&iter, mmu->host, &mmu->encoding, root, TDP_2M, range.first, range.past);
+	while (iter_valid(&iter)) {
 		if (may_yield && mmu_yield(exclusive.held, &iter, &flush))
-			continue;
-		if (!iter_at_leaf(&iter))
-			continue;
-		entry_set(exclusive, &iter, mmu->encoding.nonpresent);
-		flush |= owes; /* Z1 */
+			iter_next(&iter);
+		else if (zap_leaves_at(exclusive, &iter, range))
+			flush |= owes; /* Z1 */
 	}
 	/* Leaves only: the flush may come after the RCU section, tables stay. */
 	mmu_read_end(actor);
@@ -41,7 +79,27 @@ bool mmu_zap_leaves_in(struct mmu_exclusive exclusive, enum root_filter filter, 
 	return flush;
 }
 
-/* One pass over a root: everything at `level` becomes non-present, tables whole. */
+/* The first pass over a root: leaves of 4K, a table at a time. */
+static void zap_level_1(struct mmu_held held, struct table *root)
+{
+	struct mmu_actor *actor = held.actor;
+	const struct mmu *mmu = actor->mmu;
+	struct gfn_range all = {tdp_gfn(0), tdp_gfn(mmu->gfn_limit)};
+	bool flush = false;
+	unsigned int zapped;
+	struct iter iter;
+
+	mmu_read_begin(actor);
+	iter_begin(&iter, mmu->host, &mmu->encoding, root, TDP_2M, all.first, all.past);
+	while (iter_valid(&iter)) {
+		if (!mmu_yield(held, &iter, &flush) && iter.at.level == TDP_2M)
+			zap_leaf_table(held, &iter, all, &zapped);
+		iter_next(&iter);
+	}
+	mmu_read_end(actor);
+}
+
+/* A later pass: everything at `level` becomes non-present, tables whole. */
 static void zap_level(struct mmu_held held, struct table *root, unsigned int level)
 {
 	struct mmu_actor *actor = held.actor;
@@ -59,8 +117,8 @@ static void zap_level(struct mmu_held held, struct table *root, unsigned int lev
 			iter_next(&iter);
 			continue;
 		}
-		if (iter.level == level && spte_present(&mmu->encoding, iter.entry))
-			done = entry_change(held, &iter, mmu->encoding.nonpresent);
+		if (iter.at.level == level && spte_present(&mmu->encoding, iter.at.entry))
+			done = entry_change(held, &iter.at, mmu->encoding.nonpresent);
 		if (done) /* else somebody was faster: the same entry again */
 			iter_next(&iter);
 	}
@@ -77,7 +135,7 @@ void mmu_zap_root(struct mmu_held held, struct table *root)
 	unsigned int root_level = table_level(root);
 
 	if (mmu->policy.zap_each_level == TDP_ON) {
-		zap_level(held, root, TDP_4K);
+		zap_level_1(held, root);
 		zap_level(held, root, TDP_2M);
 	}
 	zap_level(held, root, TDP_1G);

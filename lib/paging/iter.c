@@ -3,7 +3,8 @@
 
 static void refresh_at(struct iter *iter)
 {
-	iter->slot = iter->path[iter->level - 1] + entry_index(iter->gfn.n, iter->level);
+	iter->at.slot =
+		iter->path[iter->at.level - 1] + entry_index(iter->at.gfn.n, iter->at.level);
 	iter_refresh(iter);
 }
 
@@ -11,8 +12,8 @@ static void restart(struct iter *iter)
 {
 	iter->yielded = false;
 	iter->yielded_goal = iter->goal;
-	iter->level = iter->root_level;
-	iter->gfn = tdp_gfn_round(iter->goal, iter->level);
+	iter->at.level = iter->root_level;
+	iter->at.gfn = tdp_gfn_round(iter->goal, iter->at.level);
 	/* A frame beyond the root's reach would come out at another's entry. */
 	iter->valid = iter->goal.n < table_reach(iter->root_level);
 	if (iter->valid)
@@ -31,49 +32,70 @@ void iter_begin(struct iter *iter, struct tdp_host *host, const struct encoding 
 		.goal = start,
 		.root_level = role_level(role),
 		.min_level = min_level,
-		.address_space = role_address_space(role),
+		.at.address_space = role_address_space(role),
+		.at.closed = role & ROLE_INVALID,
 	};
 	CHECK(min_level >= 1 && min_level <= iter->root_level);
 	iter->path[iter->root_level - 1] = table_entries(host, root);
 	restart(iter);
 }
 
+atomic_u64 *iter_table_below(struct iter *iter)
+{
+	/* The entry may have become a table, or another one, since it was visited. */
+	iter->at.entry = u64_load_acquire(iter->at.slot);
+	if (!iter_at_table(iter) ||
+	    !table_is_there(iter->host, spte_pfn(iter->at.entry), iter->at.gfn, iter->at.level))
+		return NULL;
+	return frame_address(iter->host, spte_pfn(iter->at.entry));
+}
+
 /* Into the table that the entry links, if it still links one. */
 static bool step_down(struct iter *iter)
 {
-	if (iter->level == iter->min_level)
+	atomic_u64 *below;
+
+	if (iter->at.level == iter->min_level)
 		return false;
-	/* The entry may have become a table, or another one, since it was visited. */
-	iter->entry = u64_load_acquire(iter->slot);
-	if (!iter_at_table(iter) ||
-	    !table_is_there(iter->host, spte_pfn(iter->entry), iter->gfn, iter->level))
+	below = iter_table_below(iter);
+	if (!below)
 		return false;
-	iter->level--;
-	iter->path[iter->level - 1] = frame_address(iter->host, spte_pfn(iter->entry));
-	iter->gfn = tdp_gfn_round(iter->goal, iter->level);
+	iter->at.level--;
+	iter->path[iter->at.level - 1] = below;
+	iter->at.gfn = tdp_gfn_round(iter->goal, iter->at.level);
 	refresh_at(iter);
 	return true;
 }
 
 static bool step_side(struct iter *iter)
 {
-	if (entry_index(iter->gfn.n, iter->level) == TABLE_ENTRIES - 1)
+	if (entry_index(iter->at.gfn.n, iter->at.level) == TABLE_ENTRIES - 1)
 		return false;
-	iter->gfn.n += tdp_level_pages(iter->level);
-	iter->goal = iter->gfn;
-	iter->slot++;
+	iter->at.gfn.n += tdp_level_pages(iter->at.level);
+	iter->goal = iter->at.gfn;
+	iter->at.slot++;
 	iter_refresh(iter);
 	return true;
 }
 
 static bool step_up(struct iter *iter)
 {
-	if (iter->level == iter->root_level)
+	if (iter->at.level == iter->root_level)
 		return false;
-	iter->level++;
-	iter->gfn = tdp_gfn_round(iter->gfn, iter->level);
+	iter->at.level++;
+	iter->at.gfn = tdp_gfn_round(iter->at.gfn, iter->at.level);
 	refresh_at(iter);
 	return true;
+}
+
+/* Sideways, or sideways further up; else the walk is over. */
+static void step_on(struct iter *iter)
+{
+	do {
+		if (step_side(iter))
+			return;
+	} while (step_up(iter));
+	iter->valid = false;
 }
 
 void iter_next(struct iter *iter)
@@ -82,11 +104,14 @@ void iter_next(struct iter *iter)
 		restart(iter);
 		return;
 	}
-	if (step_down(iter))
-		return;
-	do {
-		if (step_side(iter))
-			return;
-	} while (step_up(iter));
-	iter->valid = false;
+	if (!step_down(iter))
+		step_on(iter);
+}
+
+void iter_next_beside(struct iter *iter)
+{
+	if (iter->yielded)
+		restart(iter);
+	else
+		step_on(iter);
 }

@@ -11,11 +11,11 @@
  *       with the entry at which it yielded.
  *   P2  A walk ends: a yield is allowed only if there was a step sideways since
  *       the last (iter_may_yield()).
- *   P3  iter->entry is what the slot held at some moment after the step began.
+ *   P3  iter->at.entry is what the slot held at some moment after the step began.
  *
  * Relies on
  *   R1  The caller stays in one RCU section from iter_begin(), or from the last
- *       iter_set_yielded(), until its last use of iter->slot (table.h, T2).
+ *       iter_set_yielded(), until its last use of iter->at.slot (table.h, T2).
  *   R2  Under the shared lock a slot changes only by compare-and-swap.
  *   R3  A frozen entry is thawed by the thread that froze it, and no other.
  *
@@ -33,8 +33,7 @@
 #ifndef TDPSIM_PAGING_ITER_H
 #define TDPSIM_PAGING_ITER_H
 
-#include "paging/spte.h"
-#include "paging/table.h"
+#include "paging/spot.h"
 #include "platform/check.h"
 
 struct iter {
@@ -44,11 +43,8 @@ struct iter {
 	tdp_gfn_t end;
 	tdp_gfn_t goal;		/* the walk is on its way to this frame */
 	tdp_gfn_t yielded_goal; /* goal at the last restart */
-	tdp_gfn_t gfn;		/* first frame of the current entry */
-	atomic_u64 *slot;	/* the current entry */
-	uint64_t entry;		/* what it held when it was reached or refreshed */
-	unsigned int root_level, min_level, level;
-	unsigned int address_space;
+	struct spot at;		/* the current entry */
+	unsigned int root_level, min_level;
 	bool valid;
 	bool yielded; /* the next iter_next() restarts from the root */
 };
@@ -57,9 +53,15 @@ void iter_begin(struct iter *iter, struct tdp_host *host, const struct encoding 
 		const struct table *root, unsigned int min_level, tdp_gfn_t start, tdp_gfn_t end);
 void iter_next(struct iter *iter);
 
+/* The same, but not into the table that the current entry links. */
+void iter_next_beside(struct iter *iter);
+
+/* The entries of the table that the current entry links at this moment, or NULL. */
+atomic_u64 *iter_table_below(struct iter *iter);
+
 static inline bool iter_valid(const struct iter *iter)
 {
-	return iter->valid && iter->gfn.n < iter->end.n;
+	return iter->valid && iter->at.gfn.n < iter->end.n;
 }
 
 /* P2: without it two threads that yield to each other could go on for ever. */
@@ -68,7 +70,7 @@ static inline bool iter_may_yield(const struct iter *iter)
 	return iter->goal.n != iter->yielded_goal.n;
 }
 
-/* The caller has left its RCU section: iter->slot is dead until iter_next(). */
+/* The caller has left its RCU section: iter->at.slot is dead until iter_next(). */
 static inline void iter_set_yielded(struct iter *iter)
 {
 	DCHECK(iter_may_yield(iter));
@@ -78,18 +80,18 @@ static inline void iter_set_yielded(struct iter *iter)
 /* Reads the current slot again, after a lost compare-and-swap or an own write. */
 static inline void iter_refresh(struct iter *iter)
 {
-	iter->entry = u64_load_relaxed(iter->slot);
-	table_meet(iter->host, iter->entry);
+	iter->at.entry = u64_load_relaxed(iter->at.slot);
+	table_meet(iter->host, iter->at.entry);
 }
 
 static inline bool iter_at_leaf(const struct iter *iter)
 {
-	return spte_leaf(iter->encoding, iter->entry, iter->level);
+	return spot_is_leaf(iter->encoding, &iter->at);
 }
 
 static inline bool iter_at_table(const struct iter *iter)
 {
-	return spte_table(iter->encoding, iter->entry, iter->level);
+	return spot_is_table(iter->encoding, &iter->at);
 }
 
 #endif

@@ -39,7 +39,7 @@ static bool memory_type_known(const struct encoding *e, uint64_t spte)
 	return type == e->ram_type || type == e->device_type;
 }
 
-static void check_bits(struct checker *checker, const struct spot *spot)
+static void check_bits(struct checker *checker, const struct met_entry *spot)
 {
 	const struct encoding *e = checker->encoding;
 	uint64_t spte = spot->entry, needs = leaf_needs(e, spte);
@@ -62,7 +62,7 @@ static void check_bits(struct checker *checker, const struct spot *spot)
 }
 
 /* False: what the slot says about the host's memory need not be asked any more. */
-static bool check_slot(struct checker *checker, const struct spot *spot, const struct memslot *slot)
+static bool check_slot(struct checker *checker, const struct met_entry *spot, const struct memslot *slot)
 {
 	const char *reason = NULL;
 
@@ -82,7 +82,7 @@ static bool check_slot(struct checker *checker, const struct spot *spot, const s
 }
 
 /* What the process has at the leaf's first page; a backing that cannot tell is believed. */
-static void check_page(struct checker *checker, const struct spot *spot, const struct memslot *slot)
+static void check_page(struct checker *checker, const struct met_entry *spot, const struct memslot *slot)
 {
 	struct tdp_backing_page page;
 	int err = backing_peek(slot, spot->gfn, &page);
@@ -100,7 +100,7 @@ static void check_page(struct checker *checker, const struct spot *spot, const s
 			     "a leaf could be written that the process itself may not write");
 }
 
-static void check_host(struct checker *checker, const struct spot *spot, const struct memslot *slot)
+static void check_host(struct checker *checker, const struct met_entry *spot, const struct memslot *slot)
 {
 	const struct tdp_host *host = checker->vm->host;
 	tdp_pfn_t first = spte_pfn(spot->entry);
@@ -119,7 +119,7 @@ static void check_host(struct checker *checker, const struct spot *spot, const s
 	check_page(checker, spot, slot);
 }
 
-void check_leaf(struct checker *checker, const struct spot *spot)
+void check_leaf(struct checker *checker, const struct met_entry *spot)
 {
 	const struct memslots *slots = memslots_of(&checker->vm->memory, spot->address_space);
 	const struct memslot *slot = memslot_find(slots, spot->gfn);
@@ -138,7 +138,7 @@ void check_leaf(struct checker *checker, const struct spot *spot)
  * The generation goes up with each change of the slots and everything is zapped
  * where its 19 bits begin again, so a younger entry than the slots cannot be.
  */
-void check_hole(struct checker *checker, const struct spot *spot)
+void check_hole(struct checker *checker, const struct met_entry *spot)
 {
 	const struct memslots *slots = memslots_of(&checker->vm->memory, spot->address_space);
 	uint64_t now = memslots_generation(slots) & MMIO_GENERATION_MASK;

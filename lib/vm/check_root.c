@@ -49,7 +49,7 @@ static void check_references(struct checker *checker, const struct table *root)
 static void check_invalid(struct checker *checker, const struct table *root)
 {
 	atomic_u64 *entries = table_entries(checker->vm->host, root);
-	struct spot spot = {.root = root, .table = root, .level = table_level(root)};
+	struct met_entry spot = {.root = root, .table = root, .level = table_level(root)};
 
 	if (root->zap_scheduled)
 		violation(checker, TDP_INVARIANT_INVALID_ROOT,

@@ -6,11 +6,11 @@
 #include "host/frame.h"
 #include "vm/checker.h"
 
-static void check_table(struct checker *checker, const struct spot *link,
+static void check_table(struct checker *checker, const struct met_entry *link,
 			const struct table *table);
 
 /* A table entry's bits but the frame are always the same: hardware has no flag to set. */
-static void check_link_bits(struct checker *checker, const struct spot *spot)
+static void check_link_bits(struct checker *checker, const struct met_entry *spot)
 {
 	if ((spot->entry & ~ENTRY_ADDRESS) != checker->encoding->table_bits)
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot,
@@ -18,7 +18,7 @@ static void check_link_bits(struct checker *checker, const struct spot *spot)
 }
 
 /* False: there is no living table behind the entry. */
-static bool check_link_alive(struct checker *checker, const struct spot *spot)
+static bool check_link_alive(struct checker *checker, const struct met_entry *spot)
 {
 	const struct tdp_host *host = checker->vm->host;
 	tdp_pfn_t pfn = spte_pfn(spot->entry);
@@ -42,7 +42,7 @@ static bool check_link_alive(struct checker *checker, const struct spot *spot)
 }
 
 /* The record against the place: another parent means that two entries link the table. */
-static bool check_record(struct checker *checker, const struct spot *spot, const atomic_u64 *slot,
+static bool check_record(struct checker *checker, const struct met_entry *spot, const atomic_u64 *slot,
 			 const struct table *child)
 {
 	uint32_t role = u32_load_relaxed(&spot->table->role) & ~ROLE_INVALID;
@@ -63,7 +63,7 @@ static bool check_record(struct checker *checker, const struct spot *spot, const
 	return true;
 }
 
-static void check_link(struct checker *checker, const struct spot *spot, const atomic_u64 *slot)
+static void check_link(struct checker *checker, const struct met_entry *spot, const atomic_u64 *slot)
 {
 	const struct table *child;
 
@@ -77,7 +77,7 @@ static void check_link(struct checker *checker, const struct spot *spot, const a
 	check_table(checker, spot, child);
 }
 
-static void check_not_present(struct checker *checker, const struct spot *spot)
+static void check_not_present(struct checker *checker, const struct met_entry *spot)
 {
 	const struct encoding *e = checker->encoding;
 
@@ -92,7 +92,7 @@ static void check_not_present(struct checker *checker, const struct spot *spot)
 			     "not present, and none of the values that such an entry may have");
 }
 
-static void check_entry(struct checker *checker, const struct spot *spot, const atomic_u64 *slot)
+static void check_entry(struct checker *checker, const struct met_entry *spot, const atomic_u64 *slot)
 {
 	const struct encoding *e = checker->encoding;
 
@@ -104,10 +104,10 @@ static void check_entry(struct checker *checker, const struct spot *spot, const 
 		check_leaf(checker, spot);
 }
 
-static void check_table(struct checker *checker, const struct spot *link, const struct table *table)
+static void check_table(struct checker *checker, const struct met_entry *link, const struct table *table)
 {
 	atomic_u64 *entries = table_entries(checker->vm->host, table);
-	struct spot spot = *link;
+	struct met_entry spot = *link;
 
 	spot.table = table;
 	spot.level = table_level(table);
@@ -123,7 +123,7 @@ static void check_table(struct checker *checker, const struct spot *link, const 
 void check_tree(struct checker *checker, const struct table *root)
 {
 	unsigned int level = table_level(root);
-	struct spot top = {
+	struct met_entry top = {
 		.root = root,
 		.walker = &checker->vm->walkers[level == TDP_LEVEL_5],
 		.address_space = role_address_space(u32_load_relaxed(&root->role)),

@@ -93,7 +93,7 @@ static int check_overlap(const struct change *change, const struct memslots *slo
 
 static struct memslot slot_of(const struct tdp_memslot *asked)
 {
-	return (struct memslot){
+	struct memslot slot = {
 		.gfn = asked->gfn,
 		.pages = asked->pages,
 		.hva = asked->hva || !asked->backing ? asked->hva : asked->backing->hva,
@@ -102,6 +102,9 @@ static struct memslot slot_of(const struct tdp_memslot *asked)
 		.address_space = (uint8_t)asked->address_space,
 		.read_only = asked->read_only,
 	};
+
+	slot.max_level = memslot_max_level(&slot);
+	return slot;
 }
 
 static int check_change(struct change *change, const struct memslots *slots)

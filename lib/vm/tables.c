@@ -116,14 +116,14 @@ bool tdp_iter_next(struct tdp_iter *public, struct tdp_entry *entry)
 	public->begun = true;
 	if (!iter_valid(iter))
 		return false;
-	present = spte_present(iter->encoding, iter->entry);
+	present = spte_present(iter->encoding, iter->at.entry);
 	*entry = (struct tdp_entry){
-		.gfn = iter->gfn,
-		.level = iter->level,
-		.value = iter->entry,
+		.gfn = iter->at.gfn,
+		.level = iter->at.level,
+		.value = iter->at.entry,
 		.present = present,
 		.leaf = iter_at_leaf(iter),
-		.pfn = present ? spte_pfn(iter->entry) : tdp_pfn(0),
+		.pfn = present ? spte_pfn(iter->at.entry) : tdp_pfn(0),
 	};
 	return true;
 }
