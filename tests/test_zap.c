@@ -285,6 +285,9 @@ static void ending_a_vm_flushes_nothing(void **state)
 	guest_end_vm(guest);
 	assert_int_equal(guest_count(guest, TDP_TRACE_FLUSH), 0);
 	assert_true(guest_count(guest, TDP_TRACE_SPTE_CHANGED) > 0);
+	/* Under the exclusive lock a table's empty entries are left alone, and not told. */
+	assert_int_equal(guest_changes(guest, 1, guest_nonpresent(guest), guest_frozen(guest)), 0);
+	assert_int_equal(guest_changes(guest, 2, guest_nonpresent(guest), guest_frozen(guest)), 0);
 }
 
 /* Slots */
