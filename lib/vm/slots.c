@@ -55,6 +55,8 @@ static int check_backing(const struct tdp_vm *vm, const struct tdp_memslot *aske
 
 	if (!backing || !backing->ops || !backing->ops->resolve || !backing->ops->level)
 		return refuse(vm, -EINVAL, "a slot needs a backing that resolves pages");
+	if (backing->bytes > ~0ULL - backing->hva)
+		return refuse(vm, -EINVAL, "the backing goes beyond the last address");
 	hva = asked->hva ? asked->hva : backing->hva;
 	if (hva % TDP_PAGE_SIZE)
 		return refuse(vm, -EINVAL, "a slot's hva is page aligned");
