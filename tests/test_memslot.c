@@ -338,6 +338,19 @@ static void a_backing_needs_its_callbacks(void **state)
 	guest_slot_delete(guest, 1);
 }
 
+/* Its end would be address 0, and no invalidation would reach it. */
+static void a_backing_ends_below_the_last_address(void **state)
+{
+	struct guest *guest = guest_make(state, .scripted = true);
+	struct tdp_backing backing = guest->script.backing;
+	struct tdp_memslot slot = slot_of(guest);
+
+	slot.backing = &backing;
+	slot.hva = 0;
+	backing.hva = ~0ULL - backing.bytes + 1;
+	guest_refused(guest, set(guest, slot), -EINVAL);
+}
+
 /* Generations */
 
 static void each_swap_moves_the_generation_by_the_number_of_address_spaces(void **state)
@@ -549,6 +562,7 @@ int main(void)
 		guest_test(address_spaces_have_slots_of_their_own),
 		guest_test(what_is_refused_is_explained_and_changes_nothing),
 		guest_test(a_backing_needs_its_callbacks),
+		guest_test(a_backing_ends_below_the_last_address),
 		guest_test(each_swap_moves_the_generation_by_the_number_of_address_spaces),
 		guest_tests(a_generation_that_wraps_drops_all_roots),
 		guest_tests(an_old_mmio_entry_does_not_match_after_a_wrap),
