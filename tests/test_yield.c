@@ -133,6 +133,21 @@ static void at_the_end_of_a_table_nothing_is_skipped(void **state)
 	check_leaf_zap(run(state, &race), &race, 512);
 }
 
+static void zap_more(struct guest *guest)
+{
+	tdp_mmu_zap_range(guest->vm, tdp_gfn(AT), 4096);
+}
+
+static void what_was_flushed_on_the_way_is_not_flushed_again(void **state)
+{
+	struct race race = {.zap = zap_more, .after = PAGES - 1};
+	struct guest *guest = run(state, &race);
+
+	assert_int_equal(race.then.remote_tlb_flush_requests, 1);
+	assert_int_equal(guest_stats(guest).pages_4k, 0);
+	assert_int_equal(guest_stats(guest).remote_tlb_flush_requests, 1);
+}
+
 static void an_unmap_of_the_host_gives_way_likewise(void **state)
 {
 	struct race race = {.zap = discard, .after = 9};
@@ -163,6 +178,7 @@ int main(void)
 		guest_tests(a_range_zap_flushes_and_gives_way),
 		guest_test(it_gives_way_in_the_middle_of_a_table_too),
 		guest_test(at_the_end_of_a_table_nothing_is_skipped),
+		guest_test(what_was_flushed_on_the_way_is_not_flushed_again),
 		guest_test(an_unmap_of_the_host_gives_way_likewise),
 		guest_tests(a_root_zap_gives_way_to_a_writer_and_owes_nothing),
 	};
