@@ -334,6 +334,20 @@ static void the_public_iterator_hands_out_the_same_entries(void **state)
 	free(expected);
 }
 
+static void a_level_above_the_root_means_the_roots_own(void **state)
+{
+	struct guest *guest = mixed(state);
+	struct tdp_entry entry;
+	struct tdp_iter *iter;
+	size_t count = 0;
+
+	assert_int_equal(tdp_iter_begin(guest->vm, 0, tdp_gfn(0), 1ULL << 36, 5, &iter), 0);
+	for (; tdp_iter_next(iter, &entry); count++)
+		assert_int_equal(entry.level, 4);
+	assert_int_equal(count, 512);
+	tdp_iter_end(iter);
+}
+
 static void bad_ranges_are_refused_with_a_reason(void **state)
 {
 	struct guest *guest = mixed(state);
@@ -394,6 +408,7 @@ int main(void)
 		guest_test(a_table_linked_before_the_step_down_is_entered),
 		guest_test(a_lost_exchange_is_tried_again_on_a_fresh_snapshot),
 		guest_tests(the_public_iterator_hands_out_the_same_entries),
+		guest_test(a_level_above_the_root_means_the_roots_own),
 		guest_test(bad_ranges_are_refused_with_a_reason),
 		guest_test(an_address_space_without_a_root_has_nothing_to_iterate),
 		guest_tests(tables_stay_as_long_as_an_iterator_is_open),

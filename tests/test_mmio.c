@@ -4,6 +4,7 @@
  */
 #include "support/guest.h"
 
+#include "mmu/lookup.h"
 #include "vm/vm.h"
 
 #define HOLE 0x60000ULL
@@ -259,6 +260,37 @@ static void a_present_entry_with_a_reserved_bit_is_reported(void **state)
 	*entry &= ~(1ULL << 45);
 }
 
+static void an_exit_at_a_hole_is_to_be_emulated(void **state)
+{
+	struct guest *guest = guest_make(state);
+	struct tdp_fault fault = {.gpa = HOLE << 12, .error_code = 0x100000004};
+	enum tdp_fault_result result;
+
+	assert_int_equal(tdp_vcpu_load_root(guest->vcpu), 0);
+	assert_int_equal(tdp_vcpu_fault(guest->vcpu, &fault, &result), 0);
+	assert_int_equal(result, TDP_FAULT_EMULATE);
+}
+
+/* What the hardware reserves depends on the level, the format and the machine. */
+static void reserved_bits_are_known_by_level(void **state)
+{
+	struct guest *guest = guest_make(state, .host.maxphyaddr = 40, .vm.max_level = TDP_2M);
+	const struct mmu *mmu = &guest->vm->mmu;
+	bool ept = guest->config.vm.format == TDP_EPT;
+	uint64_t large = 0x80;
+
+	assert_false(lookup_reserved(mmu, 1ULL << 39, 1));
+	assert_true(lookup_reserved(mmu, 1ULL << 40, 1));
+	assert_true(lookup_reserved(mmu, 1ULL << 51, 4));
+	assert_false(lookup_reserved(mmu, 1ULL << 52, 1));
+	assert_false(lookup_reserved(mmu, large | 1ULL << 21, 2));
+	assert_true(lookup_reserved(mmu, large | 1ULL << 20, 2));
+	/* PAT of a large leaf, in NPT alone. */
+	assert_int_equal(lookup_reserved(mmu, large | 1ULL << 12, 2), ept);
+	assert_true(lookup_reserved(mmu, large | 1ULL << 30, 3)); /* no 1G leaves */
+	assert_false(lookup_reserved(mmu, 1ULL << 13, 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +308,8 @@ int main(void)
 		guest_tests(beyond_the_hosts_width_nothing_is_cached),
 		guest_tests(beyond_the_roots_reach_nothing_is_mapped_or_met),
 		guest_test_ept(a_guard_against_l1tf_leaves_holes_and_slots_alone),
+		guest_test(an_exit_at_a_hole_is_to_be_emulated),
+		guest_tests(reserved_bits_are_known_by_level),
 		guest_tests(a_present_entry_with_a_reserved_bit_is_reported),
 	};
 

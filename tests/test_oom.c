@@ -7,6 +7,8 @@
  */
 #include "support/guest.h"
 
+#include "vm/vm.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,8 +247,7 @@ static int refault(struct story *story, uint64_t gfn)
 
 static void splits(struct story *story)
 {
-	struct tdp_backing backing = {
-		.ops = &falling_apart, .context = story, .bytes = 1ULL << 30};
+	struct tdp_backing backing = {.ops = &falling_apart, .context = story, .bytes = 1ULL << 30};
 	struct tdp_memslot slot = {
 		.id = 1, .gfn = tdp_gfn(AT), .pages = 1 << 18, .backing = &backing};
 
@@ -376,6 +377,60 @@ static void with_nothing_left_what_is_mapped_stays_and_can_be_given_back(void **
 	nothing_left = false;
 }
 
+/* The last task goes from hand to hand. */
+
+struct handover {
+	struct guest *guest;
+	struct mmu_actor *task;
+	struct tdp_flag *zapped;
+};
+
+static int zap_a_range(struct tdp_actor *self, void *arg)
+{
+	struct handover *handover = arg;
+
+	(void)self;
+	tdp_mmu_zap_range(handover->guest->vm, tdp_gfn(AT), 1);
+	tdp_flag_raise(handover->zapped);
+	return 0;
+}
+
+static int put_the_task(struct tdp_actor *self, void *arg)
+{
+	struct handover *handover = arg;
+	unsigned int rounds = 0;
+	int verdict;
+
+	(void)self;
+	for (unsigned int i = 0; i < 200; i++)
+		tdp_pause(&rounds);
+	verdict = tdp_flag_raised(handover->zapped) ? -1 : 0;
+	mmu_task_put(handover->task);
+	return verdict;
+}
+
+static void who_finds_no_task_waits_for_the_one_kept_back(void **state)
+{
+	bool nothing_left = false;
+	struct guest *guest = guest_make(state, .untraced = true, .host.fail = refuse_all,
+					 .host.fail_context = &nothing_left);
+	struct handover handover = {.guest = guest};
+	struct tdp_actor_config actors[] = {
+		{.body = zap_a_range, .arg = &handover},
+		{.body = put_the_task, .arg = &handover},
+	};
+
+	guest_slot(guest, 1, AT, 16, 0);
+	guest_touch(guest, AT, TDP_WRITE);
+	assert_int_equal(tdp_flag_create(&handover.zapped), 0);
+	nothing_left = true;
+	handover.task = mmu_task_get(&guest->vm->mmu);
+	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	nothing_left = false;
+	tdp_flag_destroy(handover.zapped);
+	assert_int_equal(guest_stats(guest).pages_4k, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +444,7 @@ int main(void)
 		guest_test(meeting_a_hole_survives_each_failure),
 		guest_test(iterating_survives_each_failure),
 		guest_test(trace_rings_survive_each_failure),
+		guest_test(who_finds_no_task_waits_for_the_one_kept_back),
 		guest_test(with_nothing_left_what_is_mapped_stays_and_can_be_given_back),
 	};
 

@@ -28,6 +28,7 @@ static const struct vm_refusal {
 	{"no_ad with NPT", {.no_ad = true}},
 	{"no_execute_only with NPT", {.no_execute_only = true}},
 	{"l1tf with NPT", {.l1tf = true}},
+	{"reserved_not_present with EPT", {.format = TDP_EPT, .reserved_not_present = true}},
 	{"policy.lock", {.policy.lock = (enum tdp_lock_policy)4}},
 	{"policy.stats", {.policy.stats = (enum tdp_stats_policy)3}},
 	{"policy.huge_fault", {.policy.huge_fault = (enum tdp_huge_fault_policy)3}},
