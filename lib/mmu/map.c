@@ -149,9 +149,18 @@ static bool extend(struct mmu_shared shared, struct fault *fault, struct spot *s
 	return false;
 }
 
+/* Where the way down ends early: a hole, a leaf too large, or an entry that is busy. */
+static bool pass_obstacle(struct mmu_shared shared, struct fault *fault, struct spot *spot)
+{
+	if (spte_frozen(&fault->context->actor.mmu->encoding, spot->entry))
+		return false; /* C2 */
+	spot->gfn = tdp_gfn_round(fault->gfn, spot->level);
+	return extend(shared, fault, spot);
+}
+
 /*
- * Down from the root in one go, each table on the way found or made (rules T1 and C2).
- * What somebody else took apart below us ends the fault: the guest tries again.
+ * Down from the root in one go, each table on the way found or made (T1, C2). What
+ * somebody else took apart below us ends the fault: the guest tries again.
  */
 static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 {
@@ -159,25 +168,30 @@ static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 	const struct mmu *mmu = context->actor.mmu;
 	const struct encoding *e = &mmu->encoding;
 	atomic_u64 *table = frame_address(mmu->host, context->root_pfn);
+	unsigned int shift = 9 * (role_level(context->root_role) - 1);
+	unsigned int last = 9 * (fault->goal - 1);
 	struct spot spot = {
 		.level = role_level(context->root_role),
 		.address_space = role_address_space(context->root_role),
 	};
 
-	for (unsigned int shift = 9 * (spot.level - 1);; spot.level--, shift -= 9) {
+	for (; shift != last; shift -= 9, spot.level--) {
 		spot.slot = table + (fault->gfn.n >> shift & (TABLE_ENTRIES - 1));
-		spot.gfn = tdp_gfn(fault->gfn.n >> shift << shift);
 		spot.entry = u64_load_acquire(spot.slot);
-		if (spte_frozen(e, spot.entry))
+		if (__builtin_expect(!spte_table_above_4k(e, spot.entry), 0) &&
+		    !pass_obstacle(shared, fault, &spot))
 			return STEP_RETRY;
-		if (spot.level == fault->goal)
-			return install_leaf(shared, fault, &spot);
-		if (!spot_is_table(e, &spot) && !extend(shared, fault, &spot))
-			return STEP_RETRY;
-		if (!table_is_there(mmu->host, spte_pfn(spot.entry), spot.gfn, spot.level))
+		if (!table_is_there(mmu->host, spte_pfn(spot.entry),
+				    tdp_gfn_round(fault->gfn, spot.level), spot.level))
 			return STEP_RETRY;
 		table = frame_address(mmu->host, spte_pfn(spot.entry));
 	}
+	spot.slot = table + (fault->gfn.n >> shift & (TABLE_ENTRIES - 1));
+	spot.entry = u64_load_acquire(spot.slot);
+	if (spte_frozen(e, spot.entry))
+		return STEP_RETRY;
+	spot.gfn = tdp_gfn(fault->gfn.n >> shift << shift);
+	return install_leaf(shared, fault, &spot);
 }
 
 int fault_map(struct mmu_shared shared, struct fault *fault)

@@ -47,6 +47,7 @@ void encoding_init(struct encoding *e, const struct encoding_config *config)
 		.host_writable = format->host_writable,
 		.mmu_writable = format->mmu_writable,
 		.mmu_present = format->mmu_present,
+		.table_mask = format->mmu_present | format->large,
 		.access_track = format->access_track,
 		.hardware_ad = config->hardware_ad,
 		.dirty_at_birth = config->dirty_at_birth,

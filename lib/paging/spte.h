@@ -30,6 +30,7 @@ struct encoding {
 	uint64_t user, exec, no_exec, write;
 	uint64_t accessed, dirty; /* 0 where the baseline keeps none without hardware flags */
 	uint64_t access_track;	  /* cleared to make an entry inaccessible; 0: no such form */
+	uint64_t table_mask;	  /* mmu_present, and what makes a leaf of an entry */
 	uint64_t table_bits;	  /* all of a table entry but the frame */
 	uint64_t ram_type, device_type;
 	uint64_t host_writable, mmu_writable, mmu_present;
@@ -65,6 +66,12 @@ static inline bool spte_leaf(const struct encoding *e, uint64_t spte, unsigned i
 static inline bool spte_table(const struct encoding *e, uint64_t spte, unsigned int level)
 {
 	return spte_present(e, spte) && level > 1 && !(spte & e->format->large);
+}
+
+/* The same where the level is known to be above 1. */
+static inline bool spte_table_above_4k(const struct encoding *e, uint64_t spte)
+{
+	return (spte & e->table_mask) == e->mmu_present;
 }
 
 static inline bool spte_frozen(const struct encoding *e, uint64_t spte)
