@@ -210,6 +210,10 @@ static void smm_has_slots_and_a_root_of_its_own(void **state)
 	assert_int_equal(tdp_vm_set_memslot(guest->vm, &slot), 0);
 	guest_touch(guest, AT, TDP_WRITE);
 	assert_int_not_equal(tdp_vcpu_root(guest->vcpu).n, normal.n);
+	for (size_t i = 0; i < guest_count(guest, TDP_TRACE_SPTE_CHANGED); i++)
+		assert_int_equal(
+			guest_event(guest, TDP_TRACE_SPTE_CHANGED, i)->spte_changed.address_space,
+			1);
 	assert_int_equal(tdp_mmu_mapped_level(guest->vm, 1, tdp_gfn(AT)), TDP_4K);
 	assert_int_equal(tdp_mmu_mapped_level(guest->vm, 1, tdp_gfn(AT + 1)), TDP_NOT_MAPPED);
 

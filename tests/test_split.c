@@ -38,6 +38,17 @@ static void an_answer_of_no_level_counts_as_4k(void **state)
 	assert_int_equal(guest_level(guest, AT), TDP_4K);
 }
 
+static void a_backing_that_promises_small_pages_is_not_asked(void **state)
+{
+	struct guest *guest = guest_make(state, .scripted = true);
+
+	guest->script.backing.max_level = TDP_2M;
+	guest->script.level = TDP_1G;
+	guest_slot(guest, 1, AT, 1 << 18, 0);
+	guest_touch(guest, AT, TDP_WRITE);
+	assert_int_equal(guest_level(guest, AT), TDP_2M);
+}
+
 static void hardware_without_1g_leaves_gets_2m_ones(void **state)
 {
 	struct guest *guest = guest_make(state, .scripted = true, .vm.max_level = TDP_2M);
@@ -288,6 +299,8 @@ static void a_huge_leaf_replaces_a_table_and_flushes_before_it_is_seen(void **st
 	/* Under the shared lock every entry of the table is frozen, the empty ones too. */
 	assert_int_equal(guest_count(guest, TDP_TRACE_SPTE_CHANGED), 513);
 	assert_int_equal(guest_changes(guest, 1, nonpresent, frozen), 507);
+	for (unsigned int i = 0; i < 512; i++)
+		assert_int_equal(guest->events[4 + i].spte_changed.gfn, AT + i);
 	assert_int_equal(guest_count(guest, TDP_TRACE_FLUSH), 1);
 	assert_int_equal(guest->events[2].kind, TDP_TRACE_SPTE_CHANGED);
 	assert_int_equal(guest->events[3].kind, TDP_TRACE_PREPARE_ZAP_PAGE);
@@ -314,6 +327,12 @@ static void a_1g_leaf_replaces_a_whole_subtree(void **state)
 	guest_touch(guest, AT + 5000, TDP_WRITE);
 	assert_int_equal(guest_level(guest, AT), TDP_1G);
 	assert_int_equal(guest_count(guest, TDP_TRACE_PREPARE_ZAP_PAGE), 3);
+	for (size_t i = 0, gfn = AT; i < guest->event_count; i++)
+		if (guest->events[i].kind == TDP_TRACE_SPTE_CHANGED &&
+		    guest->events[i].spte_changed.level == TDP_2M) {
+			assert_int_equal(guest->events[i].spte_changed.gfn, gfn);
+			gfn += 512;
+		}
 	assert_int_equal(guest_stats(guest).pages_1g, 1);
 	assert_int_equal(guest_stats(guest).pages_2m, 0);
 	assert_int_equal(guest_stats(guest).pages_4k, 0);
@@ -326,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		guest_tests(a_leaf_is_as_large_as_the_host_maps_the_page),
 		guest_test(an_answer_of_no_level_counts_as_4k),
+		guest_test(a_backing_that_promises_small_pages_is_not_asked),
 		guest_tests(hardware_without_1g_leaves_gets_2m_ones),
 		guest_test(hardware_without_2m_leaves_gets_4k_ones),
 		guest_tests(a_huge_leaf_never_sticks_out_of_its_slot),

@@ -116,7 +116,10 @@ static void make_memory(struct guest *guest)
 	struct tdp_anon_config anon = {.bytes = guest->config.bytes, .page = guest->config.page};
 
 	*script = (struct guest_script){
-		.backing = {&script_ops, script, SCRIPT_HVA, SCRIPT_BYTES},
+		.backing = {.ops = &script_ops,
+			    .context = script,
+			    .hva = SCRIPT_HVA,
+			    .bytes = SCRIPT_BYTES},
 		.host = guest->host,
 		.level = TDP_4K,
 		.guest = guest,
