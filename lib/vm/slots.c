@@ -57,6 +57,8 @@ static int check_backing(const struct tdp_vm *vm, const struct tdp_memslot *aske
 		return refuse(vm, -EINVAL, "a slot needs a backing that resolves pages");
 	if (backing->bytes > ~0ULL - backing->hva)
 		return refuse(vm, -EINVAL, "the backing goes beyond the last address");
+	if ((unsigned int)backing->max_level > TDP_LEAF_LEVEL_MAX)
+		return refuse(vm, -EINVAL, "a backing maps its memory by 4K, 2M or 1G");
 	hva = asked->hva ? asked->hva : backing->hva;
 	if (hva % TDP_PAGE_SIZE)
 		return refuse(vm, -EINVAL, "a slot's hva is page aligned");
