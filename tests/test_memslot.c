@@ -338,6 +338,19 @@ static void a_backing_needs_its_callbacks(void **state)
 	guest_slot_delete(guest, 1);
 }
 
+static void a_backing_promises_a_level_that_there_is(void **state)
+{
+	struct guest *guest = guest_make(state, .scripted = true);
+	struct tdp_backing backing = guest->script.backing;
+	struct tdp_memslot slot = slot_of(guest);
+
+	slot.backing = &backing;
+	backing.max_level = TDP_LEVEL_4;
+	guest_refused(guest, set(guest, slot), -EINVAL);
+	backing.max_level = (enum tdp_level)256;
+	guest_refused(guest, set(guest, slot), -EINVAL);
+}
+
 /* Its end would be address 0, and no invalidation would reach it. */
 static void a_backing_ends_below_the_last_address(void **state)
 {
@@ -562,6 +575,7 @@ int main(void)
 		guest_test(address_spaces_have_slots_of_their_own),
 		guest_test(what_is_refused_is_explained_and_changes_nothing),
 		guest_test(a_backing_needs_its_callbacks),
+		guest_test(a_backing_promises_a_level_that_there_is),
 		guest_test(a_backing_ends_below_the_last_address),
 		guest_test(each_swap_moves_the_generation_by_the_number_of_address_spaces),
 		guest_tests(a_generation_that_wraps_drops_all_roots),
