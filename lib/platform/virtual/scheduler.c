@@ -28,6 +28,26 @@ static size_t offer(struct scheduler *scheduler, bool all)
 	return count;
 }
 
+static bool is_offered(const struct scheduler *scheduler, size_t count, size_t index)
+{
+	for (size_t i = 0; i < count; i++)
+		if (scheduler->ready[i] == index)
+			return true;
+	return false;
+}
+
+static void note_step(struct schedule *schedule, size_t actor, const void *place)
+{
+	if (schedule->last != actor || !schedule->steps) {
+		if (schedule->switches_made < schedule->switches_room)
+			schedule->switches[schedule->switches_made] =
+				(struct schedule_switch){schedule->steps, actor, place};
+		schedule->switches_made++;
+	}
+	schedule->last = actor;
+	schedule->steps++;
+}
+
 static size_t next_by_schedule(struct scheduler *scheduler)
 {
 	struct schedule *schedule = scheduler->schedule;
@@ -39,9 +59,11 @@ static size_t next_by_schedule(struct scheduler *scheduler)
 	if (!count)
 		return NOBODY;
 	chosen = schedule->choose(schedule, scheduler->ready, count,
-				  self->state == TASK_READY ? self->index : SCHEDULE_NOBODY);
+				  is_offered(scheduler, count, self->index) ? self->index
+									    : SCHEDULE_NOBODY);
 	CHECK(chosen < scheduler->count && scheduler->tasks[chosen].state != TASK_ENDED);
-	schedule->steps++;
+	note_step(schedule, chosen, scheduler->tasks[chosen].place);
+	engine_now.clock = scheduler->begin + schedule->steps;
 	return chosen;
 }
 
@@ -108,22 +130,25 @@ __attribute__((always_inline)) static inline void take_turns(struct scheduler *s
 		answer(scheduler, &scheduler->tasks[self]);
 }
 
-static bool too_long(const struct scheduler *scheduler)
+/* Where the acting one is before a step of the schedule; or it has made too many. */
+static void note_place(struct scheduler *scheduler, size_t self, const void *place)
 {
 	const struct schedule *schedule = scheduler->schedule;
 
-	return schedule && schedule->steps_most && schedule->steps >= schedule->steps_most;
+	scheduler->tasks[self].place = place;
+	if (schedule->steps_most && schedule->steps >= schedule->steps_most)
+		stop(scheduler, &scheduler->tasks[self], STUCK_LIVELOCK);
 }
 
-void engine_turn(const void *address, enum engine_kind kind)
+__attribute__((noinline)) void engine_turn(const void *address, enum engine_kind kind)
 {
 	struct scheduler *scheduler = engine_now.scheduler;
 	size_t self = scheduler->running;
 
 	(void)address;
 	(void)kind;
-	if (__builtin_expect(too_long(scheduler), 0))
-		stop(scheduler, &scheduler->tasks[self], STUCK_LIVELOCK);
+	if (__builtin_expect(scheduler->schedule != NULL, 0))
+		note_place(scheduler, self, __builtin_return_address(0));
 	scheduler->seats[self].clock = engine_now.clock;
 	put_task(scheduler, self, engine_now.clock);
 	take_turns(scheduler);
@@ -162,6 +187,7 @@ bool scheduler_park(const void *word, uint64_t ticks)
 	self->word = word;
 	self->since = engine_now.clock;
 	self->seat->clock = engine_now.clock;
+	self->place = __builtin_return_address(0);
 	scheduler->parked[scheduler->parked_count++] = (struct parked){word, self};
 	if (self->brief) {
 		self->due = self->since + ticks;
@@ -208,8 +234,12 @@ void scheduler_pass(uint64_t ticks)
 {
 	struct scheduler *scheduler = engine_now.scheduler;
 
-	if (scheduler && scheduler->schedule)
+	if (scheduler && scheduler->schedule) {
 		scheduler_acting(scheduler)->yielded_at = scheduler->schedule->steps + 1;
+		if (scheduler->schedule->gave_way)
+			scheduler->schedule->gave_way(scheduler->schedule, scheduler->running);
+		ticks = 1;
+	}
 	engine_spend(ticks, NULL, ENGINE_PAUSE);
 }
 
@@ -269,7 +299,7 @@ static size_t stack_colour(size_t index)
 
 bool scheduler_run(struct scheduler *scheduler, size_t stack_bytes)
 {
-	uint64_t clock = engine_now.clock;
+	uint64_t clock = scheduler->begin = engine_now.clock;
 
 	CHECK(!engine_now.scheduler);
 	for (size_t i = 0; i < scheduler->count; i++) {

@@ -58,7 +58,9 @@ struct task {
 	uint64_t paused;
 	bool reads_clock; /* in that loop: perhaps it waits for time to pass */
 
-	uint64_t yielded_at; /* the schedule's step in which it last gave way, plus one */
+	/* With a schedule: the step in which it last gave way, plus one; where it is. */
+	uint64_t yielded_at;
+	const void *place;
 
 	void *frames[TASK_FRAMES]; /* where it waits, for the report */
 	int frame_count;
@@ -85,6 +87,7 @@ struct scheduler {
 	size_t parked_count;
 	struct schedule *schedule; /* NULL: the clocks decide, and `turns` is in use */
 	size_t *ready;		   /* room for the schedule's choice */
+	uint64_t begin;		   /* the clock then; with a schedule a step is a tick */
 	uint64_t end;		   /* the latest clock of those who have ended */
 	enum stuck stuck;
 	bool asked; /* whoever is switched to tells where it waits */
