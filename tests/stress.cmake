@@ -19,3 +19,14 @@ foreach(source ${stress_sources})
         list(APPEND tdpsim_long_tests long/${scenario})
     endif()
 endforeach()
+
+# explore runs the scenarios under schedules that hunt for an error. It is a driver
+# to its users, and white-box by its nature.
+file(GLOB explore_sources CONFIGURE_DEPENDS explore/*.c)
+set(scenario_sources ${stress_sources})
+list(FILTER scenario_sources EXCLUDE REGEX /stress/main\\.c$)
+pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
+add_executable(explore ${explore_sources} ${scenario_sources})
+target_link_libraries(explore PRIVATE tdpsim-test-support-virtual PkgConfig::jansson)
+set_target_properties(explore PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)

@@ -8,21 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/stress.h"
-
-#define SCENARIOS(each)                                                                            \
-	each(mix) each(unmap_vs_fault) each(discard_vs_fault) each(zap_vs_fault)                   \
-		each(split_vs_split) each(huge_zap_vs_access) each(table_vs_huge)                  \
-			each(table_removal_vs_fault) each(fast_vs_zap) each(slot_delete_vs_access) \
-				each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)    \
-					each(yield_in_zap) each(iter_vs_zap)
-
-#define DECLARE(name) extern const struct scenario scenario_##name;
-#define LIST(name)    &scenario_##name,
-SCENARIOS(DECLARE)
-
-static const struct scenario *const scenarios[] = {SCENARIOS(LIST)};
-#define COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
+#include "stress/scenarios.h"
 
 enum {
 	OPTION_SECONDS,
@@ -86,7 +72,7 @@ static int choice(const char *what, const char *text, const char *const *names)
 
 static void list_scenarios(void)
 {
-	for (size_t i = 0; i < COUNT; i++)
+	for (size_t i = 0; i < SCENARIO_COUNT; i++)
 		printf("%-24s%s\n", scenarios[i]->name, scenarios[i]->what);
 }
 
@@ -132,7 +118,7 @@ static void take_option(struct stress_options *run, int option, const char *valu
 
 static const struct scenario *find(const char *name)
 {
-	for (size_t i = 0; i < COUNT; i++)
+	for (size_t i = 0; i < SCENARIO_COUNT; i++)
 		if (strcmp(scenarios[i]->name, name) == 0)
 			return scenarios[i];
 	refuse("no such scenario", name);

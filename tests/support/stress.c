@@ -410,7 +410,7 @@ static void print_slice(struct stress *stress)
 }
 
 static int run_slice(const struct scenario *scenario, const struct stress_options *options,
-		     const struct variant *variant, uint64_t seed, uint64_t nanoseconds)
+		     const struct variant *variant, uint64_t seed, uint64_t nanoseconds, bool brief)
 {
 	struct stress stress = {.scenario = scenario, .seed = seed, .next_hva = FIRST_HVA};
 	int err = build(&stress, options, variant);
@@ -424,6 +424,9 @@ static int run_slice(const struct scenario *scenario, const struct stress_option
 		return 1; /* who holds what they wait for never lets go of it */
 	if (!err)
 		err = judge(&stress);
+	/* What the scenario is about may not have happened in so short a time. */
+	if (brief && err == -ENODATA)
+		err = 0;
 	if (stress.vm)
 		print_slice(&stress);
 	dismantle(&stress);
@@ -437,7 +440,8 @@ int stress_run(const struct scenario *scenario, const struct stress_options *opt
 
 	each = options->milliseconds * MILLISECOND / slices;
 	for (unsigned int i = 0; i < slices; i++) {
-		int err = run_slice(scenario, options, &variants[i % SLICES], mix(&state), each);
+		int err = run_slice(scenario, options, &variants[i % SLICES], mix(&state), each,
+				    false);
 
 		if (err)
 			return err;
@@ -451,5 +455,5 @@ int stress_run_once(const struct scenario *scenario, const struct stress_options
 	uint64_t state = options->seed;
 
 	return run_slice(scenario, options, &variants[mix(&state) % SLICES], mix(&state),
-			 nanoseconds);
+			 nanoseconds, true);
 }

@@ -1,0 +1,135 @@
+#include "explore/hunt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DECISIONS      ((size_t)1 << 20)
+#define STEPS_FACTOR   2000 /* a run with so many times the steps asked for has no end */
+#define SECONDS_SILENT 60   /* a run may take, however busy the host is */
+
+static void prepare(struct hunt *hunt, const struct hunt_options *options)
+{
+	switch (options->kind) {
+	case HUNT_RANDOM:
+		schedule_random_init(&hunt->now.random, hunt->seed);
+		break;
+	case HUNT_PCT:
+		schedule_pct_init(&hunt->now.pct, hunt->seed, options->depth, options->steps,
+				  hunt->priorities, STRESS_PLAYERS_MAX);
+		break;
+	case HUNT_EXHAUSTIVE:
+		break;
+	}
+	hunt->now.schedule.steps = 0;
+	hunt->now.schedule.steps_most = options->steps * STEPS_FACTOR;
+	hunt->now.schedule.switches = hunt->switches;
+	hunt->now.schedule.switches_room = HUNT_SWITCHES;
+	hunt->now.schedule.switches_made = 0;
+}
+
+static int run_one(struct hunt *hunt, const struct scenario *scenario,
+		   const struct hunt_options *options)
+{
+	struct stress_options stress = options->stress;
+	int verdict;
+
+	stress.seed = hunt->seed;
+	prepare(hunt, options);
+	schedule_use(&hunt->now.schedule);
+	alarm(SECONDS_SILENT);
+	verdict = stress_run_once(scenario, &stress, options->steps);
+	alarm(0);
+	schedule_use(NULL);
+	if (!verdict) {
+		hunt->made++;
+		hunt->steps += hunt->now.schedule.steps;
+	}
+	return verdict;
+}
+
+static int run_all(struct hunt *hunt, const struct scenario *scenario,
+		   const struct hunt_options *options)
+{
+	bool search = options->kind == HUNT_EXHAUSTIVE;
+	struct search_decision *decisions = NULL;
+	int verdict = 0;
+
+	if (search) {
+		decisions = calloc(DECISIONS, sizeof(*decisions));
+		if (!decisions)
+			return 1;
+		schedule_search_init(&hunt->now.search, options->preemptions, decisions, DECISIONS);
+	}
+	for (uint64_t i = 0; i < options->schedules && !verdict; i++) {
+		hunt->seed = search ? options->seed : options->seed + i;
+		verdict = run_one(hunt, scenario, options);
+		if (!verdict && search && !schedule_search_next(&hunt->now.search)) {
+			hunt->complete = true;
+			break;
+		}
+	}
+	free(decisions);
+	return verdict;
+}
+
+_Noreturn static void child(struct hunt *hunt, const struct scenario *scenario,
+			    const struct hunt_options *options, FILE *words)
+{
+	const struct rlimit no_core = {0, 0};
+	int nothing = open("/dev/null", O_WRONLY);
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	dup2(nothing, STDOUT_FILENO);
+	dup2(fileno(words), STDERR_FILENO);
+	_exit(run_all(hunt, scenario, options) ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static void take_words(struct hunt *hunt, FILE *words, int status)
+{
+	size_t length;
+
+	rewind(words);
+	length = fread(hunt->words, 1, HUNT_WORDS - 64, words);
+	hunt->words[length] = '\0';
+	if (WIFSIGNALED(status))
+		snprintf(hunt->words + length, 64, "ended by signal %d (%s)\n", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+}
+
+struct hunt *hunt_run(const struct scenario *scenario, const struct hunt_options *options)
+{
+	struct hunt *hunt = mmap(NULL, sizeof(*hunt), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	FILE *words = tmpfile();
+	int status = 0;
+	pid_t pid;
+
+	if (hunt == MAP_FAILED || !words)
+		return NULL;
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return NULL;
+	if (pid == 0)
+		child(hunt, scenario, options, words);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	hunt->failed = status != 0;
+	if (hunt->failed)
+		take_words(hunt, words, status);
+	fclose(words);
+	return hunt;
+}
+
+void hunt_end(struct hunt *hunt)
+{
+	munmap(hunt, sizeof(*hunt));
+}

@@ -1,0 +1,23 @@
+/*
+ * All scenarios of this folder.
+ */
+#ifndef TDPSIM_TESTS_STRESS_SCENARIOS_H
+#define TDPSIM_TESTS_STRESS_SCENARIOS_H
+
+#include "support/stress.h"
+
+#define SCENARIOS(each)                                                                            \
+	each(mix) each(unmap_vs_fault) each(discard_vs_fault) each(zap_vs_fault)                   \
+		each(split_vs_split) each(huge_zap_vs_access) each(table_vs_huge)                  \
+			each(table_removal_vs_fault) each(fast_vs_zap) each(slot_delete_vs_access) \
+				each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)    \
+					each(yield_in_zap) each(iter_vs_zap)
+
+#define DECLARE(name) extern const struct scenario scenario_##name;
+#define LIST(name)    &scenario_##name,
+SCENARIOS(DECLARE)
+
+static const struct scenario *const scenarios[] = {SCENARIOS(LIST)};
+#define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
+
+#endif
