@@ -234,7 +234,7 @@ static void until_6_1_the_huge_leaf_was_zapped_and_its_rest_lost(void **state)
 		&(struct guest_config){.scripted = true, .vm.baseline = TDP_BASELINE_6_1});
 
 	assert_int_equal(refault(guest, AT + 600), TDP_FAULT_FIXED);
-	/* README of the captures, 4: the leaf becomes 5a0, then the flush, then the table. */
+	/* As 6.1.192 does it: the leaf becomes 5a0, then the flush, then the table. */
 	guest_expect(guest, TDP_TRACE_PAGE_FAULT, TDP_TRACE_SPTE_REQUESTED, TDP_TRACE_SPTE_CHANGED,
 		     TDP_TRACE_FLUSH, TDP_TRACE_GET_PAGE, TDP_TRACE_SPTE_CHANGED,
 		     TDP_TRACE_SPTE_CHANGED, TDP_TRACE_SET_SPTE, TDP_TRACE_FAULT_RETURN);
