@@ -1,7 +1,7 @@
 #ifndef TDPSIM_VCPU_H
 #define TDPSIM_VCPU_H
 
-#include <tdpsim/vm.h>
+#include <tdpsim/iter.h>
 #include <tdpsim/walk.h>
 
 /**
@@ -106,6 +106,30 @@ TDP_API int tdp_vcpu_fault(struct tdp_vcpu *vcpu, const struct tdp_fault *fault,
  * -ENOMEM  no frame for the root
  */
 TDP_API int tdp_vcpu_load_root(struct tdp_vcpu *vcpu);
+
+/**
+ * Looks up the entry that the way to `gfn` ends at under the root that the vCPU has
+ * loaded: a leaf, or the entry below which there is no table. It is what its slot
+ * held at some moment during the call; `gfn` of the entry is the first frame that
+ * it spans. Where the root's tables do not reach `gfn` at all, the entry is `gfn`
+ * itself at level TDP_NOT_MAPPED.
+ *
+ * Takes no lock and changes nothing: no fault, no use of the TLB, no accessed flag.
+ * A root that has been invalidated is seen until the vCPU leaves it. Called by the
+ * vCPU's actor.
+ *
+ * -ENOENT  no root is loaded; *entry is left alone
+ */
+TDP_API int tdp_vcpu_lookup(struct tdp_vcpu *vcpu, tdp_gfn_t gfn, struct tdp_entry *entry);
+
+/**
+ * The same for `count` frames, entries[i] for gfns[i], all inside one section in
+ * which no table of the host is freed. Neighbours in the list cost least.
+ *
+ * -ENOENT  no root is loaded; `entries` is left alone
+ */
+TDP_API int tdp_vcpu_lookup_many(struct tdp_vcpu *vcpu, const tdp_gfn_t *gfns, size_t count,
+				 struct tdp_entry *entries);
 
 /** Registers that decide how addresses translate. */
 struct tdp_registers {
