@@ -3,14 +3,21 @@
  * --overlap all touch the same pages. The clock runs from the moment the last vCPU
  * is ready, its root loaded, until the last page has been touched. Each iteration
  * begins with a new host and a new VM.
+ *
+ * With --handler there is no guest: the fault handler alone is called for each page,
+ * and the clock is the CPU time of each vCPU's own actor. All pages are faulted in
+ * once before, and everything is dropped, so that the tables come from those that
+ * the first pass gave back and the host knows its pages.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cast.h"
 #include "common/driver.h"
+#include "common/handler.h"
 #include "common/permute.h"
 #include "common/progress.h"
 #include "common/status.h"
@@ -18,9 +25,25 @@
 #define PROGRESS_NS   200000000
 #define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
 
+struct faultin {
+	struct guest_options guest; /* first, as driver.h wants it */
+	bool handler;
+	bool no_limits;
+};
+
+static const struct parameter faultin_table[] = {
+	{"handler", 0, NULL, "time the fault handler alone, in CPU time", &parameter_flag,
+	 .offset = offsetof(struct faultin, handler)},
+	LIMITS_PARAMETER(struct faultin, no_limits),
+};
+
+static const struct parameters faultin_parameters = {
+	"Handler:", faultin_table, sizeof(faultin_table) / sizeof(faultin_table[0])};
+
 /* What all vCPUs of one iteration share; immutable while they run. */
 struct touching {
 	const struct guest *guest;
+	tdp_actor_body *body; /* of each vCPU */
 	struct tdp_barrier *start, *end;
 	struct tdp_flag *stop;	/* Ctrl-C, or a vCPU failed */
 	struct tdp_flag *ended; /* all vCPUs have: for the progress line */
@@ -32,8 +55,9 @@ struct toucher {
 	unsigned int id;
 	uint64_t ready, finished; /* ns */
 	uint64_t touched;
-	int error;		  /* what stopped it, or 0 */
-	enum tdp_outcome outcome; /* of the access that stopped it */
+	struct handler_pass warmed, timed; /* --handler */
+	int error;			   /* what stopped it, or 0 */
+	enum tdp_outcome outcome;	   /* of the access that stopped it */
 };
 
 /* The page to touch in step i. */
@@ -109,6 +133,47 @@ static int vcpu_body(struct tdp_actor *self, void *arg)
 	return 0;
 }
 
+/* Everything that is mapped goes; each vCPU then loads a new root. */
+static int drop_all(const struct toucher *toucher)
+{
+	const struct touching *shared = toucher->shared;
+
+	tdp_barrier_wait(shared->start);
+	if (toucher->id == 0)
+		tdp_mmu_zap_all_fast(shared->guest->vm);
+	tdp_barrier_wait(shared->start);
+	return tdp_vcpu_load_root(shared->guest->vcpus[toucher->id]);
+}
+
+/* A vCPU that fails goes on to each barrier, where the others wait for it. */
+static int handler_body(struct tdp_actor *self, void *arg)
+{
+	struct toucher *toucher = arg;
+	const struct touching *shared = toucher->shared;
+	struct handler handler;
+	int err = handler_init(&handler, shared->guest, toucher->id), dropped;
+
+	(void)self;
+	if (!err)
+		err = tdp_vcpu_load_root(shared->guest->vcpus[toucher->id]);
+	if (!err)
+		err = handler_run(&handler, shared->stop, &toucher->warmed);
+	dropped = drop_all(toucher);
+	err = err ? err : dropped;
+	if (err)
+		tdp_flag_raise(shared->stop);
+	tdp_barrier_wait(shared->start);
+	if (!err)
+		err = handler_run(&handler, shared->stop, &toucher->timed);
+	tdp_barrier_wait(shared->end);
+	if (toucher->id == 0)
+		tdp_flag_raise(shared->ended);
+	handler_fini(&handler);
+	toucher->error = err;
+	toucher->touched = toucher->timed.pages;
+	return 0;
+}
+
 /* Tells a terminal how far it is; an actor of its own, there only where one looks. */
 static int progress_body(struct tdp_actor *self, void *arg)
 {
@@ -145,7 +210,7 @@ static int run_actors(struct touching *shared, struct toucher *touchers)
 		touchers[i] = (struct toucher){.shared = shared, .id = i};
 		actors[i] = (struct tdp_actor_config){
 			.name = "vcpu",
-			.body = vcpu_body,
+			.body = shared->body,
 			.arg = &touchers[i],
 			.pinned = options->pin != NULL,
 			.cpu = options->pin ? cpu_list_at(options->pin, i) : 0,
@@ -180,6 +245,37 @@ static void phase_of(const struct guest_options *options, const struct toucher *
 	if (options->overlap) /* each page once, however many touched it */
 		phase.bytes = guest_distinct_pages(options) * tdp_level_bytes(options->backing);
 	measurement_phase(measurement, phase);
+}
+
+static struct phase handler_phase(const struct guest_options *options, const char *name,
+				  const struct handler_pass *pass)
+{
+	return (struct phase){
+		.name = name,
+		.seconds = pass->finished > pass->ready
+				   ? (double)(pass->finished - pass->ready) / 1e9
+				   : 0,
+		.accesses = pass->pages,
+		.faults = pass->faults,
+		.bytes = (options->overlap ? guest_distinct_pages(options) : pass->pages) *
+			 tdp_level_bytes(options->backing),
+		.per = "fault",
+		.cpu_ns = pass->faults ? (double)pass->cpu_ns / (double)pass->faults : 0,
+		.limit = options->order == GUEST_RANDOM ? "realistic_random" : "realistic_seq",
+	};
+}
+
+static void handler_phases_of(const struct guest_options *options, const struct toucher *touchers,
+			      struct measurement *measurement)
+{
+	struct handler_pass warmed = {0}, timed = {0};
+
+	for (unsigned int i = 0; i < options->vcpus; i++) {
+		handler_add(&warmed, &touchers[i].warmed);
+		handler_add(&timed, &touchers[i].timed);
+	}
+	measurement_phase(measurement, handler_phase(options, "handler", &timed));
+	measurement_phase(measurement, handler_phase(options, "warm-up", &warmed));
 }
 
 static const char *outcome_name(enum tdp_outcome outcome)
@@ -227,19 +323,21 @@ static void expect_leaves(struct measurement *measurement, const char *name, int
  * All pages were touched: each is mapped by one leaf of its size, was fixed once,
  * and the host gave each once. Where a kernel rewrites a leaf that allows the
  * access already (before 6.13), two vCPUs on one page count it as fixed twice.
+ * `rounds` is how often all was faulted in.
  */
-static void verify_all(struct measurement *measurement, const struct guest *guest)
+static void verify_all(struct measurement *measurement, const struct guest *guest,
+		       unsigned int rounds)
 {
 	const struct guest_options *options = &guest->options;
 	uint64_t pages = guest_distinct_pages(options), fixed = measurement->stats.pf_fixed;
 	bool twice = options->overlap && options->policy.spurious_if_allowed != TDP_ON;
 	enum tdp_level level = options->backing;
 
-	if (fixed < pages || (fixed > pages && !twice))
+	if (fixed < rounds * pages || (fixed > rounds * pages && !twice))
 		measurement_fail(measurement,
 				 "pf_fixed is %" PRIu64 ", but %" PRIu64
-				 " distinct pages were touched",
-				 fixed, pages);
+				 " distinct pages were touched, %u time(s)",
+				 fixed, pages, rounds);
 	expect_leaves(measurement, "pages_4k", measurement->stats.pages_4k,
 		      level == TDP_4K ? pages : 0);
 	expect_leaves(measurement, "pages_2m", measurement->stats.pages_2m,
@@ -250,13 +348,14 @@ static void verify_all(struct measurement *measurement, const struct guest *gues
 		      (int64_t)tdp_anon_touched(guest->memory), pages);
 }
 
-static int touching_init(struct touching *touching, const struct guest *guest,
+static int touching_init(struct touching *touching, const struct guest *guest, bool handler,
 			 struct tdp_flag *stop)
 {
 	unsigned int vcpus = guest->options.vcpus;
 	int err;
 
-	*touching = (struct touching){.guest = guest, .stop = stop};
+	*touching = (struct touching){
+		.guest = guest, .body = handler ? handler_body : vcpu_body, .stop = stop};
 	err = tdp_barrier_create(vcpus, &touching->start);
 	if (!err)
 		err = tdp_barrier_create(vcpus, &touching->end);
@@ -272,14 +371,14 @@ static void touching_fini(struct touching *touching)
 	tdp_barrier_destroy(touching->start);
 }
 
-static int touch_guest(const struct guest *guest, struct tdp_flag *stop,
+static int touch_guest(const struct guest *guest, bool handler, struct tdp_flag *stop,
 		       struct measurement *measurement)
 {
 	const struct guest_options *options = &guest->options;
 	struct toucher *touchers =
 		aligned_alloc(_Alignof(struct toucher), options->vcpus * sizeof(*touchers));
 	struct touching touching = {0};
-	int err = touchers ? touching_init(&touching, guest, stop) : -ENOMEM;
+	int err = touchers ? touching_init(&touching, guest, handler, stop) : -ENOMEM;
 
 	if (!err)
 		err = run_actors(&touching, touchers);
@@ -287,11 +386,14 @@ static int touch_guest(const struct guest *guest, struct tdp_flag *stop,
 		err = first_error(options, touchers);
 	if (!err) {
 		measurement_take(measurement, guest);
-		phase_of(options, touchers, measurement);
+		if (handler)
+			handler_phases_of(options, touchers, measurement);
+		else
+			phase_of(options, touchers, measurement);
 		measurement_verify(measurement);
 		measurement->interrupted = tdp_flag_raised(stop);
 		if (!measurement->interrupted)
-			verify_all(measurement, guest);
+			verify_all(measurement, guest, handler ? 2 : 1);
 	}
 	touching_fini(&touching);
 	free(touchers);
@@ -300,27 +402,41 @@ static int touch_guest(const struct guest *guest, struct tdp_flag *stop,
 
 static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
 {
-	struct guest_options *as_used = options;
+	struct faultin *faultin = options;
 	struct guest guest;
-	int err = guest_init(&guest, as_used, tools->trace, tools->trace_context);
+	int err = guest_init(&guest, &faultin->guest, tools->trace, tools->trace_context);
 
 	if (err)
 		return err;
-	err = touch_guest(&guest, tools->stop, measurement);
-	as_used->policy = guest.options.policy;
+	err = touch_guest(&guest, faultin->handler, tools->stop, measurement);
+	faultin->guest.policy = guest.options.policy;
 	guest_fini(&guest);
 	return err;
 }
 
 static bool settle(void *options, char *why, size_t size)
 {
+	const struct faultin *faultin = options;
+
+	if (faultin->handler && faultin->guest.write_percent % 100) {
+		snprintf(why, size, "--handler takes faults of one kind: --write-percent 0 or 100");
+		return false;
+	}
 	return guest_options_settle(options, why, size);
+}
+
+static bool limited(const void *options)
+{
+	const struct faultin *faultin = options;
+
+	return faultin->handler && !faultin->no_limits;
 }
 
 int main(int argc, char **argv)
 {
-	const struct guest_options defaults = GUEST_DEFAULTS;
-	const struct parameters tables[] = {guest_parameters, policy_parameters};
+	const struct faultin defaults = {.guest = GUEST_DEFAULTS};
+	const struct parameters tables[] = {guest_parameters, faultin_parameters,
+					    policy_parameters};
 	const struct driver driver = {
 		.name = "faultin",
 		.doc = "Measures how fast vCPUs fault in their memory: each touches every backing "
@@ -330,6 +446,7 @@ int main(int argc, char **argv)
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),
 		.settle = settle,
+		.limited = limited,
 		.measure = measure,
 	};
 

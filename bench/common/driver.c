@@ -29,6 +29,8 @@ struct session {
 	struct run *runs; /* cli.runs of them */
 	struct driver_tools tools;
 	struct trace_file trace;
+	bool limited; /* `limits` are measured */
+	struct limits limits;
 };
 
 static double seconds_of(const struct measurement *measurement)
@@ -36,9 +38,17 @@ static double seconds_of(const struct measurement *measurement)
 	return measurement->phase_count ? measurement->phases[0].seconds : 0;
 }
 
+/* CPU time where that is what was measured: others' load is not in it. */
+static double time_of(const struct measurement *measurement)
+{
+	if (measurement->phase_count && measurement->phases[0].per)
+		return measurement->phases[0].cpu_ns;
+	return seconds_of(measurement);
+}
+
 static int by_time(const void *a, const void *b)
 {
-	double x = seconds_of(a), y = seconds_of(b);
+	double x = time_of(a), y = time_of(b);
 
 	return x < y ? -1 : x > y;
 }
@@ -107,6 +117,7 @@ static int report(struct session *session, bool *failed)
 	struct report report = {.tool = session->driver->name,
 				.cli = &session->cli,
 				.count = session->cli.runs,
+				.limits = session->limited ? &session->limits : NULL,
 				.interrupted = tdp_flag_raised(session->tools.stop)};
 	int err = 0;
 
@@ -132,11 +143,43 @@ static enum status status_of(int err)
 	return err == -EINVAL || err == -EOPNOTSUPP ? STATUS_USAGE : STATUS_FAILED;
 }
 
+/* On the CPUs of the first run's list, if those are two. */
+static struct limits_config limits_config_of(const struct guest_options *guest)
+{
+	struct limits_config config = {0};
+
+	if (!guest->pin)
+		return config;
+	config.cpus =
+		(struct limits_cpus){{cpu_list_at(guest->pin, 0), cpu_list_at(guest->pin, 1)}};
+	config.pinned = config.cpus.cpu[0] != config.cpus.cpu[1];
+	return config;
+}
+
+static int measure_limits(struct session *session)
+{
+	const struct driver *driver = session->driver;
+	struct limits_config config = limits_config_of(session->runs[0].options);
+	int err;
+
+	for (size_t i = 0; i < session->cli.runs; i++)
+		session->limited |= driver->limited && driver->limited(session->runs[i].options);
+	session->limited &= twin_clock() == GUEST_CLOCK_REAL;
+	if (!session->limited)
+		return 0;
+	err = limits_measure(&config, &session->limits);
+	if (err)
+		complain("cannot measure the machine's limits: %s", strerror(-err));
+	return err;
+}
+
 static enum status run_session(struct session *session)
 {
 	bool failed = false;
-	int err = measure_all(session);
+	int err = measure_limits(session);
 
+	if (!err)
+		err = measure_all(session);
 	if (err)
 		return status_of(err);
 	if (report(session, &failed))

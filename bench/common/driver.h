@@ -26,6 +26,11 @@ struct driver {
 	size_t options_bytes;
 	bool (*settle)(void *options, char *why, size_t size); /* as in struct cli */
 	/*
+	 * Are the machine's limits to be measured first, and to stand beside these
+	 * options' times? NULL: never. Virtual time has none.
+	 */
+	bool (*limited)(const void *options);
+	/*
 	 * Measures once, from nothing. Fills in what of `options` only the run knows
 	 * (policies as used) and at least one phase of `measurement`, which begins
 	 * zeroed. 0, or a negative errno and a sentence on standard error: -EINVAL

@@ -63,6 +63,16 @@ struct guest_options {
 		.write_percent = 100, .iterations = 1, .clock = GUEST_CLOCK_OWN, .seed = 1         \
 	}
 
+/*
+ * For a driver that can have the machine's limits beside its times: a flag that
+ * leaves them out, `field` of the driver's options.
+ */
+#define LIMITS_PARAMETER(type, field)                                                              \
+	{                                                                                          \
+		"no-limits", 0, NULL, "do not measure what the machine allows", &parameter_flag,   \
+			.offset = offsetof(type, field)                                            \
+	}
+
 /* The tables, for a driver whose options begin with a struct guest_options. */
 extern const struct parameters guest_parameters;
 extern const struct parameters policy_parameters;

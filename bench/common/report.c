@@ -5,6 +5,7 @@
 #include "common/report.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +89,33 @@ static json_t *config_json(const struct cli *cli, const void *options)
 	return config;
 }
 
-static json_t *phase_json(const struct phase *phase)
+/* How many times the limit a phase's time is; NAN if there is no such limit. */
+static double over_limit(const struct report *report, const struct phase *phase)
+{
+	struct limits limits;
+	double *limit;
+
+	if (!report->limits || !phase->limit)
+		return NAN;
+	limits = *report->limits;
+	limit = limits_member(&limits, phase->limit);
+	return limit && *limit > 0 ? phase->cpu_ns / *limit : NAN;
+}
+
+static void cpu_into(json_t *object, const struct report *report, const struct phase *phase)
+{
+	double ratio = over_limit(report, phase);
+	char name[48];
+
+	if (!phase->per)
+		return;
+	snprintf(name, sizeof(name), "cpu_ns_per_%s", phase->per);
+	set(object, name, json_real(phase->cpu_ns));
+	set(object, "limit", phase->limit ? json_string(phase->limit) : json_null());
+	set(object, "limit_ratio", isnan(ratio) ? json_null() : json_real(ratio));
+}
+
+static json_t *phase_json(const struct report *report, const struct phase *phase)
 {
 	json_t *object = json_object();
 
@@ -99,15 +126,16 @@ static json_t *phase_json(const struct phase *phase)
 	set_count(object, "bytes", phase->bytes);
 	set(object, "gib_per_second", json_real(gib_per_second(phase)));
 	set(object, "faults_per_second", json_real(per_second(phase->faults, phase->seconds)));
+	cpu_into(object, report, phase);
 	return object;
 }
 
-static json_t *phases_json(const struct report_run *run)
+static json_t *phases_json(const struct report *report, const struct report_run *run)
 {
 	json_t *phases = json_array();
 
 	for (size_t i = 0; i < run->median.phase_count; i++)
-		json_array_append_new(phases, phase_json(&run->median.phases[i]));
+		json_array_append_new(phases, phase_json(report, &run->median.phases[i]));
 	return phases;
 }
 
@@ -124,6 +152,16 @@ static json_t *stats_json(const struct tdp_stats *stats)
 	return object;
 }
 
+/* Growth of the resident set for each page mapped, whatever its size. */
+static json_t *resident_per_page(const struct measurement *measurement)
+{
+	const struct tdp_stats *stats = &measurement->stats;
+	int64_t pages = stats->pages_4k + stats->pages_2m + stats->pages_1g;
+
+	return pages > 0 ? json_real((double)measurement->resident_bytes / (double)pages)
+			 : json_null();
+}
+
 static json_t *memory_json(const struct report_run *run)
 {
 	bool real = guest_of(run)->clock == GUEST_CLOCK_REAL;
@@ -132,6 +170,7 @@ static json_t *memory_json(const struct report_run *run)
 	set_count(object, "table_bytes", run->median.table_bytes);
 	set_count(object, "metadata_bytes", run->median.metadata_bytes);
 	set(object, "rss_bytes", real ? json_integer(run->median.resident_bytes) : json_null());
+	set(object, "rss_bytes_per_page", real ? resident_per_page(&run->median) : json_null());
 	return object;
 }
 
@@ -161,7 +200,7 @@ static json_t *seconds_json(const struct report_run *run)
 static void run_into(json_t *object, const struct report *report, const struct report_run *run)
 {
 	set(object, "config", config_json(report->cli, run->options));
-	set(object, "phases", phases_json(run));
+	set(object, "phases", phases_json(report, run));
 	set(object, "iteration_seconds", seconds_json(run));
 	set(object, "stats", stats_json(&run->median.stats));
 	set(object, "memory", memory_json(run));
@@ -209,6 +248,8 @@ static int print_json(const struct report *report)
 	set(object, "clock", json_string(guest->clock == GUEST_CLOCK_REAL ? "real" : "virtual"));
 	set(object, "machine", json_string(guest->machine ? guest->machine : machine));
 	set_count(object, "seed", guest->seed);
+	if (report->limits)
+		set(object, "limits", limits_json(report->limits));
 	if (report->cli->vary) {
 		set(object, "vary", json_string(report->cli->vary->name));
 		set(object, "runs", runs_json(report));
@@ -273,6 +314,27 @@ static void print_phase(const char *name, const struct phase *phase)
 	       count_about(per_second(phase->faults, phase->seconds), rate), gib_per_second(phase));
 }
 
+/* A phase timed by itself: below its line, beside the limit. */
+static void print_cpu(const struct report *report, const struct phase *phase)
+{
+	double ratio = over_limit(report, phase);
+
+	if (!phase->per)
+		return;
+	printf("  cpu     %.2f ns a %s", phase->cpu_ns, phase->per);
+	if (!isnan(ratio))
+		printf(", %.2f x %s (%.2f ns)", ratio, phase->limit, phase->cpu_ns / ratio);
+	putchar('\n');
+}
+
+static void print_limits(const struct limits *limits)
+{
+	printf("limits: a fault in turn %.2f ns, at random %.2f; an entry stored %.2f, exchanged "
+	       "%.2f; a walk %.2f; a line there and back %.0f\n",
+	       limits->realistic_seq, limits->realistic_random, limits->seq_plain_store,
+	       limits->seq_exchange, limits->seq_walk, limits->pingpong);
+}
+
 static void print_rest(const struct report_run *run)
 {
 	const struct measurement *median = &run->median;
@@ -323,6 +385,7 @@ static void print_run(const struct report *report, size_t i)
 		if (cli->vary && j == 0)
 			printf(" %10.3f", ratio(report, i));
 		putchar('\n');
+		print_cpu(report, &run->median.phases[j]);
 	}
 	if (run->iterations > 1)
 		print_spread(run);
@@ -337,6 +400,8 @@ static int print_table(const struct report *report)
 	print_phase_head(cli->vary ? cli->vary->name : "phase", cli->vary);
 	for (size_t i = 0; i < report->count; i++)
 		print_run(report, i);
+	if (report->limits)
+		print_limits(report->limits);
 	if (report->interrupted)
 		printf("interrupted: these are the numbers of what ran\n");
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "common/cli.h"
 #include "common/guest.h"
+#include "limits/limits.h"
 
 #define PHASES	 8
 #define FAILURES 8
@@ -20,6 +21,10 @@ struct phase {
 	uint64_t accesses;
 	uint64_t faults; /* pf_taken */
 	uint64_t bytes;	 /* of the distinct backing pages reached */
+	/* Where one of what is counted was timed by itself; `per` NULL: it was not. */
+	const char *per;   /* "fault": member cpu_ns_per_fault; borrowed */
+	double cpu_ns;	   /* of CPU time, for each */
+	const char *limit; /* member of struct limits to stand beside it, or NULL; borrowed */
 };
 
 /* What one run found. Zeroed memory is a run that found nothing. */
@@ -67,7 +72,8 @@ struct report {
 	const struct cli *cli;
 	struct report_run *runs;
 	size_t count;
-	bool interrupted; /* there would be more */
+	const struct limits *limits; /* of this machine, measured in the same run; or NULL */
+	bool interrupted;	     /* there would be more */
 };
 
 /* Writes it to standard output. 0, or -1 if it could not be written. */
