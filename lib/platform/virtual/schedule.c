@@ -4,7 +4,7 @@
 
 #include "platform/check.h"
 
-static _Thread_local struct schedule *used;
+static _Thread_local struct schedule *used __attribute__((tls_model("initial-exec")));
 
 void schedule_use(struct schedule *schedule)
 {
