@@ -8,7 +8,8 @@
 
 #define NOBODY SIZE_MAX
 
-_Thread_local struct engine_now engine_now = {.clock = 1, .deadline = UINT64_MAX};
+_Thread_local struct engine_now engine_now
+	__attribute__((tls_model("initial-exec"))) = {.clock = 1, .deadline = UINT64_MAX};
 
 /* The schedule's offer: who is runnable and has not just given way. */
 static size_t offer(struct scheduler *scheduler, bool all)
