@@ -40,8 +40,8 @@ void violation(struct checker *checker, enum tdp_invariant invariant, const char
 	checker->sink(checker->context, invariant, sentence);
 }
 
-void violation_at(struct checker *checker, enum tdp_invariant invariant, const struct met_entry *spot,
-		  const char *reason)
+void violation_at(struct checker *checker, enum tdp_invariant invariant,
+		  const struct met_entry *spot, const char *reason)
 {
 	char history[HISTORY_BYTES];
 

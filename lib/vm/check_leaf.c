@@ -62,7 +62,8 @@ static void check_bits(struct checker *checker, const struct met_entry *spot)
 }
 
 /* False: what the slot says about the host's memory need not be asked any more. */
-static bool check_slot(struct checker *checker, const struct met_entry *spot, const struct memslot *slot)
+static bool check_slot(struct checker *checker, const struct met_entry *spot,
+		       const struct memslot *slot)
 {
 	const char *reason = NULL;
 
@@ -82,7 +83,8 @@ static bool check_slot(struct checker *checker, const struct met_entry *spot, co
 }
 
 /* What the process has at the leaf's first page; a backing that cannot tell is believed. */
-static void check_page(struct checker *checker, const struct met_entry *spot, const struct memslot *slot)
+static void check_page(struct checker *checker, const struct met_entry *spot,
+		       const struct memslot *slot)
 {
 	struct tdp_backing_page page;
 	int err = backing_peek(slot, spot->gfn, &page);
@@ -100,7 +102,8 @@ static void check_page(struct checker *checker, const struct met_entry *spot, co
 			     "a leaf could be written that the process itself may not write");
 }
 
-static void check_host(struct checker *checker, const struct met_entry *spot, const struct memslot *slot)
+static void check_host(struct checker *checker, const struct met_entry *spot,
+		       const struct memslot *slot)
 {
 	const struct tdp_host *host = checker->vm->host;
 	tdp_pfn_t first = spte_pfn(spot->entry);

@@ -42,8 +42,8 @@ static bool check_link_alive(struct checker *checker, const struct met_entry *sp
 }
 
 /* The record against the place: another parent means that two entries link the table. */
-static bool check_record(struct checker *checker, const struct met_entry *spot, const atomic_u64 *slot,
-			 const struct table *child)
+static bool check_record(struct checker *checker, const struct met_entry *spot,
+			 const atomic_u64 *slot, const struct table *child)
 {
 	uint32_t role = u32_load_relaxed(&spot->table->role) & ~ROLE_INVALID;
 
@@ -63,7 +63,8 @@ static bool check_record(struct checker *checker, const struct met_entry *spot, 
 	return true;
 }
 
-static void check_link(struct checker *checker, const struct met_entry *spot, const atomic_u64 *slot)
+static void check_link(struct checker *checker, const struct met_entry *spot,
+		       const atomic_u64 *slot)
 {
 	const struct table *child;
 
@@ -92,7 +93,8 @@ static void check_not_present(struct checker *checker, const struct met_entry *s
 			     "not present, and none of the values that such an entry may have");
 }
 
-static void check_entry(struct checker *checker, const struct met_entry *spot, const atomic_u64 *slot)
+static void check_entry(struct checker *checker, const struct met_entry *spot,
+			const atomic_u64 *slot)
 {
 	const struct encoding *e = checker->encoding;
 
@@ -104,7 +106,8 @@ static void check_entry(struct checker *checker, const struct met_entry *spot, c
 		check_leaf(checker, spot);
 }
 
-static void check_table(struct checker *checker, const struct met_entry *link, const struct table *table)
+static void check_table(struct checker *checker, const struct met_entry *link,
+			const struct table *table)
 {
 	atomic_u64 *entries = table_entries(checker->vm->host, table);
 	struct met_entry spot = *link;

@@ -42,14 +42,14 @@ __attribute__((format(printf, 3, 4))) void violation(struct checker *checker,
 						     const char *format, ...);
 
 /* The same with the entry named: "gfn ..., level ..., entry ...: " and the reason. */
-void violation_at(struct checker *checker, enum tdp_invariant invariant, const struct met_entry *spot,
-		  const char *reason);
+void violation_at(struct checker *checker, enum tdp_invariant invariant,
+		  const struct met_entry *spot, const char *reason);
 
-void check_roots(struct checker *checker);			      /* check_root.c */
-void check_tree(struct checker *checker, const struct table *root);   /* check_tree.c */
-void check_leaf(struct checker *checker, const struct met_entry *spot);    /* check_leaf.c */
-void check_hole(struct checker *checker, const struct met_entry *spot);    /* check_leaf.c: MMIO */
-void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu); /* check_tlb.c */
-void check_counts(struct checker *checker);			      /* check_count.c */
+void check_roots(struct checker *checker);				/* check_root.c */
+void check_tree(struct checker *checker, const struct table *root);	/* check_tree.c */
+void check_leaf(struct checker *checker, const struct met_entry *spot); /* check_leaf.c */
+void check_hole(struct checker *checker, const struct met_entry *spot); /* check_leaf.c: MMIO */
+void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu);	/* check_tlb.c */
+void check_counts(struct checker *checker);				/* check_count.c */
 
 #endif
