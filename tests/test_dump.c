@@ -180,6 +180,12 @@ static void a_table_outside_the_host_is_named_and_not_read(void **state)
 	dump_walk(raw, raw->data, &text);
 	expect_line(&text, "=> points outside the host's memory\n");
 	text_close(&text);
+	/* The gap between the host's tables and its data is mapped, yet no frame of it. */
+	*raw_data_entry(raw, 3) = raw_rights(raw) | (tdp_host_carveout(raw->host).n - 1)
+							    << TDP_PAGE_SHIFT;
+	dump_tables(raw, 0, &text);
+	expect_line(&text, "is outside the host's memory\n");
+	text_close(&text);
 }
 
 static void a_config_out_of_range_is_refused(void **state)

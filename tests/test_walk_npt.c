@@ -551,18 +551,21 @@ static void the_pages_of_a_guests_tables_become_dirty_by_reading(void **state)
 
 static void an_entry_outside_the_host_ends_the_walk_without_a_crash(void **state)
 {
-	struct tdp_walk_result result;
 	struct raw *raw = *state;
+	/* The last frame of all, and one between the host's tables and its data. */
+	const uint64_t outside[] = {0xffffffffffULL, tdp_host_carveout(raw->host).n - 1};
 
 	raw_build(raw, &with_nxe, 1);
-	for (unsigned int level = 1; level <= 4; level++) {
-		uint64_t *entry = raw_data_entry(raw, level);
+	for (unsigned int i = 0; i < 2 * 4; i++) {
+		uint64_t *entry = raw_data_entry(raw, i / 2 + 1);
 		uint64_t whole = *entry;
+		struct tdp_walk_result result;
 
-		*entry = whole | 0x000ffffffffff000ULL;
+		assert_null(tdp_host_frame(raw->host, tdp_pfn(outside[i % 2])));
+		*entry = raw_rights(raw) | outside[i % 2] << TDP_PAGE_SHIFT;
 		result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
 		assert_int_equal(result.outcome, TDP_WALK_NO_FRAME);
-		assert_int_equal(result.entry_level, level);
+		assert_int_equal(result.entry_level, i / 2 + 1);
 		*entry = whole;
 	}
 }

@@ -109,7 +109,7 @@ static void dump_steps(const struct walker *walker, tdp_pfn_t table, uint64_t gp
 		atomic_u64 *words;
 		uint64_t entry;
 
-		if (table.n >= walker->host->frames)
+		if (!host_has_frame(walker->host, table))
 			return;
 		words = frame_address(walker->host, table);
 		entry = u64_load_acquire(&words[index]);
@@ -250,7 +250,7 @@ static void dump_table(struct tree_dump *dump, tdp_pfn_t table, unsigned int lev
 	const struct walker *walker = dump->walker;
 	atomic_u64 *words;
 
-	if (table.n >= walker->host->frames) {
+	if (!host_has_frame(walker->host, table)) {
 		if (take_line(dump))
 			fprintf(dump->out, "table %#" PRIx64 " is outside the host's memory\n",
 				table.n);

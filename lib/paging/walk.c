@@ -170,7 +170,7 @@ static tdp_pfn_t leaf_pfn(uint64_t entry, unsigned int level, uint64_t gfn)
 /* The frame that an entry points at is looked for before anything is changed. */
 static bool has_frame(const struct walker *walker, tdp_pfn_t pfn)
 {
-	return pfn.n < walker->host->frames;
+	return host_has_frame(walker->host, pfn);
 }
 
 static enum tdp_walk_outcome descend(const struct walker *walker, uint64_t gfn,

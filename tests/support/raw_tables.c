@@ -10,8 +10,13 @@
 
 int raw_setup(void **state)
 {
-	/* Three GiB: a part may be lost to alignment, one is the buffer, one holds tables. */
-	struct tdp_host_config config = {.memory_bytes = 4ULL << 30, .carveout_bytes = 3ULL << 30};
+	/*
+	 * Three GiB: a part may be lost to alignment, one is the buffer, one holds tables.
+	 * The few frames for the host's tables leave a gap before the data.
+	 */
+	struct tdp_host_config config = {.memory_bytes = 4ULL << 30,
+					 .carveout_bytes = 3ULL << 30,
+					 .table_bytes = 4ULL << 20};
 	struct raw *raw = calloc(1, sizeof(*raw));
 
 	if (!raw || tdp_host_create(&config, &raw->host))
