@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <tdpsim/types.h>
+
 typedef void (*parser)(struct scan *scan, struct event *event);
 
 static void page_fault(struct scan *scan, struct event *event)
@@ -20,6 +22,16 @@ static void page_fault(struct scan *scan, struct event *event)
 	event->u.page_fault.address = scan_hex(scan);
 	scan_word(scan, " error_code ");
 	event->u.page_fault.error_code = scan_hex(scan);
+}
+
+/* No table and no leaf is at another level: what stands there instead is not one. */
+static unsigned int level_of(struct scan *scan)
+{
+	uint64_t level = scan_dec(scan);
+
+	if (level < TDP_4K || level > TDP_LEVEL_MAX)
+		scan->failed = true;
+	return (unsigned int)level;
 }
 
 /* Names of the page-fault error bits, as the kernel prints them with '|' between. */
@@ -78,7 +90,7 @@ static void requested(struct scan *scan, struct event *event)
 	scan_word(scan, " pfn ");
 	event->u.requested.pfn = scan_hex(scan);
 	scan_word(scan, " level ");
-	event->u.requested.level = (unsigned int)scan_dec(scan);
+	event->u.requested.level = level_of(scan);
 }
 
 void parse_raw_page(const struct raw_page *raw, char *text, size_t size)
@@ -104,7 +116,7 @@ static void printed_page(struct scan *scan, struct event *event)
 	scan_past(scan, "gfn ");
 	event->u.page.gfn = scan_hex(scan);
 	scan_word(scan, " l");
-	event->u.page.level = (unsigned int)scan_dec(scan);
+	event->u.page.level = level_of(scan);
 	scan_word(scan, " ");
 	role = scan->at;
 	scan_past(scan, " root ");
@@ -155,7 +167,7 @@ static void changed(struct scan *scan, struct event *event)
 	scan_word(scan, " gfn ");
 	event->u.changed.gfn = scan_hex(scan);
 	scan_word(scan, " level ");
-	event->u.changed.level = (unsigned int)scan_dec(scan);
+	event->u.changed.level = level_of(scan);
 	scan_word(scan, " old_spte ");
 	event->u.changed.old_spte = scan_hex(scan);
 	scan_word(scan, " new_spte ");
@@ -178,7 +190,7 @@ static void set_spte(struct scan *scan, struct event *event)
 	if (event->u.set.rights[3] == ')')
 		event->u.set.rights[3] = '\0';
 	scan_past(scan, ") level ");
-	event->u.set.level = (unsigned int)scan_dec(scan);
+	event->u.set.level = level_of(scan);
 }
 
 static void split(struct scan *scan, struct event *event)
@@ -188,7 +200,7 @@ static void split(struct scan *scan, struct event *event)
 	scan_word(scan, " spte ");
 	event->u.split.spte = scan_hex(scan);
 	scan_word(scan, " level ");
-	event->u.split.level = (unsigned int)scan_dec(scan);
+	event->u.split.level = level_of(scan);
 	scan_word(scan, " errno ");
 	event->u.split.err = scan_signed(scan);
 }
@@ -238,7 +250,7 @@ static void load_root(struct scan *scan, struct event *event)
 	scan_past(scan, "root=");
 	event->u.load.root = scan_hex(scan);
 	if (scan_try(scan, " level="))
-		event->u.load.level = (unsigned int)scan_dec(scan);
+		event->u.load.level = level_of(scan);
 }
 
 static void zap_all_fast(struct scan *scan, struct event *event)
