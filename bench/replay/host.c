@@ -141,7 +141,7 @@ void host_create_vm(struct replay *replay, const struct event *event)
 		replay_stop(replay, event->line, "software-protected VMs");
 		return;
 	}
-	if (replay->vm || event->u.phase.vcpus > VCPUS_MAX) {
+	if (replay->host || event->u.phase.vcpus > VCPUS_MAX) {
 		replay_lose(replay, event->line, "one VM with at most %d vCPUs can be replayed",
 			    VCPUS_MAX);
 		return;

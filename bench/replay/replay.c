@@ -222,7 +222,10 @@ static void phase(struct replay *replay, const struct event *event)
 		guest_warm(replay);
 		break;
 	case PHASE_PARALLEL:
-		parallel_run(replay);
+		if (replay->vm)
+			parallel_run(replay);
+		else
+			replay_lose(replay, event->line, "the trace has no VM at this line");
 		break;
 	case PHASE_DESTROY:
 		if (ends_before_end(replay)) {

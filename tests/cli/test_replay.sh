@@ -63,6 +63,8 @@ expect 2 "$work/cut.dat: record [0-9]*: " "$work/cut.dat"
 grep -n 'kvm_page_fault' "$work/mmio.txt" | sed -n '1s/:.*//p' >"$work/line"
 sed "$(cat "$work/line")s/error_code 0x[0-9a-f]*/error_code none/" "$work/mmio.txt" >"$work/bad.txt"
 expect 2 "bad.txt: line $(cat "$work/line"): the fields of this event" "$work/bad.txt"
+sed 's/level 4 old_spte/level 6 old_spte/' "$work/mmio.txt" >"$work/bad.txt"
+expect 2 'bad.txt: line [0-9]*: the fields of this event' "$work/bad.txt"
 sed '30s/.*/not a trace/' "$work/mmio.txt" >"$work/bad.txt"
 expect 2 'bad.txt: line 30: this is not a line of a trace' "$work/bad.txt"
 sed '30s/.*/CPU:0 [LOST 12 EVENTS]/' "$work/mmio.txt" >"$work/bad.txt"
@@ -71,6 +73,19 @@ expect 2 'bad.txt: line 30: events were lost' "$work/bad.txt"
 expect 2 'empty: line 0: there is no event' "$work/empty"
 grep -v ' P: \|^#' "$work/mmio.txt" >"$work/silent.txt"
 expect 2 'nothing to drive' "$work/silent.txt"
+
+# A trace of what cannot have happened is not followed any further than that line.
+# before EVENT: mmio.txt with another event before its VM is made.
+before() {
+	sed "/PHASE create vm/i x-1 [000] 1: $1" "$work/mmio.txt" >"$work/early.txt"
+}
+before 'tracing_mark_write: P: PHASE 4 vcpus in parallel'
+expect 1 'line [0-9]*: the trace has no VM at this line' "$work/early.txt"
+before 'tracing_mark_write: P: PHASE create vm type=0 vcpus=1'
+expect 1 'line [0-9]*: one VM with at most' "$work/early.txt"
+sed '/P: END/i x-1 [000] 1: tracing_mark_write: P: PHASE create vm type=0 vcpus=1' \
+	"$work/mmio.txt" >"$work/late.txt"
+expect 1 'line [0-9]*: one VM with at most' "$work/late.txt"
 
 # One object, on standard output alone.
 "$replay" --json "$small" "$traces/6.12.117/dirty_4k.txt.xz" >"$work/json" 2>"$work/complaints"
