@@ -1,0 +1,55 @@
+/*
+ * Any text as a trace to be replayed: whatever it says happened, the replay ends,
+ * with one of its four endings, and gives everything back.
+ */
+#include "fuzz/support/input.h"
+
+#include "replay/replay.h"
+
+/* As many machines as there are: a trace's own header wins. */
+static struct settings asked(uint8_t bits)
+{
+	struct settings settings = settings_unknown();
+
+	settings.value[SETTING_BASELINE] = bits & 3;
+	settings.value[SETTING_FORMAT] = bits >> 2 & 1;
+	settings.value[SETTING_LEVELS] = bits & 8 ? 5 : 4;
+	settings.value[SETTING_AD] = !(bits & 16);
+	settings.value[SETTING_MMIO_CACHING] = !(bits & 32);
+	if (settings.value[SETTING_BASELINE] > REPLAY_LATEST)
+		settings.value[SETTING_BASELINE] = SETTING_UNKNOWN;
+	return settings;
+}
+
+static void replay(const struct trace *trace, uint8_t bits)
+{
+	struct settings settings, wished = asked(bits);
+	bool assumed[SETTING_COUNT];
+	struct replay replay;
+
+	if (settings_join(&trace->stated, &wished, &settings) != SETTING_COUNT)
+		settings = trace->stated;
+	settings_assume(&settings, assumed);
+	replay_run(&replay, trace, &settings, bits & 64);
+	HOLDS(replay.ending >= ENDING_AGREES && replay.ending <= ENDING_FAILED);
+	HOLDS(replay.ending != ENDING_STOPPED || replay.needs);
+	HOLDS(replay.ending != ENDING_FAILED || replay.problem.sentence[0]);
+	replay_free(&replay);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct trace trace = {.path = "fuzz", .stated = settings_unknown()};
+	struct problem problem = {{0}};
+
+	if (size < 2)
+		return 0;
+	trace.text_bytes = size - 1;
+	trace.text = malloc(trace.text_bytes);
+	HOLDS(trace.text);
+	memcpy(trace.text, data + 1, trace.text_bytes);
+	if (trace_parse_text(&trace, &problem) == 0)
+		replay(&trace, data[0]);
+	trace_free(&trace);
+	return 0;
+}
