@@ -18,6 +18,8 @@ void tdp_mmu_zap_all_fast(struct tdp_vm *vm)
 	mmu_zap_all_fast(task);
 	mmu_task_put(task);
 	mutex_unlock(&vm->memory.slots_lock);
+	/* Its own section kept the tables from being freed while they were unlinked. */
+	rcu_poll(&vm->host->rcu);
 }
 
 void tdp_mmu_zap_range(struct tdp_vm *vm, tdp_gfn_t gfn, uint64_t pages)
