@@ -1,0 +1,165 @@
+#!/bin/sh
+# What times parts of the library by themselves, faultin --handler, teardown and
+# lookup: the shape of their results, their own checks, what they refuse and how.
+# Whether a time is right no test can know; here it is there and above zero.
+set -eu
+LC_ALL=C
+export LC_ALL
+bench=${TDPSIM_BENCH:-build/debug/bench}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+fail() {
+    echo "FAILED: $*"
+    failed=1
+}
+
+# expect STATUS DRIVER ARGUMENTS...: it ends so; its output is left in $work.
+expect() {
+    wanted=$1 driver=$2
+    shift 2
+    status=0
+    "$bench/$driver" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+    [ "$status" = "$wanted" ] || {
+        fail "$driver $*: exit status $status instead of $wanted"
+        cat "$work/err"
+    }
+}
+
+# holds FILTER WORDS...: jq finds it true of the last output.
+holds() {
+    filter=$1
+    shift
+    jq -e "$filter" "$work/out" >/dev/null || {
+        fail "$*: not so: $filter"
+        jq -c '{limits, phases, stats, memory, check}' "$work/out" || cat "$work/out"
+    }
+}
+
+# refuses WORDS DRIVER ARGUMENTS...: nothing on standard output, WORDS on standard error.
+refuses() {
+    words=$1
+    shift
+    expect 2 "$@"
+    [ ! -s "$work/out" ] || fail "$*: printed a result"
+    grep -qF -e "$words" "$work/err" || {
+        fail "$*: no '$words' in its complaint:"
+        cat "$work/err"
+    }
+}
+
+# What is timed, how often each page is faulted in, and what is measured of a page.
+handler='.tool == "faultin" and [.phases[].name] == ["handler", "warm-up"]
+    and .stats.pf_fixed == 2 * $pages and .phases[0].accesses == $touched
+    and all(.phases[]; .cpu_ns_per_fault > 0 and .limit == $fault)'
+teardown='.tool == "teardown" and [.phases[].name] == ["range", "fast", "destroy", "populate"]
+    and .stats.pf_fixed == 3 * $pages and .phases[3].cpu_ns_per_fault > 0
+    and all(.phases[:3][]; .accesses == $pages and .faults == 0 and .cpu_ns_per_page > 0
+        and .limit == "seq_exchange")'
+lookup='.tool == "lookup" and [.phases[].name] == ["single", "batch", "populate"]
+    and .stats.pf_fixed == $pages
+    and all(.phases[:2][]; .accesses == $touched and .faults == 0 and .cpu_ns_per_lookup > 0
+        and .limit == "seq_walk")'
+common='.stats.pf_taken == ([.phases[].faults] | add)
+    and .stats.pages_4k + .stats.pages_2m + .stats.pages_1g == $pages
+    and .check.violations == 0 and .check.failed == 0 and .memory.table_bytes > 0'
+
+# measured DRIVER FILTER PAGES TOUCHED OPTIONS...: in both kinds of time.
+measured() {
+    driver=$1 shape=$2 pages=$3 touched=$4
+    shift 4
+    fault=realistic_seq
+    case " $* " in *" random "*) fault=realistic_random ;; esac
+    numbers="$pages as \$pages | $touched as \$touched | \"$fault\" as \$fault"
+    for clock in real virtual; do
+        expect 0 "$driver" "$@" --clock $clock --no-limits --check --json
+        holds "$numbers | $shape and $common and .clock == \"$clock\"
+            and .limits == null and all(.phases[]; .limit_ratio == null)" "$driver $* $clock"
+        [ ! -s "$work/err" ] || fail "$driver $*: something on standard error of a good run"
+    done
+}
+
+for options in "" "--format ept" "--levels 5" "--order random" "--lock percpu --stats percpu" \
+    "--lock exclusive" "-w 0" "--baseline 6.1"; do
+    # shellcheck disable=SC2086  # lists of words
+    {
+        measured faultin "$handler" 3072 3072 --handler -v 3 -b 4M $options
+        measured teardown "$teardown" 3072 3072 -v 3 -b 4M $options
+        measured lookup "$lookup" 3072 3072 -v 3 -b 4M $options
+    }
+done
+for page in 2m:64M:96 1g:2G:6; do
+    guest="-v 3 -b $(echo $page | cut -d: -f2) -s ${page%%:*}"
+    # shellcheck disable=SC2086
+    {
+        measured faultin "$handler" ${page##*:} ${page##*:} --handler $guest
+        measured teardown "$teardown" ${page##*:} ${page##*:} $guest
+        measured lookup "$lookup" ${page##*:} ${page##*:} $guest
+    }
+done
+# Many on one page: one fixes it. Odd sizes, and batches that do not divide them.
+measured faultin "$handler" 512 2048 --handler -v 4 -b 2M --overlap
+measured teardown "$teardown" 512 2048 -v 4 -b 2M --overlap
+measured lookup "$lookup" 512 2048 -v 4 -b 2M --overlap
+for batch in 1 7 4096; do
+    measured lookup "$lookup" 1000 1000 -b 4000K --order random --batch $batch
+    holds ".config.batch == $batch" "batch $batch"
+done
+
+# Memory of a page: for real only.
+expect 0 faultin -b 64M --json
+holds '.memory.rss_bytes_per_page == .memory.rss_bytes / 16384 and .limits == null
+    and (.phases[0] | has("cpu_ns_per_fault") | not)' "memory of a page"
+expect 0 faultin -b 1M --clock virtual --json
+holds '.memory.rss_bytes_per_page == null' "memory of a page in virtual time"
+
+# The machine's limits in the same run, and what the figures are in relation to them.
+# pingpong needs two CPUs.
+six='(.limits | del(.pingpong) | [.[]] | length == 5 and all(. > 0)) and (.limits | has("pingpong"))'
+expect 0 faultin --handler -b 4M --vary lock=shared,percpu --json
+holds "$six and (.limits.realistic_seq as \$limit | all(.runs[].phases[];
+    .limit_ratio * \$limit / .cpu_ns_per_fault - 1 | fabs < 1e-6))" "limits of two runs"
+expect 0 teardown -b 4M --json
+holds "$six and (.limits.seq_exchange as \$limit | all(.phases[:3][];
+    .limit_ratio * \$limit / .cpu_ns_per_page - 1 | fabs < 1e-6))" "limits of teardown"
+expect 0 lookup -b 4M
+grep -qE '^  cpu +[0-9.]+ ns a lookup, [0-9.]+ x seq_walk \([0-9.]+ ns\)$' "$work/out" ||
+    fail "lookup: no ratio in the table"
+grep -q '^limits: ' "$work/out" || fail "lookup: no limits below the table"
+expect 0 teardown -b 4M --clock virtual --json # which has none
+holds '.limits == null and .phases[0].limit_ratio == null' "limits in virtual time"
+
+# A result's config repeats the run.
+expect 0 lookup -b 4M --batch 3 --no-limits --order random --json
+jq .config "$work/out" >"$work/config"
+expect 0 lookup --config "$work/config" --json
+jq .config "$work/out" | cmp -s - "$work/config" || fail "--config changes the config"
+
+# What makes no sense is refused in a sentence that names it.
+refuses "--handler takes faults of one kind" faultin --handler -w 50
+refuses "--batch '0': expected a number from 1 to 4096" lookup --batch 0
+refuses "--batch '4097'" lookup --batch 4097
+refuses "--bytes 3M is not a multiple" teardown -b 3M -s 2m
+refuses "unrecognized option" teardown --handler
+refuses "unrecognized option" lookup --handler
+for driver in teardown lookup; do
+    expect 0 $driver --help
+    grep -q -- '--no-limits' "$work/out" || fail "$driver --help does not list --no-limits"
+    grep -q -- '--zap-flush-first' "$work/out" || fail "$driver --help does not list the policies"
+    expect 0 $driver --version
+    grep -qE "^$driver \(libtdpsim\) [0-9]+\.[0-9]+\.[0-9]+\$" "$work/out" ||
+        fail "$driver --version"
+done
+
+# Ctrl-C: what was measured so far, valid JSON, and 130.
+for driver in "faultin --handler" teardown lookup; do
+    status=0
+    # shellcheck disable=SC2086
+    timeout --preserve-status -s INT 1 "$bench"/$driver -v 2 -b 64M -i 10000 --no-limits --json \
+        >"$work/out" || status=$?
+    [ $status = 130 ] || fail "$driver: exit status $status after Ctrl-C"
+    holds '.interrupted and (.phases | length) > 0 and .stats.pf_taken > 0' "$driver interrupted"
+done
+
+exit $failed
