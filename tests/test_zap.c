@@ -264,6 +264,19 @@ static void five_level_roots_end_with_their_own_level(void **state)
 	assert_true(first_change(guest, 5) < first_change(guest, 4));
 }
 
+static void a_fast_zap_gives_its_tables_back_to_the_host(void **state)
+{
+	struct guest *guest = guest_make(state);
+	struct tdp_host_usage mapped, zapped;
+
+	guest_slot(guest, 1, AT, 1024, 0);
+	guest_touch(guest, AT, TDP_WRITE);
+	tdp_host_usage(guest->host, &mapped);
+	tdp_mmu_zap_all_fast(guest->vm);
+	tdp_host_usage(guest->host, &zapped);
+	assert_int_equal(zapped.table_frames, mapped.table_frames - 3); /* all but the root */
+}
+
 static void the_generation_of_fast_zaps_alternates(void **state)
 {
 	struct guest *guest = guest_make(state);
@@ -463,6 +476,7 @@ int main(void)
 		guest_tests(since_6_9_a_root_is_zapped_level_by_level),
 		guest_tests(until_6_8_a_root_was_zapped_in_steps_of_1g),
 		guest_tests(five_level_roots_end_with_their_own_level),
+		guest_tests(a_fast_zap_gives_its_tables_back_to_the_host),
 		guest_test(the_generation_of_fast_zaps_alternates),
 		guest_tests(ending_a_vm_flushes_nothing),
 		guest_tests(deleting_a_slot_drops_all_roots_by_default),
