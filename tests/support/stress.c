@@ -184,19 +184,42 @@ int stress_cast_vcpus(struct stress *stress, player_body *body, void *arg)
 	return err;
 }
 
-static void print_violation(void *context, enum tdp_invariant invariant, const char *sentence)
-{
-	const struct stress *stress = context;
+/* What one call of the checker found. */
+struct inspection {
+	const struct stress *stress;
+	uint64_t findings; /* that are none of the baseline's */
+};
 
-	fprintf(stderr, "%s: checker: %s: %s\n", stress->scenario->name,
+/* A bug that the baseline's kernel had may show, as what docs/model.md says and no more. */
+static bool is_of_the_baseline(const struct stress *stress, enum tdp_invariant invariant)
+{
+	return stress->policy.spurious_if_allowed == TDP_OFF &&
+	       (invariant == TDP_INVARIANT_TLB || invariant == TDP_INVARIANT_STALE_ACCESS);
+}
+
+static void hear_violation(void *context, enum tdp_invariant invariant, const char *sentence)
+{
+	struct inspection *inspection = context;
+
+	if (is_of_the_baseline(inspection->stress, invariant))
+		return;
+	inspection->findings++;
+	fprintf(stderr, "%s: checker: %s: %s\n", inspection->stress->scenario->name,
 		tdp_invariant_name(invariant), sentence);
+}
+
+static uint64_t inspect(struct stress *stress)
+{
+	struct inspection inspection = {.stress = stress};
+
+	tdp_vm_check(stress->vm, hear_violation, &inspection);
+	return inspection.findings;
 }
 
 static int check_again(struct player *player)
 {
 	while (player_goes_on(player)) {
-		uint64_t violations =
-			tdp_vm_check(player->stress->vm, print_violation, player->stress);
+		uint64_t violations = inspect(player->stress);
 
 		if (violations)
 			return player_fail(player, "%llu violations",
@@ -381,7 +404,7 @@ static int perform(struct stress *stress)
 
 static int judge(struct stress *stress)
 {
-	uint64_t violations = tdp_vm_check(stress->vm, print_violation, stress);
+	uint64_t violations = inspect(stress);
 
 	if (violations) {
 		fprintf(stderr, "%s: %llu violations at the end\n", stress->scenario->name,
