@@ -35,6 +35,10 @@ struct schedule {
 	/* May long work give way here? NULL: never. */
 	bool (*should_yield)(struct schedule *schedule);
 
+	/* What the acting one asks to do: an enum engine_kind and its address, or NULL. */
+	unsigned int kind;
+	const void *address;
+
 	uint64_t steps;	     /* made so far in this run; the scheduler counts */
 	uint64_t steps_most; /* a run with more is a livelock; 0: any number */
 

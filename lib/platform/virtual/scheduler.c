@@ -146,10 +146,11 @@ __attribute__((noinline)) void engine_turn(const void *address, enum engine_kind
 	struct scheduler *scheduler = engine_now.scheduler;
 	size_t self = scheduler->running;
 
-	(void)address;
-	(void)kind;
-	if (__builtin_expect(scheduler->schedule != NULL, 0))
+	if (__builtin_expect(scheduler->schedule != NULL, 0)) {
+		scheduler->schedule->kind = kind;
+		scheduler->schedule->address = address;
 		note_place(scheduler, self, __builtin_return_address(0));
+	}
 	scheduler->seats[self].clock = engine_now.clock;
 	put_task(scheduler, self, engine_now.clock);
 	take_turns(scheduler);
