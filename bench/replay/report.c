@@ -12,6 +12,7 @@
 
 #include "common/machine.h"
 #include "common/status.h"
+#include "common/twin.h"
 
 static const char *const verdicts[] = {
 	[ENDING_AGREES] = "agrees",
@@ -160,7 +161,7 @@ int report_end(struct report *report)
 		return fflush(stdout) ? -errno : 0;
 	machine_describe(machine, sizeof(machine));
 	object = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "tool", "replay", "version",
-			   TDP_VERSION, "clock", "real", "machine", machine, "config",
+			   TDP_VERSION, "clock", twin_clock_name(), "machine", machine, "config",
 			   asked_object(report->asked), "traces", report->traces);
 	err = object ? json_dumpf(object, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
