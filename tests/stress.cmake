@@ -8,13 +8,19 @@ target_link_libraries(stress-virtual PRIVATE tdpsim-test-support-virtual)
 set_target_properties(stress-virtual PROPERTIES OUTPUT_NAME stress
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/virtual)
 
+# Instrumented it is ten times slower, and a run more tells little.
+set(virtual_milliseconds 12)
+if(TDPSIM_SANITIZE OR TDPSIM_COVERAGE)
+    set(virtual_milliseconds 3)
+endif()
+
 foreach(source ${stress_sources})
     cmake_path(GET source STEM scenario)
     if(NOT scenario STREQUAL main)
         tdpsim_test(stress/${scenario} "fast;stress" 180 stress --seconds 5 ${scenario})
         tdpsim_test(long/${scenario} long 900 stress --seconds 60 ${scenario})
         tdpsim_test(virtual/stress/${scenario} "fast;stress" 180
-            stress-virtual --milliseconds 12 --seed 1 ${scenario})
+            stress-virtual --milliseconds ${virtual_milliseconds} --seed 1 ${scenario})
         set_tests_properties(stress/${scenario} long/${scenario} PROPERTIES PROCESSORS 2)
         list(APPEND tdpsim_long_tests long/${scenario})
     endif()
