@@ -10,11 +10,14 @@
 
 #define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
 
-/* Exits of a CPU in 64-bit mode on an address that a linear one translates to. */
-#define NPT_EXIT (1ULL << 32 | 1ULL << 2) /* EXITINFO1: final address, user (APM vol. 2, 15.25.6)  \
-					   */
+/*
+ * Exits of a CPU in 64-bit mode on the address that a linear one translates to:
+ * EXITINFO1, user (APM vol. 2, 15.25.6), and a qualification with a valid linear
+ * address that is no table's (SDM vol. 3, table 28-7).
+ */
+#define NPT_EXIT  (1ULL << 32 | 1ULL << 2)
 #define NPT_WRITE (1ULL << 1)
-#define EPT_EXIT  0x180ULL /* linear address valid, and not a table's (SDM vol. 3, table 28-7) */
+#define EPT_EXIT  0x180ULL
 #define EPT_READ  (1ULL << 0)
 #define EPT_WRITE (1ULL << 1)
 
@@ -112,7 +115,9 @@ int handler_run(const struct handler *handler, const struct tdp_flag *stop,
 
 void handler_add(struct handler_pass *total, const struct handler_pass *pass)
 {
-	total->ready = pass->ready > total->ready ? pass->ready : total->ready;
+	/* All were let go at once: who ran first tells when, others may have waited for a CPU. */
+	if (!total->finished || pass->ready < total->ready)
+		total->ready = pass->ready;
 	total->finished = pass->finished > total->finished ? pass->finished : total->finished;
 	total->cpu_ns += pass->cpu_ns;
 	total->pages += pass->pages;

@@ -37,13 +37,13 @@ int handler_run(const struct handler *handler, const struct tdp_flag *stop,
 
 /*
  * All vCPUs of the guest fault in all their pages, each in its own actor. Adds up
- * the passes in *total, `ready` the last and `finished` the last. What stopped a
- * vCPU has been told on standard error.
+ * the passes in *total. What stopped a vCPU has been told on standard error.
  */
 int handler_populate(const struct guest *guest, const struct tdp_flag *stop,
 		     struct handler_pass *total);
 
-/* Adds one vCPU's pass to what others' came to. */
+/* Adds one vCPU's pass to what others' came to: from the first one's begin to the last one's end.
+ */
 void handler_add(struct handler_pass *total, const struct handler_pass *pass);
 
 #endif
