@@ -8,9 +8,11 @@
  * What must hold: no call stops the program; an error is one of those the call
  * documents; at any moment tdp_vm_check() has nothing to say, and in the end the
  * host has everything back. A baseline whose spurious_if_allowed is off brings a bug
- * with it (docs/model.md) under which a TLB may allow more than the tables.
+ * with it (docs/model.md) under which a TLB may allow more than the tables, where the
+ * host does not let memory be written.
  */
 #include "fuzz/support/input.h"
+#include "fuzz/support/script.h"
 
 #include <errno.h>
 
@@ -27,10 +29,11 @@ struct world {
 	struct tdp_vcpu *vcpus[VCPUS];
 	unsigned int vcpu_count;
 	struct tdp_anon *anons[ANONS];
+	struct script script;
 	struct tdp_policy policy;
 	struct tdp_walk_config walk;
 	uint64_t failing; /* allocations until one fails; 0: none does */
-	bool broken;	  /* one has failed */
+	bool read_only;	  /* some memory was, at some time */
 };
 
 static bool refuse(void *context, enum tdp_allocation allocation)
@@ -38,10 +41,7 @@ static bool refuse(void *context, enum tdp_allocation allocation)
 	struct world *world = context;
 
 	(void)allocation;
-	if (!world->failing || --world->failing)
-		return false;
-	world->broken = true;
-	return true;
+	return world->failing && --world->failing == 0;
 }
 
 static void note_report(void *context, const char *sentence)
@@ -64,7 +64,7 @@ static void note_violation(void *context, enum tdp_invariant invariant, const ch
 	const struct world *world = context;
 	bool stale = invariant == TDP_INVARIANT_TLB || invariant == TDP_INVARIANT_STALE_ACCESS;
 
-	if (stale && world->policy.spurious_if_allowed == TDP_OFF)
+	if (stale && world->read_only && world->policy.spurious_if_allowed == TDP_OFF)
 		return;
 	fprintf(stderr, "%s: %s\n", tdp_invariant_name(invariant), sentence);
 	abort();
@@ -109,7 +109,7 @@ static bool make_host(struct input *input, struct world *world)
 	struct tdp_host_config config = {
 		.memory_bytes = 6 * GIB,
 		.table_bytes = (uint64_t)(bits & 1 ? 2 : 16) << 20,
-		.carveout_bytes = bits & 2 ? GIB : 0,
+		.carveout_bytes = bits & 2 ? 2 * GIB : GIB,
 		.nodes = bits & 4 && !(bits & 1) ? 2 : 1,
 		.maxphyaddr = bits & 8 ? 36 : 46,
 		.hugetlb_2m = bits & 16 ? 64 : 0,
@@ -139,6 +139,7 @@ static void make_memory(struct input *input, struct world *world)
 			.read_only = bits & 32,
 		};
 
+		world->read_only |= config.read_only;
 		expect(tdp_anon_create(world->host, &config, &world->anons[i]), -EINVAL, -EINVAL);
 	}
 }
@@ -237,6 +238,16 @@ static struct tdp_vcpu *pick_vcpu(struct input *input, const struct world *world
 	return world->vcpu_count ? world->vcpus[choice % world->vcpu_count] : NULL;
 }
 
+/* One that could not be made is none. */
+static const struct tdp_backing *pick_backing(const struct world *world, uint8_t choice)
+{
+	const struct tdp_anon *anon = world->anons[choice % ANONS];
+
+	if (choice & ANONS)
+		return &world->script.backing;
+	return anon ? tdp_anon_backing(anon) : NULL;
+}
+
 static void set_slot(struct input *input, struct world *world)
 {
 	uint8_t bits = input_u8(input), more = input_u8(input);
@@ -247,10 +258,9 @@ static void set_slot(struct input *input, struct world *world)
 		.gfn = tdp_gfn(read_gfn(input)),
 		.pages = read_pages(input),
 	};
-	const struct tdp_anon *anon = world->anons[more % ANONS];
 	int err;
 
-	slot.backing = anon ? tdp_anon_backing(anon) : NULL;
+	slot.backing = pick_backing(world, more);
 	if (slot.backing && more & 0x10)
 		slot.hva = slot.backing->hva + (read_pages(input) << TDP_PAGE_SHIFT);
 	err = tdp_vm_set_memslot(world->vm, &slot);
@@ -335,17 +345,30 @@ static void discard(struct input *input, struct world *world)
 		expect(tdp_anon_discard(anon, offset, bytes), -EINVAL, -EINVAL);
 }
 
-/* With a fault in the middle, which must come to nothing. */
+/*
+ * An invalidation by hand, with a fault in the middle, which must come to nothing. What
+ * a script says changes while all of it is open.
+ */
 static void invalidate(struct input *input, struct world *world)
 {
-	const struct tdp_anon *anon = world->anons[input_u8(input) % ANONS];
-	uint64_t start = anon ? tdp_anon_backing(anon)->hva : TDP_PAGE_SIZE;
-	uint64_t end = start + ((read_pages(input) % (1 << 20)) << TDP_PAGE_SHIFT);
+	uint8_t choice = input_u8(input);
+	const struct tdp_backing *backing = pick_backing(world, choice);
+	uint64_t pages = read_pages(input) % (1 << 20);
+	struct script *script = &world->script;
+	bool scripted = backing == &script->backing;
+	uint64_t start = backing ? backing->hva : TDP_PAGE_SIZE;
+	uint64_t end = start + (scripted ? SCRIPT_BYTES : pages << TDP_PAGE_SHIFT);
 
 	if (start == end)
 		return;
 	tdp_host_invalidate_begin(world->host, start, end);
 	access_memory(input, world, true);
+	if (scripted) {
+		script->read_only = choice & 16;
+		world->read_only |= script->read_only;
+		script->device = choice & 32;
+		script->broken = choice & 64;
+	}
 	tdp_host_invalidate_end(world->host, start, end);
 }
 
@@ -420,9 +443,14 @@ static void look(struct input *input, struct world *world)
 	free(text);
 }
 
+/* A script may map less at a time than it did; no host does without an invalidation. */
 static void check(struct world *world)
 {
+	unsigned int level = world->script.level;
+
+	world->script.level = TDP_1G;
 	tdp_vm_check(world->vm, note_violation, world);
+	world->script.level = level;
 }
 
 static void call_vcpu(struct input *input, struct world *world)
@@ -455,7 +483,7 @@ static void zap(struct input *input, struct world *world)
 
 static void call(struct input *input, struct world *world)
 {
-	switch (input_u8(input) % 16) {
+	switch (input_u8(input) % 17) {
 	case 0:
 		make_vcpu(input, world);
 		break;
@@ -496,6 +524,9 @@ static void call(struct input *input, struct world *world)
 	case 14:
 		world->failing = input_u8(input) % 32;
 		break;
+	case 15:
+		world->script.level = input_u8(input) % (TDP_1G + 1);
+		break;
 	default:
 		check(world);
 	}
@@ -518,6 +549,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!make_host(&input, &world))
 		return 0;
+	script_begin(&world.script, tdp_host_carveout(world.host));
 	make_memory(&input, &world);
 	if (make_vm(&input, &world))
 		live(&input, &world);
@@ -526,6 +558,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		tdp_anon_destroy(world.anons[i]);
 	tdp_host_usage(world.host, &usage);
 	HOLDS(usage.table_frames == 0 && usage.data_frames == 0);
+	HOLDS(world.script.resolved == world.script.released);
 	tdp_host_destroy(world.host);
 	return 0;
 }
