@@ -122,9 +122,12 @@ static int map_under_lock(struct fault *fault)
 {
 	struct mmu_actor *actor = &fault->context->actor;
 	struct mmu_shared shared = mmu_lock_shared(actor);
-	int step = fault_stale(fault) ? STEP_RETRY : fault_map(shared, fault);
+	bool stale = fault_stale(fault);
+	int step = stale ? STEP_RETRY : fault_map(shared, fault);
 
 	mmu_unlock_shared(shared);
+	if (stale)
+		counter_bump(&fault->context->counters.retries_locked);
 	return step;
 }
 

@@ -77,6 +77,7 @@ struct counters {
 	struct counter tlb_flush;
 	struct counter exits;
 	struct counter retries;
+	struct counter retries_locked; /* of these, who had mmu_lock already; in no stats */
 	struct counter errors;
 	struct counter tlb_hits;
 	struct counter tlb_misses;

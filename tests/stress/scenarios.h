@@ -11,7 +11,8 @@
 		each(split_vs_split) each(huge_zap_vs_access) each(table_vs_huge)                  \
 			each(table_removal_vs_fault) each(fast_vs_zap) each(slot_delete_vs_access) \
 				each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)    \
-					each(yield_in_zap) each(iter_vs_zap)
+					each(yield_in_zap) each(iter_vs_zap)                       \
+						each(zap_across_roots) each(long_invalidation)
 
 #define DECLARE(name) extern const struct scenario scenario_##name;
 #define LIST(name)    &scenario_##name,

@@ -1,0 +1,70 @@
+/*
+ * Invalidations that stay open for long, under vCPUs that fault in their range, in
+ * a VM that has seen almost 2^31 of them. A fault that meets an open one goes back
+ * before it takes mmu_lock (policy early_invalidation_check), so a vCPU is sent back
+ * under the lock only if an invalidation has begun or ended since it looked: at
+ * most twice for each. More would be vCPUs that keep the lock from who invalidates.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "support/plot.h"
+#include "vm/vm.h"
+
+#define SEEN_BEFORE ((1ULL << 31) - 3)
+
+static int invalidate(struct player *player)
+{
+	const struct plot *plot = player->arg;
+	uint64_t start = plot->terrain->backing.hva;
+	uint64_t past = start + (terrain_frames(plot->terrain) << TDP_PAGE_SHIFT);
+
+	while (player_goes_on(player)) {
+		tdp_host_invalidate_begin(player->stress->host, start, past);
+		player_dawdle(player, 200);
+		tdp_host_invalidate_end(player->stress->host, start, past);
+		player_dawdle(player, 20);
+	}
+	return 0;
+}
+
+static int judge(struct stress *stress)
+{
+	struct mmu *mmu = &stress->vm->mmu;
+	uint64_t bound = 2 * (u64_load_relaxed(&mmu->invalidation.seq) - SEEN_BEFORE);
+
+	if (stress->policy.early_invalidation_check != TDP_ON)
+		return 0;
+	for (unsigned int i = 0; i < stress->vcpu_count; i++) {
+		uint64_t retries = counter_read(&stress->vcpus[i]->context.counters.retries_locked);
+
+		if (retries <= bound)
+			continue;
+		fprintf(stderr,
+			"%s: vCPU %u took mmu_lock %llu times only to retry; %llu would do\n",
+			stress->scenario->name, i, (unsigned long long)retries,
+			(unsigned long long)bound);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 1}, 0, 0,
+					tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+
+	if (!plot)
+		return -ENOMEM;
+	u64_store_relaxed(&stress->vm->mmu.invalidation.seq, SEEN_BEFORE); /* nobody runs yet */
+	stress_cast_vcpus(stress, plot_visitor, plot);
+	return stress_cast(stress, "invalidator", invalidate, plot, 1);
+}
+
+const struct scenario scenario_long_invalidation = {
+	.name = "long_invalidation",
+	.what = "invalidations stay open; who retries keeps away from mmu_lock",
+	.vcpus = 3,
+	.set_up = set_up,
+	.judge = judge,
+};

@@ -1,0 +1,68 @@
+/*
+ * One zap goes over the roots of both address spaces, gives way in the second, and
+ * owes the flush for what it took from the first (mmu_zap_leaves() in
+ * lib/mmu/zap.c). Meanwhile the host moves pages of the first: it finds them
+ * mapped nowhere, so nobody but the zap flushes for them.
+ */
+#include <errno.h>
+
+#include "support/plot.h"
+
+#define FIRST 0x1000
+
+struct world {
+	struct plot *plots[2];
+};
+
+static int visit(struct player *player)
+{
+	const struct world *world = player->arg;
+	unsigned int as = player->number % 2;
+	struct plot *plot = world->plots[as];
+	int err = tdp_vcpu_set_smm(player->vcpu, as == 1);
+
+	while (!err && player_goes_on(player))
+		err = plot_visit(player, plot,
+				 (unsigned int)player_below(player, terrain_pages(plot->terrain)),
+				 player_chance(player, 4));
+	return err;
+}
+
+static int zap(struct player *player)
+{
+	const struct world *world = player->arg;
+	uint64_t frames = terrain_frames(world->plots[0]->terrain);
+
+	while (player_goes_on(player)) {
+		tdp_mmu_zap_range(player->stress->vm, tdp_gfn(FIRST), frames);
+		player_dawdle(player, 20);
+	}
+	return 0;
+}
+
+static int set_up(struct stress *stress)
+{
+	const struct terrain_config config = {.regions = 2, .small_only = true};
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	for (unsigned int as = 0; as < 2; as++) {
+		world->plots[as] =
+			plot_create(stress, &config, as, 0, tdp_gfn(FIRST), tdp_gfn(0x9000), false);
+		if (!world->plots[as])
+			return -ENOMEM;
+	}
+	stress_cast_vcpus(stress, visit, world);
+	stress_cast(stress, "zapper", zap, world, 1);
+	stress_cast(stress, "mover", plot_page_mover, world->plots[0], 1);
+	stress_cast(stress, "smm mover", plot_page_mover, world->plots[1], 1);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_zap_across_roots = {
+	.name = "zap_across_roots",
+	.what = "a zap of two roots gives way between their leaves and the flush",
+	.vcpus = 4,
+	.set_up = set_up,
+};
