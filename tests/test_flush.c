@@ -229,6 +229,68 @@ static void many_flushes_in_a_row_empty_the_tlb_once(void **state)
 	assert_int_equal(guest_stats(guest).tlb_flush, before + 1);
 }
 
+/* Policy range_flush exact */
+
+static void an_exact_flush_takes_what_lies_in_its_range(void **state)
+{
+	struct guest *guest =
+		guest_make(state, .scripted = true, .vm.policy.range_flush = TDP_RANGE_FLUSH_EXACT);
+
+	guest_slot(guest, 1, AT, 64, 0);
+	for (unsigned int i = 0; i < 4; i++)
+		hit(guest->vcpu, AT + i, TDP_WRITE);
+	tdp_mmu_zap_range(guest->vm, tdp_gfn(AT + 1), 2);
+	assert_true(hit(guest->vcpu, AT, TDP_WRITE));
+	assert_true(hit(guest->vcpu, AT + 3, TDP_WRITE));
+	assert_false(hit(guest->vcpu, AT + 1, TDP_WRITE));
+	assert_false(hit(guest->vcpu, AT + 2, TDP_WRITE));
+	assert_int_equal(guest_violations(guest), 0);
+}
+
+static void several_exact_flushes_are_all_made_at_once(void **state)
+{
+	struct guest *guest =
+		guest_make(state, .scripted = true, .vm.policy.range_flush = TDP_RANGE_FLUSH_EXACT);
+
+	guest_slot(guest, 1, AT, 64, 0);
+	for (unsigned int i = 0; i < 64; i++)
+		hit(guest->vcpu, AT + i, TDP_WRITE);
+	for (unsigned int i = 0; i < FLUSH_MAIL_RANGES; i++)
+		tdp_mmu_zap_range(guest->vm, tdp_gfn(AT + 2 * i), 1);
+	for (unsigned int i = 0; i < FLUSH_MAIL_RANGES; i++) {
+		assert_true(hit(guest->vcpu, AT + 2 * i + 1, TDP_WRITE));
+		assert_false(hit(guest->vcpu, AT + 2 * i, TDP_WRITE));
+	}
+}
+
+static void more_ranges_than_are_kept_become_a_full_flush(void **state)
+{
+	struct guest *guest =
+		guest_make(state, .scripted = true, .vm.policy.range_flush = TDP_RANGE_FLUSH_EXACT);
+
+	guest_slot(guest, 1, AT, 64, 0);
+	for (unsigned int i = 0; i < 64; i++)
+		hit(guest->vcpu, AT + i, TDP_WRITE);
+	for (unsigned int i = 0; i <= FLUSH_MAIL_RANGES; i++)
+		tdp_mmu_zap_range(guest->vm, tdp_gfn(AT + 2 * i), 1);
+	assert_false(hit(guest->vcpu, AT + 2 * FLUSH_MAIL_RANGES, TDP_WRITE));
+	assert_false(hit(guest->vcpu, AT + 63, TDP_WRITE));
+	/* It is not remembered: the next one is exact again. */
+	tdp_mmu_zap_range(guest->vm, tdp_gfn(AT), 1);
+	assert_true(hit(guest->vcpu, AT + 63, TDP_WRITE));
+}
+
+static void an_exact_flush_of_everything_takes_everything(void **state)
+{
+	struct guest *guest = guest_make(state, .vm.policy.range_flush = TDP_RANGE_FLUSH_EXACT);
+
+	guest_slot(guest, 1, AT, 1024, 0);
+	hit(guest->vcpu, AT, TDP_WRITE);
+	hit(guest->vcpu, AT + 1, TDP_WRITE);
+	guest_discard(guest, 0, 1);
+	assert_false(hit(guest->vcpu, AT + 1, TDP_WRITE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +305,10 @@ int main(void)
 		guest_test(a_flush_waits_for_the_vcpu_that_is_inside),
 		guest_test(a_request_is_served_before_guest_mode_is_entered),
 		guest_test(many_flushes_in_a_row_empty_the_tlb_once),
+		guest_tests(an_exact_flush_takes_what_lies_in_its_range),
+		guest_test(several_exact_flushes_are_all_made_at_once),
+		guest_test(more_ranges_than_are_kept_become_a_full_flush),
+		guest_test(an_exact_flush_of_everything_takes_everything),
 	};
 
 	return cmocka_run_group_tests_name("mmu/flush", tests, NULL, NULL);

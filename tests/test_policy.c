@@ -61,6 +61,7 @@ static void nothing_is_left_as_the_baseline_has_it(void **state)
 			assert_int_not_equal(*choice_of(&policy, i), TDP_AS_BASELINE);
 		assert_int_equal(policy.lock, TDP_LOCK_SHARED);
 		assert_int_equal(policy.stats, TDP_STATS_SHARED);
+		assert_int_equal(policy.range_flush, TDP_RANGE_FLUSH_FULL);
 	}
 }
 

@@ -225,6 +225,48 @@ static void a_visit_ends_when_told(void **state)
 	assert_int_equal(count, 3);
 }
 
+static void a_range_flush_takes_the_entries_whose_leaf_it_meets(void **state)
+{
+	struct tlb *tlb = empty_tlb(state);
+	const struct tlb_entry small = {.page = 0x1200, .gfn = tdp_gfn(0x1200), .root = 1};
+	struct tlb_entry entry = small;
+
+	entry.rights = READS;
+	entry.level = TDP_4K;
+	tlb_insert(tlb, &entry);
+	entry.page = 0x1401;
+	entry.gfn = tdp_gfn(0x1401);
+	entry.level = TDP_2M;
+	tlb_insert(tlb, &entry);
+	entry.page = 0x7;
+	entry.gfn = tdp_gfn(0x9000);
+	entry.level = TDP_4K;
+	entry.guest_paging = true;
+	tlb_insert(tlb, &entry);
+	tlb_flush_range(tlb, tdp_gfn(0x1201), tdp_gfn(0x1400));
+	assert_non_null(tlb_lookup(tlb, 1, 0x1200000, TDP_READ, true));
+	assert_non_null(tlb_lookup(tlb, 1, 0x1401000, TDP_READ, true));
+	assert_null(tlb_lookup(tlb, 1, 0x7000, TDP_READ, true)); /* its tables may lie there */
+	tlb_flush_range(tlb, tdp_gfn(0x15ff), tdp_gfn(0x1600));	 /* the end of the 2M leaf */
+	assert_null(tlb_lookup(tlb, 1, 0x1401000, TDP_READ, true));
+	tlb_flush_range(tlb, tdp_gfn(0x1200), tdp_gfn(0x1201));
+	assert_null(tlb_lookup(tlb, 1, 0x1200000, TDP_READ, true));
+}
+
+static void a_range_flush_takes_cached_tables_that_span_part_of_it(void **state)
+{
+	struct tlb *tlb = empty_tlb(state);
+	struct walk_cache *cache = &tlb->structures;
+
+	walk_cache_put(cache, 1, 0x1200, 1, 77, ~0ULL);
+	walk_cache_put(cache, 1, 0x1200, 2, 78, ~0ULL);
+	tlb_flush_range(tlb, tdp_gfn(0x1400), tdp_gfn(0x1401));
+	assert_non_null(walk_cache_find(cache, 1, 0x1200, 1));
+	assert_null(walk_cache_find(cache, 1, 0x1200, 2));
+	tlb_flush_range(tlb, tdp_gfn(0x13ff), tdp_gfn(0x1400));
+	assert_null(walk_cache_find(cache, 1, 0x1200, 1));
+}
+
 static void a_walks_result_becomes_the_entry_that_allows_what_it_said(void **state)
 {
 	struct fixture *fixture = *state;
@@ -236,7 +278,7 @@ static void a_walks_result_becomes_the_entry_that_allows_what_it_said(void **sta
 	raw_build(fixture->raw, &config, 2);
 	*raw_data_entry(fixture->raw, 2) |= NPT_NX;
 	result = raw_walk_gpa(fixture->raw, fixture->raw->data + 0x3000, TDP_READ, true);
-	tlb_insert_walk(tlb, 5, 0x7777123, &result);
+	tlb_insert_walk(tlb, 5, 0x7777123, false, &result);
 	entry = tlb_lookup(tlb, 5, 0x7777000, TDP_READ, true);
 	assert_non_null(entry);
 	assert_int_equal(entry->pfn.n, fixture->raw->buffer.n + 3);
@@ -245,7 +287,7 @@ static void a_walks_result_becomes_the_entry_that_allows_what_it_said(void **sta
 	assert_null(tlb_lookup(tlb, 5, 0x7777000, TDP_FETCH, true));
 	assert_null(tlb_lookup(tlb, 5, 0x7777000, TDP_WRITE, true));
 	result = raw_walk_gpa(fixture->raw, fixture->raw->data + 0x3000, TDP_WRITE, true);
-	tlb_insert_walk(tlb, 5, 0x7777123, &result);
+	tlb_insert_walk(tlb, 5, 0x7777123, false, &result);
 	assert_non_null(tlb_lookup(tlb, 5, 0x7777000, TDP_WRITE, true));
 }
 
@@ -484,6 +526,8 @@ int main(void)
 		cmocka_unit_test(a_flush_forgets_everything_and_counts_nothing_when_empty),
 		cmocka_unit_test(an_entry_does_not_come_back_when_the_epoch_comes_round),
 		cmocka_unit_test(a_visit_ends_when_told),
+		cmocka_unit_test(a_range_flush_takes_the_entries_whose_leaf_it_meets),
+		cmocka_unit_test(a_range_flush_takes_cached_tables_that_span_part_of_it),
 		cmocka_unit_test(a_walks_result_becomes_the_entry_that_allows_what_it_said),
 		cmocka_unit_test(a_cached_walk_gives_the_same_result_as_one_from_the_root),
 		cmocka_unit_test(upper_entries_are_not_read_again_until_a_flush),

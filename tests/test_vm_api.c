@@ -45,6 +45,7 @@ static const struct vm_refusal {
 	 {.policy.early_invalidation_check = (enum tdp_choice)3}},
 	{"policy.lockless_age", {.policy.lockless_age = (enum tdp_choice)3}},
 	{"policy.slot_zap_all", {.policy.slot_zap_all = (enum tdp_choice)3}},
+	{"policy.range_flush", {.policy.range_flush = (enum tdp_range_flush_policy)3}},
 };
 
 static bool usage_is_as_before(const struct guest *guest)

@@ -18,6 +18,8 @@ static const struct word stats_words[] = {
 	{"shared", TDP_STATS_SHARED}, {"percpu", TDP_STATS_PERCPU}, {0}};
 static const struct word huge_fault_words[] = {
 	{"split", TDP_HUGE_FAULT_SPLIT}, {"zap", TDP_HUGE_FAULT_ZAP}, {0}};
+static const struct word range_flush_words[] = {
+	{"full", TDP_RANGE_FLUSH_FULL}, {"exact", TDP_RANGE_FLUSH_EXACT}, {0}};
 static const struct word choice_words[] = {{"on", TDP_ON}, {"off", TDP_OFF}, {0}};
 
 #define AT(field)     .offset = offsetof(struct guest_options, field)
@@ -52,6 +54,8 @@ static const struct parameter policy_table[] = {
 	       "retry before mmu_lock is taken (6.9)"),
 	CHOICE("lockless-age", lockless_age, "pages age without mmu_lock (6.15)"),
 	CHOICE("slot-zap-all", slot_zap_all, "deleting a slot drops all roots"),
+	{"range-flush", 0, "HOW", "a flush of a range takes all (full) or the range (exact)",
+	 &parameter_choice, POLICY(range_flush), .words = range_flush_words},
 };
 
 const struct parameters policy_parameters = {

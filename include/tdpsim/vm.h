@@ -47,6 +47,12 @@ enum tdp_huge_fault_policy {
 	TDP_HUGE_FAULT_ZAP,   /* it is zapped, its other pages fault again (until 6.1) */
 };
 
+enum tdp_range_flush_policy {
+	TDP_RANGE_FLUSH_AS_BASELINE,
+	TDP_RANGE_FLUSH_FULL,  /* a flush of a range empties the TLB (upstream on hardware) */
+	TDP_RANGE_FLUSH_EXACT, /* it takes what lies in the range (upstream on Hyper-V) */
+};
+
 /**
  * Where kernels differ, one field for each difference, so that any two can be
  * compared. All zero: as the baseline.
@@ -70,6 +76,7 @@ struct tdp_policy {
 	enum tdp_choice lockless_age;		  /* 6.15: pages age without mmu_lock */
 	enum tdp_choice slot_zap_all;		  /* quirk SLOT_ZAP_ALL: deleting a slot drops all
 						     roots; off (6.12 on): its leaves only */
+	enum tdp_range_flush_policy range_flush;  /* in every baseline: full */
 };
 
 /** All zero is a VM as upstream would make it; new fields are appended. */

@@ -25,6 +25,7 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 	context->tables.needed = mmu->levels - 1;
 	rwlock_register(&mmu->lock, &context->lock_reader);
 	tlb_init(&context->tlb);
+	spinlock_init(&context->mail.lock);
 	mmio_cache_clear(context);
 
 	first = ptr_load_acquire(&mmu->contexts);
@@ -84,6 +85,34 @@ int mmu_context_prepare(struct mmu_context *context)
 		free_obsolete_root(context);
 	}
 	return context->root ? 0 : load_root(context);
+}
+
+/*
+ * Ranges may come out whose flusher has not raised the generation yet: their
+ * entries have been changed, so what is found after this is new.
+ */
+static void flush_exactly(struct mmu_context *context)
+{
+	struct flush_mail *mail = &context->mail;
+
+	spinlock_lock(&mail->lock);
+	if (mail->all)
+		tlb_flush(&context->tlb);
+	else
+		for (unsigned int i = 0; i < mail->count; i++)
+			tlb_flush_range(&context->tlb, mail->ranges[i].first, mail->ranges[i].past);
+	mail->all = false;
+	mail->count = 0;
+	spinlock_unlock(&mail->lock);
+}
+
+void mmu_context_flush(struct mmu_context *context)
+{
+	if (context->actor.mmu->policy.range_flush == TDP_RANGE_FLUSH_EXACT)
+		flush_exactly(context);
+	else
+		tlb_flush(&context->tlb);
+	counter_bump(&context->counters.tlb_flush);
 }
 
 int table_cache_refill(struct mmu_context *context)

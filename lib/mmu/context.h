@@ -22,6 +22,21 @@ struct mmio_cache {
 	uint64_t gpa; /* page aligned; ~0: empty */
 };
 
+/*
+ * What flushes are about, under policy range_flush exact. A flusher puts its range
+ * in before it raises the generation, so that who sees the generation finds it.
+ */
+#define FLUSH_MAIL_RANGES 8
+
+struct flush_mail {
+	struct spinlock lock;
+	bool all; /* everything is to go: asked for, or there was no room */
+	unsigned int count;
+	struct flush_range {
+		tdp_gfn_t first, past;
+	} ranges[FLUSH_MAIL_RANGES];
+};
+
 struct mmu_context {
 	/*
 	 * The flush protocol (flush.h). `inside` is odd while the vCPU makes an
@@ -41,6 +56,7 @@ struct mmu_context {
 	tdp_pfn_t root_pfn;	  /* of root */
 	struct mmio_cache mmio;
 	struct table_cache tables;
+	struct flush_mail mail; /* by anybody, under its lock */
 
 	struct rwlock_reader lock_reader;
 	struct counters counters;
@@ -68,8 +84,11 @@ void mmu_context_unload(struct mmu_context *context);
  */
 int mmu_context_prepare(struct mmu_context *context);
 
+/* context.c: makes the flushes that were asked for. */
+void mmu_context_flush(struct mmu_context *context);
+
 /*
- * Enters guest mode for one attempt, with an empty TLB if a flush was asked for.
+ * Enters guest mode for one attempt, with nothing in the TLB that was to be flushed.
  * False: there is a request to serve first, the vCPU is not inside.
  */
 static inline bool mmu_guest_enter(struct mmu_context *context)
@@ -84,8 +103,7 @@ static inline bool mmu_guest_enter(struct mmu_context *context)
 	generation = u64_load_seq_cst(&context->flush_generation);
 	if (generation != context->flushed) {
 		context->flushed = generation;
-		tlb_flush(&context->tlb);
-		counter_bump(&context->counters.tlb_flush);
+		mmu_context_flush(context);
 	}
 	return true;
 }

@@ -38,16 +38,33 @@ static bool kick_all(struct mmu *mmu)
 	return any;
 }
 
+/* No pages: everything. */
+static void put_in_mail(struct mmu_context *context, tdp_gfn_t gfn, uint64_t pages)
+{
+	struct flush_mail *mail = &context->mail;
+
+	spinlock_lock(&mail->lock);
+	if (!pages || mail->count == FLUSH_MAIL_RANGES)
+		mail->all = true;
+	else
+		mail->ranges[mail->count++] = (struct flush_range){gfn, tdp_gfn(gfn.n + pages)};
+	spinlock_unlock(&mail->lock);
+}
+
 static void flush(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
 {
 	struct mmu *mmu = actor->mmu;
+	bool exact = mmu->policy.range_flush == TDP_RANGE_FLUSH_EXACT;
 	struct mmu_context *context;
 
 	if (mmu_tracing(actor))
 		trace_flush(actor, gfn, pages);
 	tally_add(&mmu->flush_requests, 1);
-	for (context = first_context(mmu); context; context = context->next)
+	for (context = first_context(mmu); context; context = context->next) {
+		if (exact)
+			put_in_mail(context, gfn, pages);
 		u64_add_seq_cst(&context->flush_generation, 1);
+	}
 	if (kick_all(mmu))
 		tally_add(&mmu->flushes, 1);
 }

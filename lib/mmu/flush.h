@@ -7,7 +7,7 @@
  *
  * Promises
  *   F1  When a flush returns, no access that began before it is still under way,
- *       and every later one finds an empty TLB.
+ *       and every later one finds nothing in its TLB that is older and was to go.
  *   F2  A vCPU that handles a fault is never waited for, so flushing under
  *       mmu_lock cannot deadlock with it.
  *
@@ -27,7 +27,10 @@ enum mmu_request {
 /* Every vCPU of the VM, everything. */
 void mmu_flush_all(struct mmu_actor *actor);
 
-/* On bare-metal x86 a range flush is a full one; the range is for tracepoints. */
+/*
+ * On bare-metal x86 a range flush is a full one, and the range is for tracepoints.
+ * Under policy range_flush exact it takes from the TLBs what lies in the range.
+ */
 void mmu_flush_range(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages);
 
 /* Makes every vCPU leave guest mode and serve `request` before it comes back. */

@@ -30,6 +30,26 @@ void tlb_flush(struct tlb *tlb)
 		forget_all(tlb);
 }
 
+/* By the leaf that it was made from: a zap of part of a huge page takes the page. */
+static bool entry_meets(const struct tlb_entry *entry, tdp_gfn_t first, tdp_gfn_t past)
+{
+	tdp_gfn_t begin = tdp_gfn_round(entry->gfn, entry->level);
+
+	return begin.n < past.n && first.n < begin.n + tdp_level_pages(entry->level);
+}
+
+void tlb_flush_range(struct tlb *tlb, tdp_gfn_t first, tdp_gfn_t past)
+{
+	struct tlb_entry *entry = &tlb->entries[0][0];
+
+	walk_cache_flush_range(&tlb->structures, first.n, past.n);
+	if (tlb->empty)
+		return;
+	for (unsigned int i = 0; i < TLB_SETS * TLB_WAYS; i++, entry++)
+		if (entry->guest_paging || entry_meets(entry, first, past))
+			entry->epoch = 0;
+}
+
 /*
  * The page's own entry first, or there would be two; else the ways take turns,
  * which fills what a flush has emptied before it evicts.
@@ -57,7 +77,7 @@ void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry)
 	tlb->empty = false;
 }
 
-void tlb_insert_walk(struct tlb *tlb, uint64_t root, uint64_t linear,
+void tlb_insert_walk(struct tlb *tlb, uint64_t root, uint64_t linear, bool guest_paging,
 		     const struct tdp_walk_result *result)
 {
 	struct tlb_entry entry = {
@@ -68,6 +88,7 @@ void tlb_insert_walk(struct tlb *tlb, uint64_t root, uint64_t linear,
 		.level = (uint8_t)result->level,
 		.rights = result->rights,
 		.dirty = result->dirty,
+		.guest_paging = guest_paging,
 	};
 
 	tlb_insert(tlb, &entry);

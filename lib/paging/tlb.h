@@ -13,8 +13,8 @@
  * holds no right to write. Rights depend on the guest's paging controls too
  * (CR0.WP, CR4.SMEP, CR4.SMAP with EFLAGS.AC): who changes them flushes.
  *
- * The paging-structure cache (walk_cache.h) is emptied with the TLB. Emptying is
- * one addition: an entry of an earlier epoch is no entry.
+ * The paging-structure cache (walk_cache.h) is emptied with the TLB, or loses the
+ * same range. Emptying is one addition: an entry of an earlier epoch is no entry.
  */
 #ifndef TDPSIM_PAGING_TLB_H
 #define TDPSIM_PAGING_TLB_H
@@ -36,6 +36,7 @@ struct tlb_entry {
 	uint8_t level;	/* of the smallest leaf that mapped it */
 	uint8_t rights; /* TDP_RIGHT() of each access that needs no walk */
 	bool dirty;
+	bool guest_paging; /* made by way of the guest's tables too */
 };
 
 struct tlb {
@@ -49,6 +50,12 @@ struct tlb {
 
 void tlb_init(struct tlb *tlb);
 void tlb_flush(struct tlb *tlb);
+
+/*
+ * Drops what translates part of [first, past), and of what was made by way of the
+ * guest's tables all, because an entry does not say where those lie.
+ */
+void tlb_flush_range(struct tlb *tlb, tdp_gfn_t first, tdp_gfn_t past);
 
 static inline bool tlb_entry_allows(const struct tlb_entry *entry, enum tdp_access access,
 				    bool user)
@@ -80,8 +87,11 @@ static inline const struct tlb_entry *tlb_lookup(struct tlb *tlb, uint64_t root,
 /* Replaces what the TLB holds for the page; without `dirty`, rights to write are left out. */
 void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry);
 
-/* Inserts what a walk of `linear` that ended as TDP_WALK_DONE found. */
-void tlb_insert_walk(struct tlb *tlb, uint64_t root, uint64_t linear,
+/*
+ * Inserts what a walk of `linear` that ended as TDP_WALK_DONE found; `guest_paging`
+ * if the guest's tables were walked.
+ */
+void tlb_insert_walk(struct tlb *tlb, uint64_t root, uint64_t linear, bool guest_paging,
 		     const struct tdp_walk_result *result);
 
 /* Calls `visit` for each valid entry until it returns false. */

@@ -12,7 +12,7 @@
  *   C2  Nothing is remembered about entries that are not present: adding to the
  *       tables needs no flush.
  *   C3  A table may be freed only after the flush that its unlinking owes; the
- *       cache is emptied together with the TLB (tlb_flush()).
+ *       cache is flushed together with the TLB (tlb_flush(), tlb_flush_range()).
  *   C4  A walk that is refused forgets what is known about its address, as a
  *       violation does (SDM vol. 3, 29.4.3.1).
  *   C5  All walks under one root use the same walker.
@@ -56,6 +56,19 @@ static inline void walk_cache_flush(struct walk_cache *cache)
 	/* An entry that slept through 2^32 flushes must not wake up. */
 	if (++cache->epoch == 0)
 		walk_cache_init(cache);
+}
+
+/* What was remembered of a table that spans part of [first, past). */
+static inline void walk_cache_flush_range(struct walk_cache *cache, uint64_t first, uint64_t past)
+{
+	for (unsigned int level = 1; level <= WALK_CACHE_LEVELS && !cache->empty; level++)
+		for (unsigned int way = 0; way < WALK_CACHE_WAYS; way++) {
+			struct walk_cache_entry *entry = &cache->entries[level - 1][way];
+			uint64_t begin = entry->region << (9 * level);
+
+			if (begin < past && first < begin + (1ULL << (9 * level)))
+				entry->epoch = 0;
+		}
 }
 
 static inline struct walk_cache_entry *walk_cache_slot(struct walk_cache *cache, uint64_t gfn,

@@ -22,6 +22,7 @@ static const struct tdp_policy baseline_6_1 = {
 	.early_invalidation_check = TDP_OFF,
 	.lockless_age = TDP_OFF,
 	.slot_zap_all = TDP_ON,
+	.range_flush = TDP_RANGE_FLUSH_FULL,
 };
 
 static const struct tdp_policy baseline_6_12 = {
@@ -40,6 +41,7 @@ static const struct tdp_policy baseline_6_12 = {
 	.early_invalidation_check = TDP_ON,
 	.lockless_age = TDP_OFF,
 	.slot_zap_all = TDP_ON,
+	.range_flush = TDP_RANGE_FLUSH_FULL,
 };
 
 static const struct tdp_policy baseline_latest = {
@@ -58,6 +60,7 @@ static const struct tdp_policy baseline_latest = {
 	.early_invalidation_check = TDP_ON,
 	.lockless_age = TDP_ON,
 	.slot_zap_all = TDP_ON,
+	.range_flush = TDP_RANGE_FLUSH_FULL,
 };
 
 static const struct baseline {
@@ -108,6 +111,7 @@ int policy_resolve(enum tdp_baseline baseline, const struct tdp_policy *asked,
 	RESOLVE(early_invalidation_check, TDP_OFF);
 	RESOLVE(lockless_age, TDP_OFF);
 	RESOLVE(slot_zap_all, TDP_OFF);
+	RESOLVE(range_flush, TDP_RANGE_FLUSH_EXACT);
 	*resolved = policy;
 	return 0;
 }

@@ -174,7 +174,8 @@ static void walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_reques
 		    &wanted, &walk);
 	switch (walk.outcome) {
 	case TDP_WALK_DONE:
-		tlb_insert_walk(&context->tlb, context->root_pfn.n, request->address, &walk);
+		tlb_insert_walk(&context->tlb, context->root_pfn.n, request->address,
+				vcpu->paging.mode != TDP_PAGING_NONE, &walk);
 		touch(vcpu, request, walk.pfn, result);
 		break;
 	case TDP_WALK_GUEST_FAULT:

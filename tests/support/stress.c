@@ -29,13 +29,20 @@ static const struct variant {
 	enum tdp_choice slot_zap_all;
 	enum tdp_huge_fault_policy huge_fault;
 	enum tdp_stats_policy stats;
+	enum tdp_range_flush_policy range_flush;
 } variants[SLICES] = {
-	{TDP_LOCK_SHARED, TDP_NPT, 4, TDP_ON, TDP_HUGE_FAULT_SPLIT, TDP_STATS_SHARED},
-	{TDP_LOCK_PERCPU, TDP_EPT, 5, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_PERCPU},
-	{TDP_LOCK_EXCLUSIVE, TDP_NPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU},
-	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED},
-	{TDP_LOCK_PERCPU, TDP_NPT, 5, TDP_ON, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED},
-	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU},
+	{TDP_LOCK_SHARED, TDP_NPT, 4, TDP_ON, TDP_HUGE_FAULT_SPLIT, TDP_STATS_SHARED,
+	 TDP_RANGE_FLUSH_FULL},
+	{TDP_LOCK_PERCPU, TDP_EPT, 5, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_PERCPU,
+	 TDP_RANGE_FLUSH_EXACT},
+	{TDP_LOCK_EXCLUSIVE, TDP_NPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU,
+	 TDP_RANGE_FLUSH_FULL},
+	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED,
+	 TDP_RANGE_FLUSH_EXACT},
+	{TDP_LOCK_PERCPU, TDP_NPT, 5, TDP_ON, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED,
+	 TDP_RANGE_FLUSH_FULL},
+	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU,
+	 TDP_RANGE_FLUSH_EXACT},
 };
 
 static const char *const lock_names[] = {"baseline", "exclusive", "shared", "percpu"};
@@ -316,6 +323,7 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 	/* An older kernel is taken as it was. */
 	if (options->baseline == TDP_BASELINE_LATEST) {
 		config.policy.slot_zap_all = variant->slot_zap_all;
+		config.policy.range_flush = variant->range_flush;
 		config.policy.huge_fault =
 			scenario->huge_fault ? scenario->huge_fault : variant->huge_fault;
 	}
