@@ -259,6 +259,58 @@ static void a_table_of_another_level_or_gfn_is_found(void **state)
 		       u64_load_relaxed(link_of(guest, BASE_GFN)) & ~2ULL, TDP_INVARIANT_ENTRY);
 }
 
+static void a_table_of_another_role_is_found(void **state)
+{
+	struct guest *guest = *state;
+	struct table *table;
+	uint32_t role;
+
+	touch_all(guest, 0, TDP_WRITE);
+	table = table_of_entry(guest->host, entry_of(guest, BASE_GFN).slot);
+	role = u32_load_relaxed(&table->role);
+	u32_store_relaxed(&table->role, role | ROLE_AD_DISABLED);
+	judge(guest);
+	assert_int_equal(guest->found[TDP_INVARIANT_ENTRY], 1);
+	u32_store_relaxed(&table->role, role);
+	assert_in_order(guest);
+}
+
+static void a_link_to_memory_that_is_no_table_is_found(void **state)
+{
+	struct guest *guest = *state;
+	uint64_t link, leaf;
+	atomic_u64 *slot;
+
+	touch_all(guest, 0, TDP_WRITE);
+	forget_translations(guest);
+	leaf = u64_load_relaxed(entry_of(guest, BASE_GFN).slot);
+	slot = link_of(guest, BASE_GFN);
+	link = u64_load_relaxed(slot);
+	/* The guest's own page in the place of the table that maps it. */
+	plant(slot, (link & ~ENTRY_ADDRESS) | spte_pfn(leaf).n << TDP_PAGE_SHIFT);
+	judge(guest);
+	assert_int_equal(guest->found[TDP_INVARIANT_ENTRY], 1);
+	plant(slot, link);
+	assert_in_order(guest);
+}
+
+static void a_huge_leaf_of_unaligned_memory_is_found(void **state)
+{
+	struct guest *guest = *state;
+	struct lookup found;
+
+	touch_all(guest, 0, TDP_WRITE);
+	forget_translations(guest);
+	found = entry_of(guest, BASE_GFN);
+	assert_int_equal(found.level, TDP_2M);
+	/* Its bit 12 is PAT; 13 to 20 must be 0 (APM vol. 2, 5.3.4). */
+	plant(found.slot, found.entry + 2 * TDP_PAGE_SIZE);
+	judge(guest);
+	assert_int_equal(guest->found[TDP_INVARIANT_ENTRY], 1);
+	plant(found.slot, found.entry);
+	assert_in_order(guest);
+}
+
 static void a_zapped_root_that_maps_something_is_found(void **state)
 {
 	struct guest *guest = *state;
@@ -378,6 +430,9 @@ int main(void)
 		guest_test(a_table_freed_while_it_is_linked_is_found),
 		guest_test(a_table_linked_twice_is_found),
 		guest_test(a_table_of_another_level_or_gfn_is_found),
+		guest_test(a_table_of_another_role_is_found),
+		guest_test(a_link_to_memory_that_is_no_table_is_found),
+		guest_2m_test(a_huge_leaf_of_unaligned_memory_is_found),
 		guest_test(a_zapped_root_that_maps_something_is_found),
 		guest_test(a_vcpu_that_was_not_told_to_leave_its_root_is_found),
 		guest_test(a_violation_comes_with_the_entrys_history),
