@@ -11,7 +11,7 @@
 #include "support/plot.h"
 #include "vm/vm.h"
 
-#define SEEN_BEFORE ((1ULL << 31) - 3)
+#define SEEN_BEFORE ((1ULL << 31) - 1)
 
 static int invalidate(struct player *player)
 {
@@ -21,7 +21,7 @@ static int invalidate(struct player *player)
 
 	while (player_goes_on(player)) {
 		tdp_host_invalidate_begin(player->stress->host, start, past);
-		player_dawdle(player, 200);
+		player_dawdle(player, 100);
 		tdp_host_invalidate_end(player->stress->host, start, past);
 		player_dawdle(player, 20);
 	}
