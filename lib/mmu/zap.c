@@ -57,10 +57,12 @@ bool mmu_zap_leaves(struct mmu_exclusive exclusive, struct table *root, struct g
 	mmu_read_begin(actor);
 	iter_begin(&iter, mmu->host, &mmu->encoding, root, TDP_2M, range.first, range.past);
 	while (iter_valid(&iter)) {
-		if (may_yield && mmu_yield(exclusive.held, &iter, &flush))
+		if (may_yield && mmu_yield(exclusive.held, &iter, &flush)) {
+			CHECK(u32_load_relaxed(&root->references)); /* Z3, or it may be freed */
 			iter_next(&iter);
-		else if (zap_leaves_at(exclusive, &iter, range))
+		} else if (zap_leaves_at(exclusive, &iter, range)) {
 			flush |= owes; /* Z1 */
+		}
 	}
 	/* Leaves only: the flush may come after the RCU section, tables stay. */
 	mmu_read_end(actor);
