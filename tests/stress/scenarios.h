@@ -12,7 +12,8 @@
 			each(table_removal_vs_fault) each(fast_vs_zap) each(slot_delete_vs_access) \
 				each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)    \
 					each(yield_in_zap) each(iter_vs_zap)                       \
-						each(zap_across_roots) each(long_invalidation)
+						each(zap_across_roots) each(long_invalidation)     \
+							each(unmap_vs_root_put)
 
 #define DECLARE(name) extern const struct scenario scenario_##name;
 #define LIST(name)    &scenario_##name,
