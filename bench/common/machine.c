@@ -2,6 +2,7 @@
 
 #include <hwloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/size.h"
@@ -32,6 +33,8 @@ void machine_describe(char *text, size_t size)
 		return;
 	}
 	snprintf(text, size, "unknown");
+	/* Where there is no /sys hwloc does what it can, and need not say so. */
+	setenv("HWLOC_HIDE_ERRORS", "2", 0);
 	if (hwloc_topology_init(&topology))
 		return;
 	if (hwloc_topology_load(topology) == 0)
