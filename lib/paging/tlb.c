@@ -46,7 +46,8 @@ void tlb_flush_range(struct tlb *tlb, tdp_gfn_t first, tdp_gfn_t past)
 	if (tlb->empty)
 		return;
 	for (unsigned int i = 0; i < TLB_SETS * TLB_WAYS; i++, entry++)
-		if (entry->guest_paging || entry_meets(entry, first, past))
+		if (entry->epoch == tlb->epoch &&
+		    (entry->guest_paging || entry_meets(entry, first, past)))
 			entry->epoch = 0;
 }
 
