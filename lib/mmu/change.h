@@ -12,6 +12,7 @@
  *   C3  What is unlinked from a table's parent is gone over entry by entry: under
  *       the shared lock each is exchanged with the frozen value until what comes
  *       out is not frozen by another, so no late compare-and-swap can succeed.
+ *       In a tree whose root is invalid (R4 of root.h) a hole is frozen by a store.
  */
 #ifndef TDPSIM_MMU_CHANGE_H
 #define TDPSIM_MMU_CHANGE_H

@@ -13,6 +13,8 @@
  *   R3  An invalid root never matches a role, because `invalid` is part of it.
  *   R4  A vCPU that loaded a root which is then invalidated is told by request
  *       before the lock is dropped under which it was (zap.c).
+ *       No fault maps anything in an invalid root: it looks under mmu_lock first
+ *       (fault_stale()), and the mark is set under mmu_lock exclusively.
  */
 #ifndef TDPSIM_MMU_ROOT_H
 #define TDPSIM_MMU_ROOT_H
