@@ -289,6 +289,8 @@ static const char *outcome_name(enum tdp_outcome outcome)
 		return "refused by the guest's tables";
 	case TDP_ACCESS_REFUSED:
 		return "refused by the host";
+	case TDP_ACCESS_RING_FULL:
+		return "its dirty ring is full";
 	case TDP_ACCESS_FAULT:
 		break;
 	}

@@ -27,6 +27,9 @@ static const struct field {
 	FIELD(shared_root_alloc),   FIELD(zap_each_level),
 	FIELD(skip_invalid_roots),  FIELD(early_invalidation_check),
 	FIELD(lockless_age),	    FIELD(slot_zap_all),
+	FIELD(eager_split),	    FIELD(clear_splits_last),
+	FIELD(nx_recovery_shared),  FIELD(nx_skip_logged),
+	FIELD(nx_huge_pages),
 };
 #define CHOICES (sizeof(choices) / sizeof(choices[0]))
 
@@ -65,11 +68,13 @@ static void nothing_is_left_as_the_baseline_has_it(void **state)
 	}
 }
 
+#define NEVER 9999 /* on by default */
+
 /* Which kernel brought it in: 610 is 6.10. */
 static void each_change_came_with_its_kernel(void **state)
 {
-	static const unsigned int since[CHOICES] = {610, 610, 613, 613, 613, 613,
-						    609, 609, 609, 609, 615, 0};
+	static const unsigned int since[CHOICES] = {610, 610, 613, 613, 613, 613, 609, 609,  609,
+						    609, 615, 0,   518, 602, 618, 602, NEVER};
 	static const unsigned int kernel[] = {
 		[TDP_BASELINE_6_1] = 601, [TDP_BASELINE_6_12] = 612, [TDP_BASELINE_LATEST] = 700};
 	struct guest *guest = guest_make_host(state, .untraced = true);

@@ -46,6 +46,21 @@ static const struct vm_refusal {
 	{"policy.lockless_age", {.policy.lockless_age = (enum tdp_choice)3}},
 	{"policy.slot_zap_all", {.policy.slot_zap_all = (enum tdp_choice)3}},
 	{"policy.range_flush", {.policy.range_flush = (enum tdp_range_flush_policy)3}},
+	{"policy.dirty_track", {.policy.dirty_track = (enum tdp_dirty_track_policy)3}},
+	{"policy.dirty_track on NPT", {.policy.dirty_track = TDP_DIRTY_TRACK_DBIT}},
+	{"policy.dirty_track without A/D",
+	 {.format = TDP_EPT, .no_ad = true, .policy.dirty_track = TDP_DIRTY_TRACK_DBIT}},
+	{"policy.eager_split", {.policy.eager_split = (enum tdp_choice)3}},
+	{"policy.clear_splits_last", {.policy.clear_splits_last = (enum tdp_choice)3}},
+	{"policy.recovery", {.policy.recovery = (enum tdp_recovery_policy)3}},
+	{"policy.nx_huge_pages", {.policy.nx_huge_pages = (enum tdp_choice)3}},
+	{"policy.nx_recovery_shared", {.policy.nx_recovery_shared = (enum tdp_choice)3}},
+	{"policy.nx_skip_logged", {.policy.nx_skip_logged = (enum tdp_choice)3}},
+	{"manual_protect", {.manual_protect = (enum tdp_manual_protect)3}},
+	{"dirty_ring", {.dirty_ring = 256}},
+	{"dirty_ring", {.dirty_ring = 1 << 17}},
+	{"dirty_ring", {.dirty_ring = 1000}},
+	{"dirty_ring_with_bitmap", {.dirty_ring_with_bitmap = true}},
 };
 
 static bool usage_is_as_before(const struct guest *guest)

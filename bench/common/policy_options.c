@@ -20,6 +20,10 @@ static const struct word huge_fault_words[] = {
 	{"split", TDP_HUGE_FAULT_SPLIT}, {"zap", TDP_HUGE_FAULT_ZAP}, {0}};
 static const struct word range_flush_words[] = {
 	{"full", TDP_RANGE_FLUSH_FULL}, {"exact", TDP_RANGE_FLUSH_EXACT}, {0}};
+static const struct word track_words[] = {
+	{"wrprot", TDP_DIRTY_TRACK_WRPROT}, {"dbit", TDP_DIRTY_TRACK_DBIT}, {0}};
+static const struct word recovery_words[] = {
+	{"in-place", TDP_RECOVERY_IN_PLACE}, {"zap", TDP_RECOVERY_ZAP}, {0}};
 static const struct word choice_words[] = {{"on", TDP_ON}, {"off", TDP_OFF}, {0}};
 
 #define AT(field)     .offset = offsetof(struct guest_options, field)
@@ -56,6 +60,16 @@ static const struct parameter policy_table[] = {
 	CHOICE("slot-zap-all", slot_zap_all, "deleting a slot drops all roots"),
 	{"range-flush", 0, "HOW", "a flush of a range takes all (full) or the range (exact)",
 	 &parameter_choice, POLICY(range_flush), .words = range_flush_words},
+	{"track", 0, "HOW", "writes are found by protection (wrprot) or D flags (dbit; EPT)",
+	 &parameter_choice, POLICY(dirty_track), .words = track_words},
+	CHOICE("eager-split", eager_split, "logged memory is split to 4K at once (5.18)"),
+	CHOICE("clear-splits-last", clear_splits_last,
+	       "clearing the log splits the last page too (not 6.1)"),
+	{"recovery", 0, "HOW", "huge pages after logging: in-place (6.13) or zap",
+	 &parameter_choice, POLICY(recovery), .words = recovery_words},
+	CHOICE("nx", nx_huge_pages, "huge pages are never executable (off)"),
+	CHOICE("nx-recovery-shared", nx_recovery_shared, "under the shared lock (6.18)"),
+	CHOICE("nx-skip-logged", nx_skip_logged, "NX recovery leaves logged slots alone"),
 };
 
 const struct parameters policy_parameters = {

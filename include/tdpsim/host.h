@@ -182,4 +182,14 @@ TDP_API uint64_t tdp_anon_touched(const struct tdp_anon *anon);
 TDP_API void tdp_host_invalidate_begin(struct tdp_host *host, uint64_t start, uint64_t end);
 TDP_API void tdp_host_invalidate_end(struct tdp_host *host, uint64_t start, uint64_t end);
 
+/**
+ * Ages the process's memory in [start, end): was any page there accessed through a
+ * VM since the last time? Takes the accessed state away (clear_flush_young); the
+ * second looks at one page only and leaves it (test_young). No TLB is flushed, so a
+ * page in use through a cached translation may be called old, as upstream allows.
+ * Threads: any. Linux virt/kvm/kvm_main.c, 6.12 (under mmu_lock) and 6.15 (without).
+ */
+TDP_API bool tdp_host_age(struct tdp_host *host, uint64_t start, uint64_t end);
+TDP_API bool tdp_host_test_age(struct tdp_host *host, uint64_t hva);
+
 #endif

@@ -19,6 +19,7 @@ struct tdp_memslot {
 	const struct tdp_backing *backing;
 	uint64_t hva; /* 0: where the backing begins */
 	bool read_only;
+	bool log_dirty; /* KVM_MEM_LOG_DIRTY_PAGES: writes are logged; see tdpsim/dirty.h */
 };
 
 /**

@@ -2,10 +2,12 @@
 #define TDPSIM_TDPSIM_H
 
 #include <tdpsim/check.h>
+#include <tdpsim/dirty.h>
 #include <tdpsim/host.h>
 #include <tdpsim/iter.h>
 #include <tdpsim/memslot.h>
 #include <tdpsim/mmu.h>
+#include <tdpsim/nx.h>
 #include <tdpsim/run.h>
 #include <tdpsim/stats.h>
 #include <tdpsim/trace.h>

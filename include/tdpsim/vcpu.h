@@ -47,6 +47,7 @@ enum tdp_outcome {
 	TDP_ACCESS_MMIO,  /* user space must emulate: no slot, or a write to a read-only one */
 	TDP_ACCESS_GUEST_FAULT, /* the guest's own tables refused */
 	TDP_ACCESS_REFUSED,	/* KVM_RUN would fail: see `error` (-EFAULT, -EHWPOISON) */
+	TDP_ACCESS_RING_FULL,	/* the dirty ring must be harvested and reset first */
 };
 
 /** A second-level fault, as the exit reports it. */
@@ -155,6 +156,13 @@ TDP_API int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_regis
 
 /** Enters or leaves system-management mode: another address space, another root. */
 TDP_API int tdp_vcpu_set_smm(struct tdp_vcpu *vcpu, bool smm);
+
+/**
+ * Enters or leaves an L2 guest that has no nested paging: the same guest-physical
+ * addresses, another root (role bit guest_mode). The CPU logs no write of L2 by D
+ * flags that L1's log would understand, so its pages are logged by protection.
+ */
+TDP_API int tdp_vcpu_set_guest_mode(struct tdp_vcpu *vcpu, bool guest_mode);
 
 /** Empties the vCPU's own TLB; not counted as a flush. */
 TDP_API void tdp_vcpu_flush_tlb(struct tdp_vcpu *vcpu);

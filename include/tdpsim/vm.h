@@ -53,6 +53,18 @@ enum tdp_range_flush_policy {
 	TDP_RANGE_FLUSH_EXACT, /* it takes what lies in the range (upstream on Hyper-V) */
 };
 
+enum tdp_dirty_track_policy {
+	TDP_DIRTY_TRACK_AS_BASELINE, /* D flags where the hardware can log them, else wrprot */
+	TDP_DIRTY_TRACK_WRPROT,	     /* 4K leaves lose W, a write faults */
+	TDP_DIRTY_TRACK_DBIT,	     /* they lose D, the CPU logs writes (PML: EPT with A/D only) */
+};
+
+enum tdp_recovery_policy {
+	TDP_RECOVERY_AS_BASELINE,
+	TDP_RECOVERY_IN_PLACE, /* logging off makes huge leaves of tables (6.13) */
+	TDP_RECOVERY_ZAP,      /* it zaps the tables, faults map huge pages again (until 6.12) */
+};
+
 /**
  * Where kernels differ, one field for each difference, so that any two can be
  * compared. All zero: as the baseline.
@@ -77,6 +89,21 @@ struct tdp_policy {
 	enum tdp_choice slot_zap_all;		  /* quirk SLOT_ZAP_ALL: deleting a slot drops all
 						     roots; off (6.12 on): its leaves only */
 	enum tdp_range_flush_policy range_flush;  /* in every baseline: full */
+	enum tdp_dirty_track_policy dirty_track;
+	enum tdp_choice eager_split; /* 5.18: logged memory is split to 4K before it is written */
+	enum tdp_choice
+		clear_splits_last; /* clearing splits the last page asked for too (not 6.1) */
+	enum tdp_recovery_policy recovery;
+	enum tdp_choice nx_huge_pages;	    /* huge leaves are never executable; off */
+	enum tdp_choice nx_recovery_shared; /* 6.18: NX recovery under the shared lock */
+	enum tdp_choice nx_skip_logged;	    /* NX recovery leaves logged slots alone (not 6.1) */
+};
+
+/** KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+enum tdp_manual_protect {
+	TDP_MANUAL_PROTECT_OFF,	    /* reading the log protects again what it reports */
+	TDP_MANUAL_PROTECT_ON,	    /* tdp_vm_clear_dirty_log() does, chosen pages at a time */
+	TDP_MANUAL_PROTECT_ALL_SET, /* and a log begins with every page marked, nothing protected */
 };
 
 /** All zero is a VM as upstream would make it; new fields are appended. */
@@ -99,6 +126,14 @@ struct tdp_vm_config {
 	tdp_trace_sink trace;
 	void *trace_context;
 	size_t trace_ring; /* events kept for each vCPU, a power of two; 0: none */
+	enum tdp_manual_protect manual_protect;
+	unsigned int dirty_ring; /* entries of each vCPU's dirty ring, a power of two from 512 to
+				    65536; 0: the log is a bitmap (KVM_CAP_DIRTY_LOG_RING) */
+	bool dirty_ring_with_bitmap;	/* pages dirtied without a vCPU go to a bitmap beside it */
+	bool no_nx_huge_pages;		/* KVM_CAP_VM_DISABLE_NX_HUGE_PAGES */
+	unsigned int nx_recovery_ratio; /* a round recovers 1/ratio of the list; 0 means 60 */
+	unsigned int nx_recovery_period_ms; /* between rounds; 0: by the ratio, about an hour for
+					       the whole list */
 };
 
 /**

@@ -23,6 +23,13 @@ static const struct tdp_policy baseline_6_1 = {
 	.lockless_age = TDP_OFF,
 	.slot_zap_all = TDP_ON,
 	.range_flush = TDP_RANGE_FLUSH_FULL,
+	.dirty_track = TDP_DIRTY_TRACK_DBIT,
+	.eager_split = TDP_ON,
+	.clear_splits_last = TDP_OFF,
+	.recovery = TDP_RECOVERY_ZAP,
+	.nx_huge_pages = TDP_OFF,
+	.nx_recovery_shared = TDP_OFF,
+	.nx_skip_logged = TDP_OFF,
 };
 
 static const struct tdp_policy baseline_6_12 = {
@@ -42,6 +49,13 @@ static const struct tdp_policy baseline_6_12 = {
 	.lockless_age = TDP_OFF,
 	.slot_zap_all = TDP_ON,
 	.range_flush = TDP_RANGE_FLUSH_FULL,
+	.dirty_track = TDP_DIRTY_TRACK_DBIT,
+	.eager_split = TDP_ON,
+	.clear_splits_last = TDP_ON,
+	.recovery = TDP_RECOVERY_ZAP,
+	.nx_huge_pages = TDP_OFF,
+	.nx_recovery_shared = TDP_OFF,
+	.nx_skip_logged = TDP_ON,
 };
 
 static const struct tdp_policy baseline_latest = {
@@ -61,6 +75,13 @@ static const struct tdp_policy baseline_latest = {
 	.lockless_age = TDP_ON,
 	.slot_zap_all = TDP_ON,
 	.range_flush = TDP_RANGE_FLUSH_FULL,
+	.dirty_track = TDP_DIRTY_TRACK_DBIT,
+	.eager_split = TDP_ON,
+	.clear_splits_last = TDP_ON,
+	.recovery = TDP_RECOVERY_IN_PLACE,
+	.nx_huge_pages = TDP_OFF,
+	.nx_recovery_shared = TDP_ON,
+	.nx_skip_logged = TDP_ON,
 };
 
 static const struct baseline {
@@ -112,6 +133,13 @@ int policy_resolve(enum tdp_baseline baseline, const struct tdp_policy *asked,
 	RESOLVE(lockless_age, TDP_OFF);
 	RESOLVE(slot_zap_all, TDP_OFF);
 	RESOLVE(range_flush, TDP_RANGE_FLUSH_EXACT);
+	RESOLVE(dirty_track, TDP_DIRTY_TRACK_DBIT);
+	RESOLVE(eager_split, TDP_OFF);
+	RESOLVE(clear_splits_last, TDP_OFF);
+	RESOLVE(recovery, TDP_RECOVERY_ZAP);
+	RESOLVE(nx_huge_pages, TDP_OFF);
+	RESOLVE(nx_recovery_shared, TDP_OFF);
+	RESOLVE(nx_skip_logged, TDP_OFF);
 	*resolved = policy;
 	return 0;
 }

@@ -7,6 +7,10 @@
 #include "mmu/zap.h"
 #include "platform/check.h"
 
+#define DIRTY_RING_MIN	  512
+#define DIRTY_RING_MAX	  65536
+#define NX_RECOVERY_RATIO 60 /* upstream's default (arch/x86/kvm/mmu/mmu.c, 6.12) */
+
 static void notified_begin(void *context, uint64_t start, uint64_t end)
 {
 	struct tdp_vm *vm = context;
@@ -61,6 +65,31 @@ static int check_features(const struct tdp_host *host, const struct tdp_vm_confi
 	return 0;
 }
 
+static int check_logging(const struct tdp_host *host, const struct tdp_vm_config *config)
+{
+	unsigned int ring = config->dirty_ring;
+
+	if ((unsigned int)config->manual_protect > TDP_MANUAL_PROTECT_ALL_SET)
+		return refuse(host, "manual protection is off, on, or on with all pages set");
+	if (ring && (ring < DIRTY_RING_MIN || ring > DIRTY_RING_MAX || ring & (ring - 1)))
+		return refuse(host, "a dirty ring has 512 to 65536 entries, a power of two");
+	if (config->dirty_ring_with_bitmap && !ring)
+		return refuse(host, "a bitmap beside the dirty ring needs a dirty ring");
+	return 0;
+}
+
+/* The CPU logs writes only where it keeps D flags, and only Intel's does (SDM vol. 3, 29.3.6). */
+static int resolve_tracking(const struct tdp_host *host, const struct tdp_vm_config *config,
+			    struct tdp_policy *policy)
+{
+	if (config->format == TDP_EPT && !config->no_ad)
+		return 0;
+	if (config->policy.dirty_track == TDP_DIRTY_TRACK_DBIT)
+		return refuse(host, "writes are logged by D flags only where EPT keeps them");
+	policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
+	return 0;
+}
+
 static void fill_defaults(struct tdp_vm_config *config)
 {
 	if (!config->levels)
@@ -71,6 +100,8 @@ static void fill_defaults(struct tdp_vm_config *config)
 		config->max_level = TDP_1G;
 	if (!config->address_spaces)
 		config->address_spaces = ADDRESS_SPACES;
+	if (!config->nx_recovery_ratio)
+		config->nx_recovery_ratio = NX_RECOVERY_RATIO;
 	config->size = sizeof(*config);
 }
 
@@ -169,8 +200,14 @@ int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *config, str
 	err = check_features(host, config);
 	if (err)
 		return err;
+	err = check_logging(host, config);
+	if (err)
+		return err;
 	if (policy_resolve(config->baseline, &config->policy, &policy))
 		return refuse(host, "the baseline, or a policy's value, is none that there is");
+	err = resolve_tracking(host, config, &policy);
+	if (err)
+		return err;
 
 	vm = host_allocate_aligned(host, _Alignof(struct tdp_vm), sizeof(*vm));
 	if (!vm)
