@@ -369,15 +369,19 @@ static void a_backing_ends_below_the_last_address(void **state)
 static void each_swap_moves_the_generation_by_the_number_of_address_spaces(void **state)
 {
 	struct guest *guest = guest_make(state);
+	struct tdp_memslot logged = slot_of(guest);
 
 	assert_int_equal(tdp_vm_memslot_generation(guest->vm), 0);
 	guest_slot(guest, 1, AT, 64, 0);
 	assert_int_equal(tdp_vm_memslot_generation(guest->vm), 2);
+	logged.log_dirty = true;
+	assert_int_equal(set(guest, logged), 0);
+	assert_int_equal(tdp_vm_memslot_generation(guest->vm), 4);
 	/* Moves and deletions swap twice. */
 	guest_slot(guest, 1, 2 * AT, 64, 0);
-	assert_int_equal(tdp_vm_memslot_generation(guest->vm), 6);
+	assert_int_equal(tdp_vm_memslot_generation(guest->vm), 8);
 	guest_slot_delete(guest, 1);
-	assert_int_equal(tdp_vm_memslot_generation(guest->vm), 10);
+	assert_int_equal(tdp_vm_memslot_generation(guest->vm), 12);
 }
 
 /* Puts the generation of address space 0 right before that number. */

@@ -23,10 +23,11 @@ struct tdp_memslot {
 };
 
 /**
- * Creates, deletes (pages 0) or moves (another gfn) a slot, as
- * KVM_SET_USER_MEMORY_REGION does; the order of steps is upstream's (slot marked
- * invalid, grace period, flush of its mappings, commit). On return no vCPU uses
- * the old slot any more.
+ * Creates, deletes (pages 0) or moves (another gfn) a slot, or changes its
+ * `log_dirty`, as KVM_SET_USER_MEMORY_REGION does; the order of steps is upstream's
+ * (slot marked invalid, grace period, flush of its mappings, commit; a flag is
+ * published alone, and its mappings stay). On return no vCPU uses the old slot any
+ * more.
  *
  * -EINVAL  a field is out of range, or a change that KVM refuses too (size, backing,
  *          read-only flag of an existing slot)

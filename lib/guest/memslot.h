@@ -35,7 +35,8 @@ struct memslot {
 	uint8_t address_space;
 	uint8_t max_level; /* of a leaf anywhere in the slot; memslot_max_level() */
 	bool read_only;
-	bool invalid; /* being deleted or moved: faults retry */
+	bool log_dirty; /* its writes are logged: no larger leaves than 4K are made */
+	bool invalid;	/* being deleted or moved: faults retry */
 };
 
 struct memslots {

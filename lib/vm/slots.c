@@ -7,11 +7,14 @@
  *                 2. drop what it maps
  *                 3. publish without it, or at its new place
  *   create        publish with it
+ *   flags         publish with the new flag, then what follows from it (mmu/dirty.h):
+ *                 by then nobody maps or fixes a page by the old one any more
  *
  * All memory is allocated before step 1, so a change that fails changes nothing.
  */
 #include <errno.h>
 
+#include "mmu/dirty.h"
 #include "mmu/flush.h"
 #include "mmu/zap.h"
 #include "vm/vm.h"
@@ -75,7 +78,7 @@ static int check_against_present(const struct change *change)
 	if (old->pages != new->pages || old->hva != new->hva || old->backing != new->backing ||
 	    old->read_only != new->read_only)
 		return refuse(change->vm, -EINVAL,
-			      "an existing slot can be moved or deleted, nothing else");
+			      "an existing slot can be moved, deleted or logged, nothing else");
 	return 0;
 }
 
@@ -105,6 +108,7 @@ static struct memslot slot_of(const struct tdp_memslot *asked)
 		.id = (uint16_t)asked->id,
 		.address_space = (uint8_t)asked->address_space,
 		.read_only = asked->read_only,
+		.log_dirty = asked->log_dirty,
 	};
 
 	slot.max_level = memslot_max_level(&slot);
@@ -125,6 +129,13 @@ static int check_change(struct change *change, const struct memslots *slots)
 	return err ? err : check_overlap(change, slots);
 }
 
+/* Neither created, moved nor deleted. */
+static bool stays(const struct change *change)
+{
+	return change->present && change->asked->pages &&
+	       change->present->gfn.n == change->slot.gfn.n;
+}
+
 static int prepare(struct change *change, const struct memslots *slots)
 {
 	struct guest_memory *memory = &change->vm->memory;
@@ -132,6 +143,11 @@ static int prepare(struct change *change, const struct memslots *slots)
 	change->final = memslots_copy(memory, slots, 1);
 	if (!change->final)
 		return -ENOMEM;
+	if (stays(change)) {
+		change->final->slot[change->present - slots->slot].log_dirty =
+			change->slot.log_dirty;
+		return 0;
+	}
 	if (change->present) {
 		change->marked = memslots_copy(memory, slots, 0);
 		if (!change->marked) {
@@ -187,12 +203,28 @@ static void publish(struct tdp_vm *vm, unsigned int address_space, struct memslo
 	mmu_task_put(task);
 }
 
+/* Logging is switched on or off under a slot that is mapped. */
+static void follow_flag(struct tdp_vm *vm, const struct memslot *slot)
+{
+	struct mmu_actor *task;
+
+	if (slot->read_only) /* nothing of it is ever written */
+		return;
+	task = mmu_task_get(&vm->mmu);
+	if (slot->log_dirty)
+		mmu_dirty_log_enabled(task, slot);
+	else
+		mmu_dirty_log_disabled(task, slot);
+	mmu_task_put(task);
+}
+
 static void carry_out(struct change *change)
 {
 	struct tdp_vm *vm = change->vm;
 	unsigned int address_space = change->asked->address_space;
+	bool flag_only = stays(change);
 
-	if (change->present) {
+	if (change->present && !flag_only) {
 		struct memslot old = *change->present; /* freed by publishing */
 		struct mmu_actor *task;
 
@@ -202,6 +234,8 @@ static void carry_out(struct change *change)
 		mmu_task_put(task);
 	}
 	publish(vm, address_space, change->final);
+	if (flag_only)
+		follow_flag(vm, memslot_by_id(change->final, change->asked->id));
 }
 
 static int set_locked(struct tdp_vm *vm, const struct tdp_memslot *asked)
@@ -217,7 +251,7 @@ static int set_locked(struct tdp_vm *vm, const struct tdp_memslot *asked)
 
 	if (err)
 		return err;
-	if (change.present && asked->pages && change.present->gfn.n == asked->gfn.n)
+	if (stays(&change) && change.present->log_dirty == asked->log_dirty)
 		return 0; /* nothing changes */
 	err = prepare(&change, slots);
 	if (!err)
