@@ -206,6 +206,27 @@ static void zaps_of_roots_and_ranges_read_as_the_kernels(void **state)
 					    "0x00000000000000 -- 0x007f2e68200000");
 }
 
+static void dirty_rings_read_as_the_kernels(void **state)
+{
+	struct tdp_trace_event event = {
+		.kind = TDP_TRACE_DIRTY_RING_PUSH,
+		.dirty_ring = {.ring = 0, .dirty = 0xa, .reset = 0x8, .slot = 1, .offset = 0x2},
+	};
+
+	(void)state;
+	assert_string_equal(text_of(event),
+			    "ring 0: dirty 0xa reset 0x8 slot 1 offset 0x2 (used 2)");
+	/* The counts are 32 bits wide and wrap. */
+	event.dirty_ring.dirty = 1;
+	event.dirty_ring.reset = 0xffffffff;
+	event.dirty_ring.slot = 1 << 16 | 3;
+	assert_string_equal(text_of(event),
+			    "ring 0: dirty 0x1 reset 0xffffffff slot 65539 offset 0x2 (used 2)");
+	event = (struct tdp_trace_event){.kind = TDP_TRACE_DIRTY_RING_RESET,
+					 .dirty_ring = {.ring = 3, .dirty = 8, .reset = 8}};
+	assert_string_equal(text_of(event), "ring 3: dirty 0x8 reset 0x8 (used 0)");
+}
+
 static void probes_carry_their_values_as_kprobes_do(void **state)
 {
 	struct tdp_trace_event event = {.kind = TDP_TRACE_FAULT_RETURN,
@@ -467,6 +488,7 @@ int main(void)
 		cmocka_unit_test(splits_read_as_the_kernels),
 		cmocka_unit_test(mmio_entries_read_as_the_kernels),
 		cmocka_unit_test(zaps_of_roots_and_ranges_read_as_the_kernels),
+		cmocka_unit_test(dirty_rings_read_as_the_kernels),
 		cmocka_unit_test(probes_carry_their_values_as_kprobes_do),
 		cmocka_unit_test(every_kind_has_a_name_of_its_own),
 		cmocka_unit_test(a_short_buffer_holds_the_beginning_and_the_length_is_told),

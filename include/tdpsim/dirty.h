@@ -48,6 +48,13 @@ TDP_API int tdp_vm_get_dirty_log(struct tdp_vm *vm, unsigned int address_space, 
 TDP_API int tdp_vm_clear_dirty_log(struct tdp_vm *vm, unsigned int address_space, unsigned int slot,
 				   uint64_t first, uint64_t pages, const uint64_t *bitmap);
 
+/**
+ * An exit that no fault caused (HLT, an interrupt). As at every exit the log that the
+ * CPU itself keeps of written pages (PML) is emptied into the dirty log; a fault and
+ * a read of the log do it by themselves. Called by the vCPU's actor.
+ */
+TDP_API void tdp_vcpu_exit(struct tdp_vcpu *vcpu);
+
 /** An entry of a dirty ring. */
 struct tdp_dirty_page {
 	unsigned int address_space, slot;

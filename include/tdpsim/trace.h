@@ -23,6 +23,8 @@ enum tdp_trace_kind {
 	TDP_TRACE_HANDLE_MMIO_PAGE_FAULT, /* handle_mmio_page_fault */
 	TDP_TRACE_ZAP_ALL_FAST,		  /* kvm_mmu_zap_all_fast */
 	TDP_TRACE_UNMAP_HVA_RANGE,	  /* kvm_unmap_hva_range */
+	TDP_TRACE_DIRTY_RING_PUSH,	  /* kvm_dirty_ring_push */
+	TDP_TRACE_DIRTY_RING_RESET,	  /* kvm_dirty_ring_reset: once a ring, recycled or not */
 
 	TDP_TRACE_FAULT_RETURN, /* the fault handler returns */
 	TDP_TRACE_FLUSH,	/* a remote TLB flush of the VM */
@@ -96,6 +98,12 @@ struct tdp_trace_event {
 		struct {
 			uint64_t start, end; /* hva */
 		} unmap_hva;
+		struct {
+			unsigned int ring;     /* the vCPU whose it is */
+			uint32_t dirty, reset; /* entries ever pushed and recycled */
+			uint32_t slot;	       /* push: id, address space from bit 16 on */
+			uint64_t offset;       /* push: of the page in its slot */
+		} dirty_ring;
 		struct {
 			int result; /* RET_PF number of the baseline, or a negative errno */
 		} fault_return;

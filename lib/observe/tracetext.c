@@ -31,6 +31,8 @@ const char *tdp_trace_name(enum tdp_trace_kind kind)
 		[TDP_TRACE_HANDLE_MMIO_PAGE_FAULT] = "handle_mmio_page_fault",
 		[TDP_TRACE_ZAP_ALL_FAST] = "kvm_mmu_zap_all_fast",
 		[TDP_TRACE_UNMAP_HVA_RANGE] = "kvm_unmap_hva_range",
+		[TDP_TRACE_DIRTY_RING_PUSH] = "kvm_dirty_ring_push",
+		[TDP_TRACE_DIRTY_RING_RESET] = "kvm_dirty_ring_reset",
 		[TDP_TRACE_FAULT_RETURN] = "ret_tdp_page_fault",
 		[TDP_TRACE_FLUSH] = "flush_all",
 		[TDP_TRACE_LOAD_ROOT] = "load_pgd",
@@ -162,6 +164,19 @@ static void put_probe(struct text *text, const struct tdp_trace_event *event)
 	}
 }
 
+/* Linux include/trace/events/kvm.h: slot and offset belong to a push only. */
+static void put_dirty_ring(struct text *text, const struct tdp_trace_event *event)
+{
+	uint32_t dirty = event->dirty_ring.dirty, reset = event->dirty_ring.reset;
+
+	put(text, "ring %u: dirty 0x%" PRIx32 " reset 0x%" PRIx32, event->dirty_ring.ring, dirty,
+	    reset);
+	if (event->kind == TDP_TRACE_DIRTY_RING_PUSH)
+		put(text, " slot %" PRIu32 " offset 0x%" PRIx64, event->dirty_ring.slot,
+		    event->dirty_ring.offset);
+	put(text, " (used %" PRIu32 ")", dirty - reset);
+}
+
 static void put_event(struct text *text, const struct tdp_trace_event *event)
 {
 	switch (event->kind) {
@@ -211,6 +226,10 @@ static void put_event(struct text *text, const struct tdp_trace_event *event)
 	case TDP_TRACE_UNMAP_HVA_RANGE:
 		put(text, "mmu notifier unmap range: 0x%014" PRIx64 " -- 0x%014" PRIx64,
 		    event->unmap_hva.start, event->unmap_hva.end);
+		break;
+	case TDP_TRACE_DIRTY_RING_PUSH:
+	case TDP_TRACE_DIRTY_RING_RESET:
+		put_dirty_ring(text, event);
 		break;
 	case TDP_TRACE_FAULT_RETURN:
 	case TDP_TRACE_FLUSH:
