@@ -3,6 +3,7 @@
 
 #include <tdpsim/check.h>
 #include <tdpsim/dirty.h>
+#include <tdpsim/histogram.h>
 #include <tdpsim/host.h>
 #include <tdpsim/iter.h>
 #include <tdpsim/memslot.h>

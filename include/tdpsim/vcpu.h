@@ -1,6 +1,7 @@
 #ifndef TDPSIM_VCPU_H
 #define TDPSIM_VCPU_H
 
+#include <tdpsim/histogram.h>
 #include <tdpsim/iter.h>
 #include <tdpsim/walk.h>
 
@@ -88,6 +89,15 @@ struct tdp_access_result {
  */
 TDP_API int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 			    struct tdp_access_result *result);
+
+/**
+ * What the guest feels: from now on each access that takes an exit adds to `stalls`
+ * the nanoseconds from its first exit until it is done, or is given up. What needs no
+ * exit is not in it and pays nothing for it; what does is read the clock for twice.
+ * NULL, as a vCPU begins: nothing is timed. `stalls` is borrowed until another one
+ * takes its place. Called by the vCPU's actor, or while it rests.
+ */
+TDP_API void tdp_vcpu_time_stalls(struct tdp_vcpu *vcpu, struct tdp_histogram *stalls);
 
 /** One attempt in guest mode: like tdp_vcpu_access() but a fault is left to the caller. */
 TDP_API int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,

@@ -1,35 +1,34 @@
 /*
  * The bucket of a value is its magnitude (how far it must be shifted to fit into
- * one row of steps) and the row's index: rows of HISTOGRAM_STEPS buckets, the
+ * one row of steps) and the row's index: rows of TDP_HISTOGRAM_STEPS buckets, the
  * first holding the values that need no shift.
  */
-#include "observe/histogram.h"
+#include <tdpsim/histogram.h>
 
 static unsigned int bucket_of(uint64_t value)
 {
 	unsigned int top, shift;
 
-	if (value < HISTOGRAM_STEPS)
+	if (value < TDP_HISTOGRAM_STEPS)
 		return (unsigned int)value;
 	top = 63 - (unsigned int)__builtin_clzll(value);
-	shift = top - HISTOGRAM_STEP_BITS;
+	shift = top - TDP_HISTOGRAM_STEP_BITS;
 	/* Shifted, the value keeps its leading one: it counts the row up by itself. */
-	return (shift << HISTOGRAM_STEP_BITS) + (unsigned int)(value >> shift);
+	return (shift << TDP_HISTOGRAM_STEP_BITS) + (unsigned int)(value >> shift);
 }
 
-/* The largest value that falls into `bucket`. */
-static uint64_t bucket_end(unsigned int bucket)
+uint64_t tdp_histogram_bucket_end(unsigned int bucket)
 {
-	unsigned int row = bucket >> HISTOGRAM_STEP_BITS;
-	uint64_t step = bucket & (HISTOGRAM_STEPS - 1);
+	unsigned int row = bucket >> TDP_HISTOGRAM_STEP_BITS;
+	uint64_t step = bucket & (TDP_HISTOGRAM_STEPS - 1);
 
 	if (row == 0)
 		return step;
 	/* The end of the last bucket is 2^64 - 1: the next one's begin would overflow. */
-	return ((step + HISTOGRAM_STEPS) << (row - 1)) + (((uint64_t)1 << (row - 1)) - 1);
+	return ((step + TDP_HISTOGRAM_STEPS) << (row - 1)) + (((uint64_t)1 << (row - 1)) - 1);
 }
 
-void histogram_record(struct histogram *histogram, uint64_t value)
+void tdp_histogram_record(struct tdp_histogram *histogram, uint64_t value)
 {
 	histogram->buckets[bucket_of(value)]++;
 	histogram->count++;
@@ -38,9 +37,9 @@ void histogram_record(struct histogram *histogram, uint64_t value)
 		histogram->largest = value;
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *from)
+void tdp_histogram_merge(struct tdp_histogram *into, const struct tdp_histogram *from)
 {
-	for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++)
+	for (unsigned int i = 0; i < TDP_HISTOGRAM_BUCKETS; i++)
 		into->buckets[i] += from->buckets[i];
 	into->count += from->count;
 	into->sum += from->sum;
@@ -49,7 +48,7 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 }
 
 /* How many recorded values make up `percent` of them: at least one, at most all. */
-static uint64_t rank_of(const struct histogram *histogram, double percent)
+static uint64_t rank_of(const struct tdp_histogram *histogram, double percent)
 {
 	double share = percent / 100 * (double)histogram->count;
 	uint64_t rank;
@@ -62,16 +61,16 @@ static uint64_t rank_of(const struct histogram *histogram, double percent)
 	return (double)rank < share ? rank + 1 : rank;
 }
 
-uint64_t histogram_percentile(const struct histogram *histogram, double percent)
+uint64_t tdp_histogram_percentile(const struct tdp_histogram *histogram, double percent)
 {
 	uint64_t left, end;
 
 	if (!histogram->count)
 		return 0;
 	left = rank_of(histogram, percent);
-	for (unsigned int i = 0; i < HISTOGRAM_BUCKETS; i++) {
+	for (unsigned int i = 0; i < TDP_HISTOGRAM_BUCKETS; i++) {
 		if (histogram->buckets[i] >= left) {
-			end = bucket_end(i);
+			end = tdp_histogram_bucket_end(i);
 			return end < histogram->largest ? end : histogram->largest;
 		}
 		left -= histogram->buckets[i];

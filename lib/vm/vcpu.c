@@ -8,6 +8,7 @@
 #include "mmu/gate.h"
 #include "platform/bytes.h"
 #include "platform/charge.h"
+#include "platform/clock.h"
 #include "platform/wait.h"
 #include "vm/vm.h"
 #include "vm/watch.h"
@@ -336,19 +337,41 @@ static bool handled(struct tdp_vcpu *vcpu, struct tdp_access_result *result, int
 	return false;
 }
 
-int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
-		    struct tdp_access_result *result)
+/* The rest of an access that took an exit: as many more as it takes. */
+static int handle_exits(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+			struct tdp_access_result *result)
 {
 	struct waiting waiting = {0};
-	int err = tdp_vcpu_enter(vcpu, request, result);
+	int err = 0;
 
-	while (!err && result->outcome == TDP_ACCESS_FAULT) {
+	do {
 		result->faults++;
 		if (!handled(vcpu, result, &err, &waiting))
 			break;
 		err = enter_once(vcpu, request, result);
-	}
+	} while (!err && result->outcome == TDP_ACCESS_FAULT);
 	return err;
+}
+
+int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+		    struct tdp_access_result *result)
+{
+	int err = tdp_vcpu_enter(vcpu, request, result);
+	uint64_t left;
+
+	if (err || result->outcome != TDP_ACCESS_FAULT)
+		return err;
+	if (!vcpu->stalls)
+		return handle_exits(vcpu, request, result);
+	left = clock_now();
+	err = handle_exits(vcpu, request, result);
+	tdp_histogram_record(vcpu->stalls, clock_now() - left);
+	return err;
+}
+
+void tdp_vcpu_time_stalls(struct tdp_vcpu *vcpu, struct tdp_histogram *stalls)
+{
+	vcpu->stalls = stalls;
 }
 
 int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)

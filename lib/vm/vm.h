@@ -30,6 +30,7 @@ struct tdp_vcpu {
 	struct tdp_guest_paging paging; /* digest of the registers */
 	struct tdp_vcpu *next;
 	struct tdp_trace_event *events;
+	struct tdp_histogram *stalls; /* the caller's, or NULL: not timed */
 };
 
 struct tdp_vm {

@@ -1,0 +1,135 @@
+/*
+ * What the guest feels: an access that needs an exit is timed from there until it is
+ * done, once, whatever it met on the way; one that needs none is not in it.
+ */
+#include "support/deadline.h"
+#include "support/guest.h"
+
+#include <stdlib.h>
+
+#define AT 0x40000ULL
+
+/* Fixtures keep the histogram, which is large, off the stack. */
+static struct tdp_histogram *histogram_new(void)
+{
+	struct tdp_histogram *histogram = calloc(1, sizeof(*histogram));
+
+	assert_non_null(histogram);
+	return histogram;
+}
+
+static void an_access_that_exits_is_counted_and_one_that_hits_is_not(void **state)
+{
+	struct guest *guest = guest_make(state, .vcpus = 2);
+	struct tdp_histogram *stalls = histogram_new();
+
+	guest_slot(guest, 1, AT, 64, 0);
+	tdp_vcpu_time_stalls(guest->vcpu, stalls);
+	for (unsigned int pass = 0; pass < 2; pass++)
+		for (unsigned int i = 0; i < 64; i++)
+			guest_touch(guest, AT + i, TDP_WRITE);
+	assert_int_equal(stalls->count, 64);
+	assert_true(stalls->largest <= stalls->sum);
+	assert_true(stalls->sum > 0);
+	/* Another vCPU's walks find what is mapped: no exit, and no histogram of its own. */
+	guest_touch_on(guest->vcpus[1], AT, TDP_READ);
+	assert_int_equal(stalls->count, 64);
+	free(stalls);
+}
+
+static void without_a_histogram_nothing_is_timed(void **state)
+{
+	struct guest *guest = guest_make(state);
+	struct tdp_histogram *stalls = histogram_new();
+
+	guest_slot(guest, 1, AT, 16, 0);
+	guest_touch(guest, AT, TDP_WRITE);
+	tdp_vcpu_time_stalls(guest->vcpu, stalls);
+	guest_touch(guest, AT + 1, TDP_WRITE);
+	tdp_vcpu_time_stalls(guest->vcpu, NULL);
+	guest_touch(guest, AT + 2, TDP_WRITE);
+	assert_int_equal(stalls->count, 1);
+	free(stalls);
+}
+
+static void an_exit_to_user_space_is_a_stall_too(void **state)
+{
+	struct guest *guest = guest_make(state);
+	struct tdp_histogram *stalls = histogram_new();
+
+	tdp_vcpu_time_stalls(guest->vcpu, stalls);
+	assert_int_equal(guest_access(guest, AT << 12, TDP_READ).outcome, TDP_ACCESS_MMIO);
+	assert_int_equal(stalls->count, 1);
+	free(stalls);
+}
+
+/* The host changes its mind about the page while it is asked for it. */
+static void change_the_mapping(struct guest *guest)
+{
+	uint64_t hva = guest->backing->hva;
+
+	guest->script.inside = NULL;
+	tdp_host_invalidate_begin(guest->host, hva, hva + TDP_PAGE_SIZE);
+	tdp_host_invalidate_end(guest->host, hva, hva + TDP_PAGE_SIZE);
+}
+
+static void an_access_that_faults_again_is_one_stall(void **state)
+{
+	struct guest *guest = guest_make(state, .scripted = true);
+	struct tdp_histogram *stalls = histogram_new();
+
+	guest_slot(guest, 1, AT, 16, 0);
+	guest->script.inside = change_the_mapping;
+	tdp_vcpu_time_stalls(guest->vcpu, stalls);
+	assert_int_equal(guest_touch(guest, AT, TDP_WRITE), 2);
+	assert_int_equal(stalls->count, 1);
+	free(stalls);
+}
+
+static void take_a_moment(struct guest *guest)
+{
+	(void)guest;
+	let_a_moment_pass();
+}
+
+static int touch_slowly(struct tdp_actor *self, void *arg)
+{
+	struct guest *guest = arg;
+	struct tdp_access_request request = {.address = AT << 12};
+	struct tdp_access_result result;
+	int err = tdp_vcpu_access(guest->vcpu, &request, &result);
+
+	(void)self;
+	guest->script.inside = take_a_moment;
+	request.address += TDP_PAGE_SIZE;
+	return err ? err : tdp_vcpu_access(guest->vcpu, &request, &result);
+}
+
+static void what_the_host_takes_is_in_the_stall(void **state)
+{
+	struct guest *guest = guest_make(state, .scripted = true);
+	struct tdp_actor_config actor = {.body = touch_slowly, .arg = guest};
+	struct tdp_histogram *stalls = histogram_new();
+
+	guest_slot(guest, 1, AT, 16, 0);
+	tdp_vcpu_time_stalls(guest->vcpu, stalls);
+	assert_int_equal(tdp_run(&actor, 1, NULL), 0);
+	assert_int_equal(stalls->count, 2);
+	assert_true(stalls->largest >= MOMENT_NS);
+	assert_true(stalls->sum >= MOMENT_NS);
+	assert_int_equal(tdp_histogram_percentile(stalls, 100), stalls->largest);
+	free(stalls);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		guest_tests(an_access_that_exits_is_counted_and_one_that_hits_is_not),
+		guest_test(without_a_histogram_nothing_is_timed),
+		guest_tests(an_exit_to_user_space_is_a_stall_too),
+		guest_test(an_access_that_faults_again_is_one_stall),
+		guest_test(what_the_host_takes_is_in_the_stall),
+	};
+
+	return cmocka_run_group_tests_name("vm/stall", tests, NULL, NULL);
+}
