@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DECISIONS      ((size_t)1 << 20)
 #define STEPS_FACTOR   2000 /* a run with so many times the steps asked for has no end */
 #define SECONDS_SILENT 60   /* a run may take, however busy the host is */
 
@@ -59,15 +58,10 @@ static int run_all(struct hunt *hunt, const struct scenario *scenario,
 		   const struct hunt_options *options)
 {
 	bool search = options->kind == HUNT_EXHAUSTIVE;
-	struct search_decision *decisions = NULL;
 	int verdict = 0;
 
-	if (search) {
-		decisions = calloc(DECISIONS, sizeof(*decisions));
-		if (!decisions)
-			return 1;
-		schedule_search_init(&hunt->now.search, options->preemptions, decisions, DECISIONS);
-	}
+	if (search && schedule_search_init(&hunt->now.search, options->preemptions, false))
+		return 1;
 	for (uint64_t i = 0; i < options->schedules && !verdict; i++) {
 		hunt->seed = search ? options->seed : options->seed + i;
 		verdict = run_one(hunt, scenario, options);
@@ -76,7 +70,8 @@ static int run_all(struct hunt *hunt, const struct scenario *scenario,
 			break;
 		}
 	}
-	free(decisions);
+	if (search)
+		schedule_search_fini(&hunt->now.search);
 	return verdict;
 }
 

@@ -5,7 +5,7 @@
 #ifndef TDPSIM_TESTS_EXPLORE_HUNT_H
 #define TDPSIM_TESTS_EXPLORE_HUNT_H
 
-#include "platform/virtual/schedule.h"
+#include "platform/virtual/search.h"
 #include "support/stress.h"
 
 #define HUNT_SWITCHES 65536

@@ -35,9 +35,11 @@ struct schedule {
 	/* May long work give way here? NULL: never. */
 	bool (*should_yield)(struct schedule *schedule);
 
-	/* What the acting one asks to do: an enum engine_kind and its address, or NULL. */
+	/* What the acting one is about to do: an enum engine_kind, its address or NULL, its ticks.
+	 */
 	unsigned int kind;
 	const void *address;
+	uint64_t ticks;
 
 	uint64_t steps;	     /* made so far in this run; the scheduler counts */
 	uint64_t steps_most; /* a run with more is a livelock; 0: any number */
@@ -89,32 +91,5 @@ struct schedule_pct {
 /* `priorities` has room for all actors. depth is 1 to PCT_DEPTH_MOST. */
 void schedule_pct_init(struct schedule_pct *pct, uint64_t seed, unsigned int depth, uint64_t steps,
 		       uint64_t *priorities, size_t room);
-
-/*
- * Search: every schedule with at most so many preemptions, one after the other.
- * A preemption is a switch away from one who could have gone on. Where one parks or
- * ends, all others are tried; where one pauses, the next in their order goes on, so
- * that a waiting loop is not a choice in each of its rounds.
- */
-struct search_decision {
-	uint32_t count, taken; /* of the ready, the default first */
-	uint32_t preemptions;  /* before this one */
-	bool preempts;	       /* to take another than the default is a preemption */
-};
-
-struct schedule_search {
-	struct schedule schedule; /* as above */
-	unsigned int preemptions_most;
-	struct search_decision *decisions; /* of the last run; borrowed */
-	size_t room, count;		   /* decisions past the room are not searched */
-	size_t at;			   /* in the present run */
-	uint32_t preemptions;		   /* likewise */
-	bool paused;			   /* the acting one, just now */
-};
-
-void schedule_search_init(struct schedule_search *search, unsigned int preemptions_most,
-			  struct search_decision *decisions, size_t room);
-/* Prepares the next run. False once all have been made. */
-bool schedule_search_next(struct schedule_search *search);
 
 #endif

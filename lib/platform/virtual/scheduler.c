@@ -54,14 +54,15 @@ static size_t next_by_schedule(struct scheduler *scheduler)
 	struct schedule *schedule = scheduler->schedule;
 	const struct task *self = scheduler_acting(scheduler);
 	size_t count = offer(scheduler, false), chosen;
+	bool goes_on;
 
 	if (!count)
 		count = offer(scheduler, true);
 	if (!count)
 		return NOBODY;
+	goes_on = schedule->steps && is_offered(scheduler, count, self->index);
 	chosen = schedule->choose(schedule, scheduler->ready, count,
-				  is_offered(scheduler, count, self->index) ? self->index
-									    : SCHEDULE_NOBODY);
+				  goes_on ? self->index : SCHEDULE_NOBODY);
 	CHECK(chosen < scheduler->count && scheduler->tasks[chosen].state != TASK_ENDED);
 	note_step(schedule, chosen, scheduler->tasks[chosen].place);
 	engine_now.clock = scheduler->begin + schedule->steps;
@@ -149,6 +150,8 @@ __attribute__((noinline)) void engine_turn(const void *address, enum engine_kind
 	if (__builtin_expect(scheduler->schedule != NULL, 0)) {
 		scheduler->schedule->kind = kind;
 		scheduler->schedule->address = address;
+		scheduler->schedule->ticks =
+			engine_now.clock - (scheduler->begin + scheduler->schedule->steps);
 		note_place(scheduler, self, __builtin_return_address(0));
 	}
 	scheduler->seats[self].clock = engine_now.clock;
