@@ -227,6 +227,42 @@ static void smm_has_slots_and_a_root_of_its_own(void **state)
 	assert_int_equal(tdp_vcpu_root(guest->vcpu).n, normal.n);
 }
 
+/* An L2 guest without nested paging: L1's slots, a root of its own. */
+static void a_guest_of_the_guest_has_a_root_of_its_own(void **state)
+{
+	struct guest *guest = with_root(state, &plain);
+	tdp_pfn_t normal = tdp_vcpu_root(guest->vcpu), nested;
+
+	assert_int_equal(tdp_vcpu_set_guest_mode(guest->vcpu, true), 0);
+	assert_int_equal(guest_touch(guest, AT, TDP_WRITE), 1);
+	nested = tdp_vcpu_root(guest->vcpu);
+	assert_int_not_equal(nested.n, normal.n);
+	assert_int_equal(guest_event(guest, TDP_TRACE_GET_PAGE, 0)->page.role & 0x20000, 0x20000);
+	assert_int_equal(guest_stats(guest).pages_4k, 2);
+	assert_int_equal(guest_entry(guest, AT) >> 52 & 3,
+			 guest->config.vm.format == TDP_EPT ? 2 : 0);
+	/* SMM is entered by way of L1 and left to L2 again. */
+	assert_int_equal(tdp_vcpu_set_smm(guest->vcpu, true), 0);
+	assert_int_equal(guest_access(guest, AT << 12, TDP_READ).outcome, TDP_ACCESS_MMIO);
+	guest_refused(guest, tdp_vcpu_set_guest_mode(guest->vcpu, true), -EINVAL);
+	assert_int_equal(tdp_vcpu_set_smm(guest->vcpu, false), 0);
+	assert_int_equal(guest_touch(guest, AT, TDP_WRITE), 0);
+	assert_int_equal(tdp_vcpu_root(guest->vcpu).n, nested.n);
+	assert_int_equal(tdp_vcpu_set_guest_mode(guest->vcpu, false), 0);
+	assert_int_equal(guest_touch(guest, AT, TDP_WRITE), 0);
+	assert_int_equal(tdp_vcpu_root(guest->vcpu).n, normal.n);
+}
+
+static void where_the_cpu_logs_no_writes_l2_is_like_l1(void **state)
+{
+	struct guest *guest = guest_make(state, .vm.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT);
+
+	guest_slot(guest, 1, AT, 64, 0);
+	assert_int_equal(tdp_vcpu_set_guest_mode(guest->vcpu, true), 0);
+	guest_touch(guest, AT, TDP_WRITE);
+	assert_int_equal(guest_entry(guest, AT) >> 52 & 3, 0);
+}
+
 static void without_a_second_address_space_there_is_no_smm(void **state)
 {
 	struct guest *guest = guest_make(state, .vm.address_spaces = 1);
@@ -337,6 +373,8 @@ int main(void)
 		guest_tests(npt_is_as_deep_as_the_host_ept_only_as_the_guest_needs),
 		guest_test_ept(vcpus_of_different_width_have_different_roots),
 		guest_tests(smm_has_slots_and_a_root_of_its_own),
+		guest_tests(a_guest_of_the_guest_has_a_root_of_its_own),
+		guest_tests(where_the_cpu_logs_no_writes_l2_is_like_l1),
 		guest_test(without_a_second_address_space_there_is_no_smm),
 		guest_test(a_change_of_registers_drops_the_root_as_kvm_does),
 		guest_test(what_the_processor_refuses_changes_nothing),

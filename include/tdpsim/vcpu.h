@@ -169,8 +169,11 @@ TDP_API int tdp_vcpu_set_smm(struct tdp_vcpu *vcpu, bool smm);
 
 /**
  * Enters or leaves an L2 guest that has no nested paging: the same guest-physical
- * addresses, another root (role bit guest_mode). The CPU logs no write of L2 by D
- * flags that L1's log would understand, so its pages are logged by protection.
+ * addresses, another root (role bit guest_mode). The CPU would log L2's writes by
+ * L2's addresses, so it logs none: they are found by protection, whatever policy
+ * dirty_track says. While in SMM the vCPU runs in L1, and is back in L2 after it.
+ *
+ * -EINVAL  enters L2 in SMM
  */
 TDP_API int tdp_vcpu_set_guest_mode(struct tdp_vcpu *vcpu, bool guest_mode);
 

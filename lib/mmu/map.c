@@ -47,6 +47,7 @@ static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
 		.pfn = fault->pfn,
 		.writable = fault->page.writable,
 		.device = fault->page.device,
+		.guest_mode = fault->context->root_role & ROLE_GUEST_MODE,
 		.old = spot->entry,
 	};
 

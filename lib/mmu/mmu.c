@@ -40,6 +40,7 @@ static void init_encoding(struct mmu *mmu, const struct mmu_config *config)
 			      .software_ad = policy->software_ad == TDP_ON,
 			      .dirty_at_birth = policy->dirty_at_birth == TDP_ON,
 			      .lockless_age = policy->lockless_age == TDP_ON,
+			      .cpu_logs_writes = policy->dirty_track == TDP_DIRTY_TRACK_DBIT,
 			      .mmio_caching = !vm->no_mmio_caching && mmio_can_fault(format, width),
 			      .l1tf_width = vm->l1tf ? width : 0,
 		      });

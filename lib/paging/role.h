@@ -33,11 +33,12 @@ static inline unsigned int role_address_space(uint32_t role)
  * A direct root's role. NX and WP are constants: with two-dimensional paging
  * the guest's own bits do not reach the second level (kvm_calc_tdp_mmu_root_page_role(), 5.19).
  */
-static inline uint32_t role_of_root(unsigned int level, bool ad_disabled,
+static inline uint32_t role_of_root(unsigned int level, bool ad_disabled, bool guest_mode,
 				    unsigned int address_space)
 {
-	return level | ROLE_DIRECT | ROLE_ACCESS_ALL | ROLE_EFER_NX | ROLE_CR0_WP |
-	       (ad_disabled ? ROLE_AD_DISABLED : 0) | address_space << ROLE_SMM_SHIFT;
+	return (guest_mode ? ROLE_GUEST_MODE : 0) | level | ROLE_DIRECT | ROLE_ACCESS_ALL |
+	       ROLE_EFER_NX | ROLE_CR0_WP | (ad_disabled ? ROLE_AD_DISABLED : 0) |
+	       address_space << ROLE_SMM_SHIFT;
 }
 
 /* A child differs from its parent in the level alone. */

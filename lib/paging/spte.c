@@ -18,6 +18,9 @@ static void init_accessed_dirty(struct encoding *e, const struct encoding_config
 	e->accessed = kept ? format->accessed : 0;
 	e->dirty = kept ? format->dirty : 0;
 	e->ad_type = (uint64_t)(config->hardware_ad ? AD_ENABLED : AD_DISABLED) << AD_TYPE_SHIFT;
+	e->ad_type_guest_mode = e->ad_type;
+	if (config->hardware_ad && config->cpu_logs_writes)
+		e->ad_type_guest_mode = (uint64_t)AD_WRPROT_ONLY << AD_TYPE_SHIFT;
 }
 
 static void init_mmio(struct encoding *e, const struct encoding_config *config)
@@ -89,8 +92,9 @@ static bool born_dirty(const struct encoding *e, const struct leaf *leaf)
 
 uint64_t spte_make_leaf(const struct encoding *e, const struct leaf *leaf)
 {
-	uint64_t spte = e->mmu_present | e->ad_type | e->present | e->user;
+	uint64_t spte = e->mmu_present | e->present | e->user;
 
+	spte |= leaf->guest_mode ? e->ad_type_guest_mode : e->ad_type;
 	if (!leaf->prefetch)
 		spte |= e->accessed;
 	spte |= leaf->no_exec ? e->no_exec : e->exec;

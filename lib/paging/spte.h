@@ -17,6 +17,7 @@
 enum ad_type {
 	AD_ENABLED = 0,
 	AD_DISABLED = 1,
+	AD_WRPROT_ONLY = 2, /* kept, but writes are logged by protection: see struct leaf */
 };
 
 #define AD_TYPE_SHIFT	     52
@@ -38,8 +39,9 @@ struct encoding {
 	uint64_t mmio_mask, mmio_value;
 	uint64_t l1tf_guard; /* frame bits that an MMIO entry must keep set; 0: not affected */
 	uint64_t ad_type;    /* of every entry, in place */
-	bool hardware_ad;    /* the CPU keeps accessed and dirty flags */
-	bool dirty_at_birth; /* 6.13: writable leaves always begin dirty */
+	uint64_t ad_type_guest_mode; /* of leaves in trees of an L2 guest */
+	bool hardware_ad;	     /* the CPU keeps accessed and dirty flags */
+	bool dirty_at_birth;	     /* 6.13: writable leaves always begin dirty */
 	bool mmio_caching;
 	bool lockless_age; /* 6.15: a missing accessed flag needs no atomic write */
 };
@@ -48,6 +50,7 @@ struct encoding_config {
 	const struct format *format;
 	bool hardware_ad, execute_only, suppress_ve, software_ad, dirty_at_birth, mmio_caching;
 	bool lockless_age;
+	bool cpu_logs_writes;	 /* D flags are logged (PML) */
 	unsigned int l1tf_width; /* physical-address width of a CPU with L1TF; 0: none */
 };
 
@@ -114,6 +117,12 @@ static inline bool spte_ad_enabled(uint64_t spte)
 	return (spte >> AD_TYPE_SHIFT & 3) != AD_DISABLED;
 }
 
+/* Must writes to it be found by protection, whatever D flags could tell? */
+static inline bool spte_needs_wrprot(uint64_t spte)
+{
+	return (spte >> AD_TYPE_SHIFT & 3) != AD_ENABLED;
+}
+
 /* Without A/D flags an old page has no rights at all; the next touch faults. */
 static inline bool spte_access_tracked(const struct encoding *e, uint64_t spte)
 {
@@ -155,7 +164,8 @@ struct leaf {
 	bool device;
 	bool prefetch; /* born not accessed */
 	bool no_exec;
-	uint64_t old; /* the entry that it replaces */
+	bool guest_mode; /* of an L2 guest: the CPU would log L2's addresses, so it logs none */
+	uint64_t old;	 /* the entry that it replaces */
 };
 
 uint64_t spte_make_leaf(const struct encoding *e, const struct leaf *leaf);

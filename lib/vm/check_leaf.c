@@ -9,13 +9,21 @@
 #include "host/frame.h"
 #include "vm/checker.h"
 
-/* Every bit that a leaf at `level` may have, the frame included. */
+/* How a leaf's writes are logged is its tree's. */
+static uint64_t ad_type(const struct encoding *e, const struct met_entry *spot)
+{
+	bool guest_mode = u32_load_relaxed(&spot->root->role) & ROLE_GUEST_MODE;
+
+	return guest_mode ? e->ad_type_guest_mode : e->ad_type;
+}
+
+/* Every bit that a leaf at `level` may have, but the frame and the A/D type. */
 static uint64_t leaf_bits(const struct encoding *e, unsigned int level)
 {
 	const struct format *format = e->format;
-	uint64_t bits = ENTRY_ADDRESS | e->mmu_present | e->present | e->user | e->exec |
-			e->no_exec | e->write | e->accessed | e->dirty | e->host_writable |
-			e->mmu_writable | e->ad_type | format->memory_type | format->ignore_pat;
+	uint64_t bits = e->mmu_present | e->present | e->user | e->exec | e->no_exec | e->write |
+			e->accessed | e->dirty | e->host_writable | e->mmu_writable |
+			format->memory_type | format->ignore_pat;
 
 	if (level > TDP_4K)
 		bits |= format->large;
@@ -27,7 +35,7 @@ static uint64_t leaf_bits(const struct encoding *e, unsigned int level)
 /* Bits that it must have. Who took its accessed state away took R, W and X too. */
 static uint64_t leaf_needs(const struct encoding *e, uint64_t spte)
 {
-	uint64_t bits = e->mmu_present | e->present | e->user | e->ad_type;
+	uint64_t bits = e->mmu_present | e->present | e->user;
 
 	return spte_access_tracked(e, spte) ? bits & ~e->access_track : bits;
 }
@@ -44,10 +52,13 @@ static void check_bits(struct checker *checker, const struct met_entry *spot)
 	const struct encoding *e = checker->encoding;
 	uint64_t spte = spot->entry, needs = leaf_needs(e, spte);
 
-	if (spte & ~leaf_bits(e, spot->level))
+	if (spte & ~(leaf_bits(e, spot->level) | ENTRY_ADDRESS | e->format->ad_type))
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf has bits that none has");
 	else if ((spte & needs) != needs)
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf lacks bits that all have");
+	else if ((spte & e->format->ad_type) != ad_type(e, spot))
+		violation_at(checker, TDP_INVARIANT_ENTRY, spot,
+			     "a leaf whose A/D type is not that of its tree");
 	else if (!memory_type_known(e, spte))
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf of no known memory type");
 	else if (!spte_access_tracked(e, spte) &&

@@ -26,7 +26,8 @@
 
 uint32_t vcpu_root_role(const struct tdp_vcpu *vcpu)
 {
-	return role_of_root(vcpu->root_level, vcpu->vm->config.no_ad, vcpu->smm ? 1 : 0);
+	return role_of_root(vcpu->root_level, vcpu->vm->config.no_ad,
+			    vcpu->guest_mode && !vcpu->smm, vcpu->smm ? 1 : 0);
 }
 
 static enum tdp_paging_mode paging_mode(const struct tdp_registers *registers)
@@ -122,16 +123,31 @@ int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *re
 	return 0;
 }
 
+/* Another root for the same addresses: TLBs and caches must not outlive the change. */
+static void change_role(struct tdp_vcpu *vcpu, bool *what, bool to)
+{
+	gate_enter(&vcpu->context.actor);
+	*what = to;
+	mmu_context_set_role(&vcpu->context, vcpu_root_role(vcpu));
+	tlb_flush(&vcpu->context.tlb);
+	gate_leave(&vcpu->context.actor);
+}
+
 int tdp_vcpu_set_smm(struct tdp_vcpu *vcpu, bool smm)
 {
 	if (vcpu->vm->config.address_spaces < 2)
 		return refuse(vcpu, "the VM has no address space for SMM");
-	if (vcpu->smm == smm)
-		return 0;
-	gate_enter(&vcpu->context.actor);
-	vcpu->smm = smm;
-	mmu_context_set_role(&vcpu->context, vcpu_root_role(vcpu));
-	tlb_flush(&vcpu->context.tlb);
-	gate_leave(&vcpu->context.actor);
+	if (vcpu->smm != smm)
+		change_role(vcpu, &vcpu->smm, smm);
+	return 0;
+}
+
+/* SMM runs in L1: it is entered from L2 by way of L1, and left to where it came from. */
+int tdp_vcpu_set_guest_mode(struct tdp_vcpu *vcpu, bool guest_mode)
+{
+	if (guest_mode && vcpu->smm)
+		return refuse(vcpu, "no guest of the guest runs in system-management mode");
+	if (vcpu->guest_mode != guest_mode)
+		change_role(vcpu, &vcpu->guest_mode, guest_mode);
 	return 0;
 }

@@ -26,6 +26,7 @@ struct tdp_vcpu {
 	unsigned int root_level;
 	bool no_tlb;
 	bool smm;
+	bool guest_mode;
 	struct tdp_registers registers;
 	struct tdp_guest_paging paging; /* digest of the registers */
 	struct tdp_vcpu *next;
