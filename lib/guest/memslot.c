@@ -59,8 +59,13 @@ free_slots:
 
 void guest_memory_fini(struct guest_memory *memory)
 {
-	for (unsigned int i = 0; i < memory->address_spaces; i++)
-		memslots_discard(ptr_load_relaxed(&memory->slots[i]));
+	for (unsigned int i = 0; i < memory->address_spaces; i++) {
+		struct memslots *slots = ptr_load_relaxed(&memory->slots[i]);
+
+		for (size_t slot = 0; slot < slots->count; slot++)
+			dirty_log_destroy(slots->slot[slot].log);
+		memslots_discard(slots);
+	}
 }
 
 const struct memslot *memslot_find(const struct memslots *slots, tdp_gfn_t gfn)

@@ -20,7 +20,7 @@
 
 #include <tdpsim/memslot.h>
 
-#include "host/host.h"
+#include "guest/dirty_log.h"
 
 #define ADDRESS_SPACES		    2
 #define MEMSLOT_GENERATION_UPDATING (1ULL << 63)
@@ -35,8 +35,9 @@ struct memslot {
 	uint8_t address_space;
 	uint8_t max_level; /* of a leaf anywhere in the slot; memslot_max_level() */
 	bool read_only;
-	bool log_dirty; /* its writes are logged: no larger leaves than 4K are made */
-	bool invalid;	/* being deleted or moved: faults retry */
+	bool log_dirty;	       /* its writes are logged: no larger leaves than 4K are made */
+	bool invalid;	       /* being deleted or moved: faults retry */
+	struct dirty_log *log; /* with log_dirty, else NULL; dirty_log.h says whose it is */
 };
 
 struct memslots {

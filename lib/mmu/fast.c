@@ -7,6 +7,7 @@
  * never sets D and never owes a flush (Linux fast_page_fault(), 6.12, and
  * Documentation/virt/kvm/locking.rst).
  */
+#include "mmu/dirty.h"
 #include "mmu/fault.h"
 #include "mmu/lookup.h"
 #include "mmu/trace.h"
@@ -25,7 +26,13 @@ static bool eligible(const struct fault *fault)
 	return fault->error & PFERR_WRITE;
 }
 
-static uint64_t repaired(const struct fault *fault, uint64_t spte)
+static bool logged(const struct fault *fault)
+{
+	return fault->slot && fault->slot->log_dirty;
+}
+
+/* The entry itself if it cannot be repaired here. */
+static uint64_t repaired(const struct fault *fault, uint64_t spte, unsigned int level)
 {
 	const struct encoding *e = &fault->context->actor.mmu->encoding;
 	uint64_t new = spte;
@@ -34,6 +41,9 @@ static uint64_t repaired(const struct fault *fault, uint64_t spte)
 		new = spte_restore(e, spte) | e->accessed;
 	if (fault->access == TDP_WRITE && spte_mmu_writable(e, spte))
 		new |= e->write;
+	/* One page is marked: the others of a huge leaf would be written unseen. */
+	if (spte_writable(e, new & ~spte) && level > TDP_4K && logged(fault))
+		return spte;
 	return new;
 }
 
@@ -75,11 +85,15 @@ static struct attempt try_to_fix(const struct fault *fault)
 		if (spte_allows(e, old, fault->access))
 			return attempt;
 		attempt.step = STEP_INVALID;
-		new = repaired(fault, old);
+		new = repaired(fault, old, attempt.found.level);
 		if (new == old || !spte_allows(e, new, fault->access))
 			return attempt;
 		if (u64_cas_acq_rel(attempt.found.slot, &old, new)) {
 			attempt.step = STEP_FIXED;
+			/* After the swap, or a reader of the log could take the mark
+			 * before there is anything to protect again (D2). */
+			if (spte_writable(e, new & ~old))
+				mmu_mark_dirty(&fault->context->actor, fault->slot, fault->gfn);
 			remember(fault, &attempt, new);
 			return attempt;
 		}

@@ -6,6 +6,7 @@
  */
 #include "guest/backing.h"
 #include "mmu/change.h"
+#include "mmu/dirty.h"
 #include "mmu/fault.h"
 #include "mmu/flush.h"
 #include "mmu/split.h"
@@ -33,10 +34,21 @@ static void choose_level(struct fault *fault)
 {
 	fault->pfn = fault->page.pfn;
 	fault->goal = TDP_4K;
-	if (!fault->slot)
+	if (!fault->slot || fault->slot->log_dirty)
 		return;
 	fault->goal = max_mapping_level(fault);
 	fault->pfn.n &= ~(tdp_level_pages(fault->goal) - 1);
+}
+
+/* Before the leaf can be seen: nobody must be able to write the page unmarked (D1). */
+static void mark_writable(const struct fault *fault, uint64_t spte)
+{
+	struct mmu_actor *actor = &fault->context->actor;
+
+	if (!fault->slot->log_dirty || !spte_writable(&actor->mmu->encoding, spte))
+		return;
+	DCHECK(fault->goal == TDP_4K);
+	mmu_mark_dirty(actor, fault->slot, fault->gfn);
 }
 
 static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
@@ -50,11 +62,14 @@ static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
 		.guest_mode = fault->context->root_role & ROLE_GUEST_MODE,
 		.old = spot->entry,
 	};
+	uint64_t spte;
 
 	if (!fault->slot)
 		return spte_make_mmio(e, spot->gfn,
 				      memslots_generation(fault->slots) & MMIO_GENERATION_MASK);
-	return spte_make_leaf(e, &leaf);
+	spte = spte_make_leaf(e, &leaf);
+	mark_writable(fault, spte);
+	return spte;
 }
 
 /*

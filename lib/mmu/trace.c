@@ -136,3 +136,10 @@ void trace_unmap_hva(struct mmu_actor *actor, uint64_t start, uint64_t end)
 	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_UNMAP_HVA_RANGE,
 						   .unmap_hva = {.start = start, .end = end}});
 }
+
+void trace_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_MARK_DIRTY,
+				 .mark_dirty = {.gfn = gfn.n, .slot = slot ? slot->id : 0}});
+}

@@ -27,6 +27,7 @@ void trace_split(struct mmu_actor *actor, const struct spot *spot, uint64_t huge
 void trace_flush(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages);
 void trace_load_root(struct mmu_actor *actor, const struct table *root);
 void trace_zap_all_fast(struct mmu_actor *actor);
+void trace_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn);
 void trace_unmap_hva(struct mmu_actor *actor, uint64_t start, uint64_t end);
 
 #endif

@@ -82,6 +82,11 @@ static int check_against_present(const struct change *change)
 	return 0;
 }
 
+static struct dirty_log *log_of(const struct memslot *slot)
+{
+	return slot ? slot->log : NULL;
+}
+
 static int check_overlap(const struct change *change, const struct memslots *slots)
 {
 	const struct memslot *new = &change->slot;
@@ -129,6 +134,35 @@ static int check_change(struct change *change, const struct memslots *slots)
 	return err ? err : check_overlap(change, slots);
 }
 
+static struct dirty_log *create_log(const struct change *change)
+{
+	const struct tdp_vm_config *config = &change->vm->config;
+
+	return dirty_log_create(&(struct dirty_log_config){
+		.host = change->vm->host,
+		.pages = change->slot.pages,
+		.bitmap = !config->dirty_ring || config->dirty_ring_with_bitmap,
+		.all_set = config->manual_protect == TDP_MANUAL_PROTECT_ALL_SET,
+	});
+}
+
+/* The log that the slot will have: the one it has, or a new one. A move keeps it. */
+static int prepare_log(struct change *change)
+{
+	if (!change->asked->pages || !change->slot.log_dirty)
+		return 0;
+	change->slot.log = log_of(change->present);
+	if (!change->slot.log)
+		change->slot.log = create_log(change);
+	return change->slot.log ? 0 : -ENOMEM;
+}
+
+static void discard_new_log(const struct change *change)
+{
+	if (change->slot.log != log_of(change->present))
+		dirty_log_destroy(change->slot.log);
+}
+
 /* Neither created, moved nor deleted. */
 static bool stays(const struct change *change)
 {
@@ -136,7 +170,7 @@ static bool stays(const struct change *change)
 	       change->present->gfn.n == change->slot.gfn.n;
 }
 
-static int prepare(struct change *change, const struct memslots *slots)
+static int prepare_arrays(struct change *change, const struct memslots *slots)
 {
 	struct guest_memory *memory = &change->vm->memory;
 
@@ -144,8 +178,10 @@ static int prepare(struct change *change, const struct memslots *slots)
 	if (!change->final)
 		return -ENOMEM;
 	if (stays(change)) {
-		change->final->slot[change->present - slots->slot].log_dirty =
-			change->slot.log_dirty;
+		struct memslot *slot = &change->final->slot[change->present - slots->slot];
+
+		slot->log_dirty = change->slot.log_dirty;
+		slot->log = change->slot.log;
 		return 0;
 	}
 	if (change->present) {
@@ -161,6 +197,18 @@ static int prepare(struct change *change, const struct memslots *slots)
 	if (change->asked->pages)
 		memslots_insert(change->final, &change->slot);
 	return 0;
+}
+
+static int prepare(struct change *change, const struct memslots *slots)
+{
+	int err = prepare_log(change);
+
+	if (err)
+		return err;
+	err = prepare_arrays(change, slots);
+	if (err)
+		discard_new_log(change);
+	return err;
 }
 
 /* Only the slot's own leaves: quirk SLOT_ZAP_ALL off (6.12 on). */
@@ -222,6 +270,7 @@ static void carry_out(struct change *change)
 {
 	struct tdp_vm *vm = change->vm;
 	unsigned int address_space = change->asked->address_space;
+	struct dirty_log *old_log = log_of(change->present);
 	bool flag_only = stays(change);
 
 	if (change->present && !flag_only) {
@@ -234,6 +283,8 @@ static void carry_out(struct change *change)
 		mmu_task_put(task);
 	}
 	publish(vm, address_space, change->final);
+	if (old_log != change->slot.log)
+		dirty_log_destroy(old_log);
 	if (flag_only)
 		follow_flag(vm, memslot_by_id(change->final, change->asked->id));
 }

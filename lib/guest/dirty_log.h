@@ -1,0 +1,76 @@
+/*
+ * A slot's dirty log: which of its pages were written since somebody asked
+ *
+ * The log belongs to the slot and is shared by the copies of it in successive
+ * arrays. It is made before the slot is published with it, and freed a grace period
+ * after the last array that has it (memslots_publish()): whoever finds a slot inside
+ * an RCU section, or under slots_lock, may use its log.
+ *
+ * Order
+ *   Marking is an OR, taking an exchange or an AND, both acquire-release. Whoever
+ *   takes a mark therefore sees the entry as it was when the page was marked, or
+ *   later, and what he then does to the entry comes after the change that the mark
+ *   tells of: a page that is marked and given back a right to write between two
+ *   readers loses that right to the one who takes the mark. An OR is never left out
+ *   because the bit is seen set: a reader may be about to take it.
+ */
+#ifndef TDPSIM_GUEST_DIRTY_LOG_H
+#define TDPSIM_GUEST_DIRTY_LOG_H
+
+#include "host/host.h"
+
+#define LOG_WORD_PAGES 64
+
+struct dirty_log {
+	struct tdp_host *host;
+	uint64_t pages;	 /* of the slot; immutable */
+	size_t words;	 /* of the bitmap; 0: the vCPUs' rings hold the log; immutable */
+	size_t capacity; /* words behind the record; immutable */
+	/* Bit i is page i of the slot. Set by whoever lets a page be written or hears that
+	 * it was; cleared under slots_lock. See above. */
+	atomic_u64 bits[];
+};
+
+struct dirty_log_config {
+	struct tdp_host *host;
+	uint64_t pages;
+	bool bitmap;
+	bool all_set; /* every page is marked from the beginning */
+};
+
+/* NULL: no memory. */
+struct dirty_log *dirty_log_create(const struct dirty_log_config *config);
+void dirty_log_destroy(struct dirty_log *log); /* NULL is allowed */
+
+/* The pages that word `word` of a bitmap over `pages` pages has. */
+static inline uint64_t dirty_log_valid(uint64_t pages, size_t word)
+{
+	uint64_t left = pages - word * LOG_WORD_PAGES;
+
+	return left < LOG_WORD_PAGES ? (1ULL << left) - 1 : ~0ULL;
+}
+
+static inline void dirty_log_mark(struct dirty_log *log, uint64_t page)
+{
+	u64_or_acq_rel(&log->bits[page / LOG_WORD_PAGES], 1ULL << (page % LOG_WORD_PAGES));
+}
+
+/* A hint, exact under slots_lock for marks that were made before. */
+static inline uint64_t dirty_log_peek(const struct dirty_log *log, size_t word)
+{
+	return u64_load_acquire(&log->bits[word]);
+}
+
+/* Takes all marks of a word. */
+static inline uint64_t dirty_log_take(struct dirty_log *log, size_t word)
+{
+	return u64_exchange_acq_rel(&log->bits[word], 0);
+}
+
+/* Takes those in `mask`; returns which there were. */
+static inline uint64_t dirty_log_take_masked(struct dirty_log *log, size_t word, uint64_t mask)
+{
+	return u64_and_acq_rel(&log->bits[word], ~mask) & mask;
+}
+
+#endif
