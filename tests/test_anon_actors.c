@@ -91,7 +91,8 @@ struct hold {
 /* Does the extent have memory, for as long as a moment lasts? */
 static bool held(const struct hold *hold)
 {
-	const struct extent *extent = directory_find(&hold->memory->anon->chunks, 0);
+	const struct extent *extent =
+		directory_find(&hold->memory->anon->chunks, 0, sizeof(*extent));
 
 	for (int i = 0; i < 20; i++) {
 		if (u64_load_acquire(&extent->word) == CHUNK_NONE)

@@ -29,7 +29,18 @@
 #define ANON_BYTES_MAX ((uint64_t)1 << 47)
 #define HVA_ALIGNMENT  tdp_level_bytes(TDP_1G)
 
-static int anon_resolve_page(struct tdp_anon *anon, void *caller, uint64_t page, tdp_pfn_t *pfn)
+static bool anon_holds(const struct tdp_anon *anon, uint64_t hva)
+{
+	return hva >= anon->backing.hva && hva - anon->backing.hva < anon->backing.bytes;
+}
+
+static uint64_t page_of(const struct tdp_anon *anon, uint64_t hva)
+{
+	return (hva - anon->backing.hva) >> TDP_PAGE_SHIFT;
+}
+
+/* Memory has to be taken, or others change the chunk. */
+static int anon_take(struct tdp_anon *anon, void *caller, uint64_t page, tdp_pfn_t *pfn)
 {
 	struct host_caller *borrowed;
 	int err;
@@ -44,30 +55,34 @@ static int anon_resolve_page(struct tdp_anon *anon, void *caller, uint64_t page,
 	return err;
 }
 
-static bool anon_holds(const struct tdp_anon *anon, uint64_t hva)
+/* Made twice, for mappings of extents and for others: every fault of a guest passes here. */
+__attribute__((always_inline)) static inline int resolve(struct tdp_anon *anon, bool extents,
+							 void *caller, uint64_t hva, bool write,
+							 struct tdp_backing_page *page)
 {
-	return hva >= anon->backing.hva && hva - anon->backing.hva < anon->backing.bytes;
-}
-
-static uint64_t page_of(const struct tdp_anon *anon, uint64_t hva)
-{
-	return (hva - anon->backing.hva) >> TDP_PAGE_SHIFT;
-}
-
-static int anon_resolve(void *context, void *caller, uint64_t hva, bool write,
-			struct tdp_backing_page *page)
-{
-	struct tdp_anon *anon = context;
-	tdp_pfn_t pfn;
-	int err;
+	uint64_t at = page_of(anon, hva);
 
 	if (!anon_holds(anon, hva) || (write && anon->config.read_only))
 		return -EFAULT;
-	err = anon_resolve_page(anon, caller, page_of(anon, hva), &pfn);
-	if (err)
-		return err;
-	*page = (struct tdp_backing_page){.pfn = pfn, .writable = !anon->config.read_only};
-	return 0;
+	page->writable = !anon->config.read_only;
+	page->device = false;
+	if (__builtin_expect(extents ? extent_find(anon, at, &page->pfn)
+				     : chunk_find(anon, at, &page->pfn),
+			     1))
+		return 0;
+	return anon_take(anon, caller, at, &page->pfn);
+}
+
+static int anon_resolve_in_extent(void *context, void *caller, uint64_t hva, bool write,
+				  struct tdp_backing_page *page)
+{
+	return resolve(context, true, caller, hva, write, page);
+}
+
+static int anon_resolve_in_chunk(void *context, void *caller, uint64_t hva, bool write,
+				 struct tdp_backing_page *page)
+{
+	return resolve(context, false, caller, hva, write, page);
 }
 
 static unsigned int anon_level(void *context, uint64_t hva)
@@ -95,8 +110,14 @@ static int anon_peek(void *context, uint64_t hva, struct tdp_backing_page *page)
 	return 0;
 }
 
-static const struct tdp_backing_ops anon_ops = {
-	.resolve = anon_resolve,
+static const struct tdp_backing_ops anon_ops_extents = {
+	.resolve = anon_resolve_in_extent,
+	.level = anon_level,
+	.peek = anon_peek,
+};
+
+static const struct tdp_backing_ops anon_ops_chunks = {
+	.resolve = anon_resolve_in_chunk,
 	.level = anon_level,
 	.peek = anon_peek,
 };
@@ -174,7 +195,7 @@ static void anon_place(struct tdp_anon *anon)
 	uint64_t bytes = (anon->config.bytes + 2 * HVA_ALIGNMENT - 1) & ~(HVA_ALIGNMENT - 1);
 
 	anon->backing = (struct tdp_backing){
-		.ops = &anon_ops,
+		.ops = anon->extents ? &anon_ops_extents : &anon_ops_chunks,
 		.context = anon,
 		.hva = u64_add_relaxed(&anon->host->next_hva, bytes),
 		.bytes = anon->config.bytes,

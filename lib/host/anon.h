@@ -9,6 +9,7 @@
 
 #include "host/directory.h"
 #include "host/folio.h"
+#include "platform/charge.h"
 
 #define EXTENT_PAGES 512
 #define EXTENT_WORDS (EXTENT_PAGES / 64)
@@ -41,6 +42,49 @@ struct extent {
 	 */
 	atomic_u64 touched[EXTENT_WORDS];
 };
+
+static inline uint64_t page_bit(uint64_t page)
+{
+	return (uint64_t)1 << (page % 64);
+}
+
+/* Is `seen` still the extent's memory, and will be as long as the page is not discarded? */
+static inline bool extent_touch(struct extent *extent, uint64_t page, uint64_t seen)
+{
+	atomic_u64 *touched = &extent->touched[page % EXTENT_PAGES / 64];
+
+	if (__builtin_expect(!(u64_load_seq_cst(touched) & page_bit(page)), 0)) {
+		u64_or_seq_cst(touched, page_bit(page));
+		charge(CHARGE_PAGE_CLEAR, 1);
+	}
+	return u64_load_seq_cst(&extent->word) == seen;
+}
+
+/*
+ * The frame of page `page` (4K) in a mapping of extents where there is memory already:
+ * what most faults meet. False: chunk_resolve() knows more.
+ */
+static inline bool extent_find(const struct tdp_anon *anon, uint64_t page, tdp_pfn_t *pfn)
+{
+	struct extent *extent = directory_find(&anon->chunks, page / EXTENT_PAGES, sizeof(*extent));
+	uint64_t word = extent ? u64_load_acquire(&extent->word) : CHUNK_NONE;
+
+	if (!(word & CHUNK_PRESENT) || !extent_touch(extent, page, word))
+		return false;
+	*pfn = tdp_pfn((word >> CHUNK_SHIFT) + page % EXTENT_PAGES);
+	return true;
+}
+
+/* The same in any other mapping. */
+static inline bool chunk_find(const struct tdp_anon *anon, uint64_t page, tdp_pfn_t *pfn)
+{
+	unsigned int shift = 9 * (anon->chunk_level - 1);
+	const atomic_u64 *at = directory_find(&anon->chunks, page >> shift, sizeof(*at));
+	uint64_t word = at ? u64_load_acquire(at) : CHUNK_NONE;
+
+	*pfn = tdp_pfn((word >> CHUNK_SHIFT) + (page - (page >> shift << shift)));
+	return word & CHUNK_PRESENT;
+}
 
 /* Frame of page `page` (4K) of the mapping, allocated if need be. -ENOMEM. */
 int chunk_resolve(struct tdp_anon *anon, struct host_caller *caller, uint64_t page, tdp_pfn_t *pfn);

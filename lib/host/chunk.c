@@ -46,11 +46,6 @@ static uint64_t chunk_pages(const struct tdp_anon *anon)
 	return tdp_level_pages(anon->chunk_level);
 }
 
-static uint64_t page_bit(uint64_t page)
-{
-	return (uint64_t)1 << (page % 64);
-}
-
 static atomic_u64 *touched_word(struct extent *extent, uint64_t page)
 {
 	return &extent->touched[page % EXTENT_PAGES / 64];
@@ -76,16 +71,9 @@ static int chunk_fill(struct tdp_anon *anon, struct host_caller *caller, atomic_
 	return 0;
 }
 
-/* Is `seen` still the extent's memory, and will be as long as the page is not discarded? */
-static bool extent_touch(struct extent *extent, uint64_t page, uint64_t seen)
+static atomic_u64 *word_find(const struct tdp_anon *anon, uint64_t page)
 {
-	atomic_u64 *touched = touched_word(extent, page);
-
-	if (!(u64_load_seq_cst(touched) & page_bit(page))) {
-		u64_or_seq_cst(touched, page_bit(page));
-		charge(CHARGE_PAGE_CLEAR, 1);
-	}
-	return u64_load_seq_cst(&extent->word) == seen;
+	return directory_find(&anon->chunks, page / chunk_pages(anon), anon->chunks.record_bytes);
 }
 
 /* Has the memory of `word`, which is there, become the memory of `page`? */
@@ -126,14 +114,14 @@ int chunk_resolve(struct tdp_anon *anon, struct host_caller *caller, uint64_t pa
 
 bool chunk_present(const struct tdp_anon *anon, uint64_t page)
 {
-	const atomic_u64 *word = directory_find(&anon->chunks, page / chunk_pages(anon));
+	const atomic_u64 *word = word_find(anon, page);
 
 	return word && (u64_load_acquire(word) & CHUNK_PRESENT);
 }
 
 int chunk_peek(const struct tdp_anon *anon, uint64_t page, tdp_pfn_t *pfn)
 {
-	atomic_u64 *word = directory_find(&anon->chunks, page / chunk_pages(anon));
+	atomic_u64 *word = word_find(anon, page);
 	uint64_t seen = word ? u64_load_acquire(word) : CHUNK_NONE;
 
 	if (seen == CHUNK_BUSY)

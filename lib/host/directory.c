@@ -45,15 +45,6 @@ static void *record_at(const struct directory *directory, uint8_t *leaf, uint64_
 	return leaf + index % DIRECTORY_LEAF * directory->record_bytes;
 }
 
-void *directory_find(const struct directory *directory, uint64_t index)
-{
-	uint8_t *leaf;
-
-	DCHECK(index < directory->records);
-	leaf = ptr_load_acquire(&directory->leaves[index / DIRECTORY_LEAF]);
-	return leaf ? record_at(directory, leaf, index) : NULL;
-}
-
 static void *make_leaf(struct directory *directory, atomic_ptr *slot)
 {
 	void *leaf = host_allocate(directory->host, leaf_bytes(directory));
@@ -84,7 +75,7 @@ void *directory_next(const struct directory *directory, uint64_t *index, uint64_
 	void *record;
 
 	while (*index < end) {
-		record = directory_find(directory, *index);
+		record = directory_find(directory, *index, directory->record_bytes);
 		if (record)
 			return record;
 		*index = (*index / DIRECTORY_LEAF + 1) * DIRECTORY_LEAF;

@@ -13,6 +13,7 @@
 #define TDPSIM_HOST_DIRECTORY_H
 
 #include "host/host.h"
+#include "platform/check.h"
 
 #define DIRECTORY_LEAF 512
 
@@ -28,8 +29,17 @@ int directory_init(struct directory *directory, struct tdp_host *host, uint64_t 
 		   size_t record_bytes);
 void directory_fini(struct directory *directory);
 
-/* The record at `index`; NULL if it was never made. */
-void *directory_find(const struct directory *directory, uint64_t index);
+/* The record at `index`; NULL if it was never made. `record_bytes` is what the directory has. */
+static inline void *directory_find(const struct directory *directory, uint64_t index,
+				   size_t record_bytes)
+{
+	uint8_t *leaf;
+
+	DCHECK(index < directory->records);
+	leaf = ptr_load_acquire(&directory->leaves[index / DIRECTORY_LEAF]);
+	return leaf ? leaf + index % DIRECTORY_LEAF * record_bytes : NULL;
+}
+
 /* The same, made if need be; NULL if out of memory. */
 void *directory_make(struct directory *directory, uint64_t index);
 
