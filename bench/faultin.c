@@ -18,6 +18,7 @@
 #include "common/cast.h"
 #include "common/driver.h"
 #include "common/handler.h"
+#include "common/meter.h"
 #include "common/permute.h"
 #include "common/progress.h"
 #include "common/status.h"
@@ -47,6 +48,9 @@ struct touching {
 	struct tdp_barrier *start, *end;
 	struct tdp_flag *stop;	/* Ctrl-C, or a vCPU failed */
 	struct tdp_flag *ended; /* all vCPUs have: for the progress line */
+	/* --handler: what the first pass counted; vCPU 0's, while the others wait for it. */
+	struct meter *meter;
+	struct phase *warmed;
 };
 
 /* A vCPU's part. On lines of its own: it counts while others count theirs. */
@@ -139,8 +143,10 @@ static int drop_all(const struct toucher *toucher)
 	const struct touching *shared = toucher->shared;
 
 	tdp_barrier_wait(shared->start);
-	if (toucher->id == 0)
+	if (toucher->id == 0) {
+		meter_end(shared->meter, shared->warmed);
 		tdp_mmu_zap_all_fast(shared->guest->vm);
+	}
 	tdp_barrier_wait(shared->start);
 	return tdp_vcpu_load_root(shared->guest->vcpus[toucher->id]);
 }
@@ -228,9 +234,9 @@ static int run_actors(struct touching *shared, struct toucher *touchers)
 }
 
 static void phase_of(const struct guest_options *options, const struct toucher *touchers,
-		     struct measurement *measurement)
+		     struct meter *meter, struct measurement *measurement)
 {
-	struct phase phase = {.name = "fault-in", .faults = measurement->stats.pf_taken};
+	struct phase phase = {.name = "fault-in"};
 	uint64_t ready = 0, finished = 0;
 
 	for (unsigned int i = 0; i < options->vcpus; i++) {
@@ -240,6 +246,8 @@ static void phase_of(const struct guest_options *options, const struct toucher *
 		finished = toucher->finished > finished ? toucher->finished : finished;
 		phase.accesses += toucher->touched;
 	}
+	meter_end(meter, &phase);
+	phase.faults = phase.counted.pf_taken;
 	phase.seconds = finished > ready ? (double)(finished - ready) / 1e9 : 0;
 	phase.bytes = phase.accesses * tdp_level_bytes(options->backing);
 	if (options->overlap) /* each page once, however many touched it */
@@ -247,11 +255,13 @@ static void phase_of(const struct guest_options *options, const struct toucher *
 	measurement_phase(measurement, phase);
 }
 
+/* Nobody accesses anything: there is no stall. */
 static struct phase handler_phase(const struct guest_options *options, const char *name,
-				  const struct handler_pass *pass)
+				  const struct handler_pass *pass, const struct tdp_stats *counted)
 {
 	return (struct phase){
 		.name = name,
+		.counted = *counted,
 		.seconds = pass->finished > pass->ready
 				   ? (double)(pass->finished - pass->ready) / 1e9
 				   : 0,
@@ -265,17 +275,21 @@ static struct phase handler_phase(const struct guest_options *options, const cha
 	};
 }
 
-static void handler_phases_of(const struct guest_options *options, const struct toucher *touchers,
+static void handler_phases_of(const struct touching *touching, const struct toucher *touchers,
 			      struct measurement *measurement)
 {
+	const struct guest_options *options = &touching->guest->options;
 	struct handler_pass warmed = {0}, timed = {0};
+	struct phase now = {0};
 
 	for (unsigned int i = 0; i < options->vcpus; i++) {
 		handler_add(&warmed, &touchers[i].warmed);
 		handler_add(&timed, &touchers[i].timed);
 	}
-	measurement_phase(measurement, handler_phase(options, "handler", &timed));
-	measurement_phase(measurement, handler_phase(options, "warm-up", &warmed));
+	meter_end(touching->meter, &now);
+	measurement_phase(measurement, handler_phase(options, "handler", &timed, &now.counted));
+	measurement_phase(measurement,
+			  handler_phase(options, "warm-up", &warmed, &touching->warmed->counted));
 }
 
 static const char *outcome_name(enum tdp_outcome outcome)
@@ -373,25 +387,30 @@ static void touching_fini(struct touching *touching)
 	tdp_barrier_destroy(touching->start);
 }
 
-static int touch_guest(const struct guest *guest, bool handler, struct tdp_flag *stop,
-		       struct measurement *measurement)
+static int touch_guest(const struct guest *guest, bool handler, struct meter *meter,
+		       struct tdp_flag *stop, struct measurement *measurement)
 {
 	const struct guest_options *options = &guest->options;
 	struct toucher *touchers =
 		aligned_alloc(_Alignof(struct toucher), options->vcpus * sizeof(*touchers));
 	struct touching touching = {0};
+	struct phase warmed = {0};
 	int err = touchers ? touching_init(&touching, guest, handler, stop) : -ENOMEM;
 
-	if (!err)
+	if (!err) {
+		touching.meter = meter;
+		touching.warmed = &warmed;
+		meter_begin(meter, guest);
 		err = run_actors(&touching, touchers);
+	}
 	if (!err)
 		err = first_error(options, touchers);
 	if (!err) {
 		measurement_take(measurement, guest);
 		if (handler)
-			handler_phases_of(options, touchers, measurement);
+			handler_phases_of(&touching, touchers, measurement);
 		else
-			phase_of(options, touchers, measurement);
+			phase_of(options, touchers, meter, measurement);
 		measurement_verify(measurement);
 		measurement->interrupted = tdp_flag_raised(stop);
 		if (!measurement->interrupted)
@@ -405,14 +424,18 @@ static int touch_guest(const struct guest *guest, bool handler, struct tdp_flag 
 static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
 {
 	struct faultin *faultin = options;
+	struct meter meter;
 	struct guest guest;
-	int err = guest_init(&guest, &faultin->guest, tools->trace, tools->trace_context);
+	int err;
 
-	if (err)
-		return err;
-	err = touch_guest(&guest, faultin->handler, tools->stop, measurement);
-	faultin->guest.policy = guest.options.policy;
-	guest_fini(&guest);
+	meter_init(&meter, &faultin->guest, !faultin->handler);
+	err = guest_init(&guest, &faultin->guest, tools->trace, tools->trace_context);
+	if (!err) {
+		err = touch_guest(&guest, faultin->handler, &meter, tools->stop, measurement);
+		faultin->guest.policy = guest.options.policy;
+		guest_fini(&guest);
+	}
+	meter_fini(&meter);
 	return err;
 }
 
@@ -437,8 +460,8 @@ static bool limited(const void *options)
 int main(int argc, char **argv)
 {
 	const struct faultin defaults = {.guest = GUEST_DEFAULTS};
-	const struct parameters tables[] = {guest_parameters, faultin_parameters,
-					    policy_parameters};
+	const struct parameters tables[] = {guest_parameters, iterations_parameters,
+					    faultin_parameters, policy_parameters};
 	const struct driver driver = {
 		.name = "faultin",
 		.doc = "Measures how fast vCPUs fault in their memory: each touches every backing "

@@ -253,6 +253,7 @@ static int measure_guest(const struct lookup_options *options, const struct gues
 	measurement_take(measurement, guest);
 	measurement_phase(measurement,
 			  (struct phase){.name = "populate",
+					 .counted = measurement->stats,
 					 .seconds = (double)populated.cpu_ns / 1e9,
 					 .accesses = populated.pages,
 					 .faults = populated.faults,
@@ -290,7 +291,8 @@ static bool limited(const void *options)
 int main(int argc, char **argv)
 {
 	const struct lookup_options defaults = {.guest = GUEST_DEFAULTS, .batch = 256};
-	const struct parameters tables[] = {guest_parameters, lookup_parameters, policy_parameters};
+	const struct parameters tables[] = {guest_parameters, iterations_parameters,
+					    lookup_parameters, policy_parameters};
 	const struct driver driver = {
 		.name = "lookup",
 		.doc = "Measures what it takes to look up pages in the tables through the library, "

@@ -35,6 +35,7 @@ struct way {
 	void (*go)(struct guest *guest);
 	struct guest *guest;
 	uint64_t ns, cpu_ns;
+	struct tdp_stats counted; /* nothing where the VM ended */
 };
 
 static void zap_range(struct guest *guest)
@@ -93,6 +94,7 @@ static struct phase phase_of(const struct way *way)
 		.seconds = (double)way->ns / 1e9,
 		.accesses = pages,
 		.bytes = pages * tdp_level_bytes(options->backing),
+		.counted = way->counted,
 		.per = "page",
 		.cpu_ns = (double)way->cpu_ns / (double)pages,
 		.limit = "seq_exchange",
@@ -101,10 +103,12 @@ static struct phase phase_of(const struct way *way)
 
 /* Last, so that the teardowns come first in the report: how it was all mapped. */
 static struct phase populate_phase(const struct guest_options *options,
-				   const struct handler_pass *pass, unsigned int rounds)
+				   const struct handler_pass *pass, unsigned int rounds,
+				   const struct tdp_stats *counted)
 {
 	return (struct phase){
 		.name = "populate",
+		.counted = *counted,
 		.seconds = (double)pass->cpu_ns / 1e9,
 		.accesses = pass->pages,
 		.faults = pass->faults,
@@ -136,6 +140,7 @@ static int map_and_lose(struct way *way, const struct tdp_flag *stop, struct han
 {
 	struct guest *guest = way->guest;
 	bool last = way->go == destroy;
+	struct tdp_stats before, after;
 	int err = handler_populate(guest, stop, total);
 
 	if (err)
@@ -147,9 +152,13 @@ static int map_and_lose(struct way *way, const struct tdp_flag *stop, struct han
 	verify_mapped(measurement, guest, "at first", guest_distinct_pages(&guest->options));
 	if (last) /* nothing can be asked afterwards */
 		measurement_take(measurement, guest);
+	tdp_vm_stats(guest->vm, &before);
 	err = go(way);
-	if (!err && !last)
+	if (!err && !last) {
+		tdp_vm_stats(guest->vm, &after);
+		way->counted = stats_between(&before, &after);
 		verify_mapped(measurement, guest, "afterwards", 0);
+	}
 	if (!err)
 		measurement_phase(measurement, phase_of(way));
 	return err;
@@ -174,7 +183,8 @@ static int measure_ways(struct guest *guest, const struct tdp_flag *stop,
 	}
 	if (guest->vm) /* interrupted */
 		measurement_take(measurement, guest);
-	measurement_phase(measurement, populate_phase(&guest->options, &total, rounds));
+	measurement_phase(measurement,
+			  populate_phase(&guest->options, &total, rounds, &measurement->stats));
 	measurement_verify(measurement);
 	return 0;
 }
@@ -206,8 +216,8 @@ static bool limited(const void *options)
 int main(int argc, char **argv)
 {
 	const struct teardown defaults = {.guest = GUEST_DEFAULTS};
-	const struct parameters tables[] = {guest_parameters, teardown_parameters,
-					    policy_parameters};
+	const struct parameters tables[] = {guest_parameters, iterations_parameters,
+					    teardown_parameters, policy_parameters};
 	const struct driver driver = {
 		.name = "teardown",
 		.doc = "Measures what it takes to unmap a guest: by range under the exclusive "

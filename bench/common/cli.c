@@ -26,6 +26,7 @@ enum key {
 	KEY_TRACE,
 	KEY_CONFIG,
 	KEY_VARY,
+	KEY_SELFTEST,
 	KEY_PARAMETER, /* plus the row's number, over all tables */
 };
 
@@ -41,6 +42,14 @@ static const struct argp_option report_options[] = {
 	{"vary", KEY_VARY, "NAME=A,B", 0,
 	 "run with each value of option NAME, interleaved, and report the ratios", 100},
 };
+
+static const struct argp_option selftest_option = {
+	"selftest-format",
+	KEY_SELFTEST,
+	NULL,
+	0,
+	"print the report lines of the KVM selftest instead of a table",
+	100};
 
 #define REPORT_OPTIONS (sizeof(report_options) / sizeof(report_options[0]))
 
@@ -59,7 +68,8 @@ static const struct parameter *row_named(const struct cli *cli, const char *name
 	const struct parameter *parameter;
 
 	for (size_t i = 0; (parameter = row(cli, i)); i++)
-		if (strcmp(parameter->name, name) == 0)
+		if (strcmp(parameter->name, name) == 0 ||
+		    (parameter->alias && strcmp(parameter->alias, name) == 0))
 			return parameter;
 	return NULL;
 }
@@ -79,11 +89,11 @@ static const struct parameter *row_of_key(const struct cli *cli, int key)
 /* An array for argp: every table under its title, then the report's options. */
 static struct argp_option *argp_options(const struct cli *cli)
 {
-	size_t number = 0, room = REPORT_OPTIONS + cli->tables_count + 1;
+	size_t number = 0, room = REPORT_OPTIONS + cli->tables_count + 2;
 	struct argp_option *options, *at;
 
 	for (size_t i = 0; i < cli->tables_count; i++)
-		room += cli->tables[i].count;
+		room += 2 * cli->tables[i].count; /* each may have an alias */
 	at = options = calloc(room, sizeof(*options));
 	if (!options)
 		return NULL;
@@ -100,9 +110,15 @@ static struct argp_option *argp_options(const struct cli *cli)
 				.doc = parameter->help,
 				.group = (int)i + 1,
 			};
+			if (!parameter->alias)
+				continue;
+			*at++ = (struct argp_option){.name = parameter->alias,
+						     .flags = OPTION_ALIAS};
 		}
 	}
 	memcpy(at, report_options, sizeof(report_options));
+	if (cli->has_selftest)
+		at[REPORT_OPTIONS] = selftest_option;
 	return options;
 }
 
@@ -232,12 +248,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			argp_error(state, "--vary may be given once");
 		cli->vary_text = text;
 		return 0;
+	case KEY_SELFTEST:
+		cli->selftest = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option", text);
 		return 0;
 	case ARGP_KEY_END:
 		if (cli->vary_text)
 			vary_parse(cli, state);
+		if (cli->selftest && (cli->json || cli->vary))
+			argp_error(state, "--selftest-format goes with neither --json nor --vary");
 		if (cli->config_file)
 			config_load(cli, state);
 		return 0;

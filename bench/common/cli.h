@@ -23,8 +23,10 @@ struct cli {
 	/* Says what contradicts what in `options`; may fill in defaults that depend on others. */
 	bool (*settle)(void *options, char *why, size_t size);
 	size_t options_bytes;
+	bool has_selftest; /* there is a selftest whose report lines the driver can print */
 
 	bool json;
+	bool selftest;		      /* print those lines */
 	const char *trace;	      /* file, or NULL */
 	const struct parameter *vary; /* or NULL */
 	const char *values[CLI_RUNS]; /* of vary */

@@ -41,9 +41,13 @@ static double seconds_of(const struct measurement *measurement)
 /* CPU time where that is what was measured: others' load is not in it. */
 static double time_of(const struct measurement *measurement)
 {
+	double seconds = 0;
+
 	if (measurement->phase_count && measurement->phases[0].per)
 		return measurement->phases[0].cpu_ns;
-	return seconds_of(measurement);
+	for (size_t i = 0; i < measurement->phase_count; i++)
+		seconds += measurement->phases[i].seconds;
+	return seconds;
 }
 
 static int by_time(const void *a, const void *b)
@@ -63,12 +67,12 @@ static int measure_once(struct session *session, struct run *run)
 	run->measurements = grown;
 	grown[run->count] = (struct measurement){0};
 	err = session->driver->measure(run->options, &session->tools, &grown[run->count]);
-	if (err)
-		return err;
 	/* What was interrupted counts only where there is nothing else. */
-	if (!grown[run->count].interrupted || run->count == 0)
+	if (!err && (!grown[run->count].interrupted || run->count == 0))
 		run->count++;
-	return 0;
+	else
+		measurement_fini(&grown[run->count]);
+	return err;
 }
 
 static int measure_all(struct session *session)
@@ -118,6 +122,7 @@ static int report(struct session *session, bool *failed)
 				.cli = &session->cli,
 				.count = session->cli.runs,
 				.limits = session->limited ? &session->limits : NULL,
+				.selftest = session->driver->selftest,
 				.interrupted = tdp_flag_raised(session->tools.stop)};
 	int err = 0;
 
@@ -250,6 +255,13 @@ static enum status close_tools(struct session *session, enum status status)
 	return status;
 }
 
+static void free_measurements(struct run *run)
+{
+	for (unsigned int i = 0; i < run->count; i++)
+		measurement_fini(&run->measurements[i]);
+	free(run->measurements);
+}
+
 int driver_main(const struct driver *driver, int argc, char **argv)
 {
 	struct session session = {
@@ -258,6 +270,7 @@ int driver_main(const struct driver *driver, int argc, char **argv)
 			.tables = driver->tables,
 			.tables_count = driver->tables_count,
 			.settle = driver->settle,
+			.has_selftest = driver->selftest != NULL,
 			.options_bytes = driver->options_bytes},
 	};
 	enum status status = STATUS_FAILED;
@@ -271,7 +284,7 @@ int driver_main(const struct driver *driver, int argc, char **argv)
 		status = close_tools(&session, status);
 	}
 	for (size_t i = 0; session.runs && i < session.cli.runs; i++)
-		free(session.runs[i].measurements);
+		free_measurements(&session.runs[i]);
 	free(session.runs);
 	free(options);
 	cli_fini(&session.cli);

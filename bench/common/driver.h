@@ -30,6 +30,8 @@ struct driver {
 	 * options' times? NULL: never. Virtual time has none.
 	 */
 	bool (*limited)(const void *options);
+	/* Prints a run in the report lines of the KVM selftest that it resembles; NULL: none. */
+	void (*selftest)(const struct report_run *run);
 	/*
 	 * Measures once, from nothing. Fills in what of `options` only the run knows
 	 * (policies as used) and at least one phase of `measurement`, which begins

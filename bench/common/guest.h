@@ -49,11 +49,12 @@ struct guest_options {
 	const char *pin; /* list of CPUs, or NULL */
 	enum tdp_baseline baseline;
 	struct tdp_policy policy;
-	unsigned int iterations;
+	unsigned int iterations; /* repetitions */
 	enum guest_clock clock;
 	const char *machine; /* of virtual time, or NULL */
 	uint64_t seed;
 	bool check;
+	bool no_stalls;
 };
 
 /* What --help promises. */
@@ -76,6 +77,8 @@ struct guest_options {
 /* The tables, for a driver whose options begin with a struct guest_options. */
 extern const struct parameters guest_parameters;
 extern const struct parameters policy_parameters;
+/* --iterations; for drivers that do not call something else so. */
+extern const struct parameters iterations_parameters;
 
 /*
  * Fills in what depends on other options. False, and a sentence in `why`, if they

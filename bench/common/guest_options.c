@@ -60,19 +60,26 @@ static const struct parameter guest_table[] = {
 	{"write-percent", 'w', "N", "accesses that write; the others read (100)", &parameter_count,
 	 AT(write_percent), .least = 0, .most = 100},
 	{"pin", 'c', "LIST", "CPUs that the vCPUs run on, in turn", &parameter_cpus, AT(pin)},
-	{"iterations", 'i', "N", "repetitions, each from nothing; the median is reported (1)",
-	 &parameter_count, AT(iterations), .least = 1, .most = 10000},
 	{"clock", 0, "NAME", "real or virtual time (real)", &parameter_choice, AT(clock),
 	 .words = clock_words},
 	{"machine", 0, "NAME", "the machine that virtual time describes", &parameter_text,
 	 AT(machine)},
-	{"seed", 0, "N", "of everything random (1)", &parameter_number, AT(seed), .least = 0,
+	{"seed", 'r', "N", "of everything random (1)", &parameter_number, AT(seed), .least = 0,
 	 .most = INT64_MAX},
 	{"check", 0, NULL, "verify the VM with the checker; slower", &parameter_flag, AT(check)},
+	{"no-stalls", 0, NULL, "do not time how long accesses stand still", &parameter_flag,
+	 AT(no_stalls)},
 };
 
 const struct parameters guest_parameters = {"Guest:", guest_table,
 					    sizeof(guest_table) / sizeof(guest_table[0])};
+
+static const struct parameter iterations_table[] = {
+	{"iterations", 'i', "N", "repetitions, each from nothing; the median is reported (1)",
+	 &parameter_count, AT(iterations), .least = 1, .most = 10000},
+};
+
+const struct parameters iterations_parameters = {"Repetitions:", iterations_table, 1};
 
 static uint64_t vcpus_bytes(const struct guest_options *options)
 {

@@ -1,15 +1,47 @@
+#include "common/measurement.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "common/report.h"
+#include "common/memory.h"
 #include "common/status.h"
 #include "common/twin.h"
 
-void measurement_phase(struct measurement *measurement, struct phase phase)
+const char *phase_title(const struct phase *phase, char text[PHASE_NAME])
 {
-	if (measurement->phase_count < PHASES)
-		measurement->phases[measurement->phase_count++] = phase;
+	if (!phase->number)
+		return phase->name;
+	snprintf(text, PHASE_NAME, "%s-%u", phase->name, phase->number);
+	return text;
+}
+
+void phase_extra(struct phase *phase, const char *name, uint64_t value)
+{
+	struct phase_extra *extra = phase->extras;
+
+	while (extra->name)
+		extra++;
+	*extra = (struct phase_extra){name, value};
+}
+
+void measurement_fini(struct measurement *measurement)
+{
+	for (size_t i = 0; i < measurement->phase_count; i++)
+		stall_fini(&measurement->phases[i].stall);
+	free(measurement->phases);
+	measurement->phases = NULL;
+	measurement->phase_count = 0;
+}
+
+struct phase *measurement_phase(struct measurement *measurement, struct phase phase)
+{
+	size_t count = measurement->phase_count++;
+
+	measurement->phases =
+		must_reallocarray(measurement->phases, count + 1, sizeof(*measurement->phases));
+	measurement->phases[count] = phase;
+	return &measurement->phases[count];
 }
 
 void measurement_fail(struct measurement *measurement, const char *format, ...)
@@ -39,9 +71,18 @@ static void show_violation(void *context, enum tdp_invariant invariant, const ch
 		complain("violation (%s): %s", tdp_invariant_name(invariant), sentence);
 }
 
-void measurement_take(struct measurement *measurement, const struct guest *guest)
+void measurement_check(struct measurement *measurement, const struct guest *guest)
 {
 	struct violations violations = {0};
+
+	if (!guest->options.check)
+		return;
+	measurement->checked = true;
+	measurement->violations += tdp_vm_check(guest->vm, show_violation, &violations);
+}
+
+void measurement_take(struct measurement *measurement, const struct guest *guest)
+{
 	struct tdp_host_usage usage;
 
 	measurement->resident_bytes = (int64_t)(resident_bytes() - guest->resident_before);
@@ -52,10 +93,7 @@ void measurement_take(struct measurement *measurement, const struct guest *guest
 	if (twin_clock() == GUEST_CLOCK_VIRTUAL ||
 	    !allocator_bytes(&guest->allocator, &measurement->metadata_bytes))
 		measurement->metadata_bytes = usage.metadata_bytes;
-	if (!guest->options.check)
-		return;
-	measurement->checked = true;
-	measurement->violations = tdp_vm_check(guest->vm, show_violation, &violations);
+	measurement_check(measurement, guest);
 }
 
 void measurement_verify(struct measurement *measurement)

@@ -47,7 +47,8 @@ struct parameter {
 	 * line it wins over what --config says of this one.
 	 */
 	const char *governor;
-	bool in_title; /* a choice that the head of a table shows */
+	const char *alias; /* another long option that means the same, or NULL */
+	bool in_title;	   /* a choice that the head of a table shows */
 };
 
 /* A table of rows and the title above them in --help. */

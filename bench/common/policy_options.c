@@ -43,7 +43,7 @@ static const struct parameter policy_table[] = {
 	{"stats", 0, "KIND", "page statistics: shared or percpu", &parameter_choice, POLICY(stats),
 	 .words = stats_words, .in_title = true},
 	{"huge-fault", 0, "HOW", "a huge page above the goal: split (6.2) or zap",
-	 &parameter_choice, POLICY(huge_fault), .words = huge_fault_words},
+	 &parameter_choice, POLICY(huge_fault), .words = huge_fault_words, .alias = "on-fault"},
 	CHOICE("suppress-ve", suppress_ve, "bit 63 in every EPT entry (6.10)"),
 	CHOICE("zap-flush-first", zap_flush_first, "flush before a zap is accounted (6.10)"),
 	CHOICE("spurious-if-allowed", spurious_if_allowed,

@@ -16,43 +16,6 @@
 #include "common/machine.h"
 #include "common/size.h"
 
-/* Every field of struct tdp_stats, under its own name. */
-static const struct {
-	const char *name;
-	size_t offset;
-} stat_fields[] = {
-#define STAT(field)                                                                                \
-	{                                                                                          \
-#field, offsetof(struct tdp_stats, field)                                          \
-	}
-	STAT(pages_4k),
-	STAT(pages_2m),
-	STAT(pages_1g),
-	STAT(nx_lpage_splits),
-	STAT(tables),
-	STAT(remote_tlb_flush_requests),
-	STAT(remote_tlb_flush),
-	STAT(pf_taken),
-	STAT(pf_fixed),
-	STAT(pf_emulate),
-	STAT(pf_spurious),
-	STAT(pf_fast),
-	STAT(pf_mmio_spte_created),
-	STAT(tlb_flush),
-	STAT(exits),
-	STAT(retries),
-	STAT(errors),
-	STAT(tlb_hits),
-	STAT(tlb_misses),
-	STAT(accesses),
-#undef STAT
-};
-
-/* All of 64 bits, so an entry with another size would be missed here. */
-_Static_assert(sizeof(stat_fields) / sizeof(stat_fields[0]) ==
-		       sizeof(struct tdp_stats) / sizeof(uint64_t),
-	       "a statistic is not reported");
-
 static double per_second(uint64_t count, double seconds)
 {
 	return seconds > 0 ? (double)count / seconds : 0;
@@ -115,11 +78,26 @@ static void cpu_into(json_t *object, const struct report *report, const struct p
 	set(object, "limit_ratio", isnan(ratio) ? json_null() : json_real(ratio));
 }
 
+static void counted_into(json_t *object, const struct phase *phase)
+{
+	for (size_t i = 0; i < STAT_FIELDS; i++)
+		if (stat_fields[i].in_phases)
+			set(object, stat_fields[i].name,
+			    json_integer(stat_read(&phase->counted, &stat_fields[i])));
+}
+
+static void extras_into(json_t *object, const struct phase *phase)
+{
+	for (size_t i = 0; i < PHASE_EXTRAS && phase->extras[i].name; i++)
+		set_count(object, phase->extras[i].name, phase->extras[i].value);
+}
+
 static json_t *phase_json(const struct report *report, const struct phase *phase)
 {
 	json_t *object = json_object();
+	char title[PHASE_NAME];
 
-	set(object, "name", json_string(phase->name));
+	set(object, "name", json_string(phase_title(phase, title)));
 	set(object, "seconds", json_real(phase->seconds));
 	set_count(object, "accesses", phase->accesses);
 	set_count(object, "faults", phase->faults);
@@ -127,6 +105,9 @@ static json_t *phase_json(const struct report *report, const struct phase *phase
 	set(object, "gib_per_second", json_real(gib_per_second(phase)));
 	set(object, "faults_per_second", json_real(per_second(phase->faults, phase->seconds)));
 	cpu_into(object, report, phase);
+	counted_into(object, phase);
+	extras_into(object, phase);
+	set(object, "stall", stall_json(&phase->stall));
 	return object;
 }
 
@@ -143,12 +124,8 @@ static json_t *stats_json(const struct tdp_stats *stats)
 {
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < sizeof(stat_fields) / sizeof(stat_fields[0]); i++) {
-		int64_t value;
-
-		memcpy(&value, (const char *)stats + stat_fields[i].offset, sizeof(value));
-		set(object, stat_fields[i].name, json_integer(value));
-	}
+	for (size_t i = 0; i < STAT_FIELDS; i++)
+		set(object, stat_fields[i].name, json_integer(stat_read(stats, &stat_fields[i])));
 	return object;
 }
 
@@ -327,6 +304,17 @@ static void print_cpu(const struct report *report, const struct phase *phase)
 	putchar('\n');
 }
 
+/* Where there are several phases: what became of this one's faults. */
+static void print_counted(const struct phase *phase)
+{
+	const struct tdp_stats *counted = &phase->counted;
+
+	if (counted->pf_taken)
+		printf("  faults  fixed %" PRIu64 " (fast %" PRIu64 "), spurious %" PRIu64
+		       ", retried %" PRIu64 "\n",
+		       counted->pf_fixed, counted->pf_fast, counted->pf_spurious, counted->retries);
+}
+
 static void print_limits(const struct limits *limits)
 {
 	printf("limits: a fault in turn %.2f ns, at random %.2f; an entry stored %.2f, exchanged "
@@ -376,16 +364,21 @@ static void print_run(const struct report *report, size_t i)
 {
 	const struct report_run *run = &report->runs[i];
 	const struct cli *cli = report->cli;
-	char name[64];
+	char name[64], title[PHASE_NAME];
 
 	for (size_t j = 0; j < run->median.phase_count; j++) {
+		const struct phase *phase = &run->median.phases[j];
+
 		snprintf(name, sizeof(name), "%s%s%s", cli->vary ? cli->values[i] : "",
-			 cli->vary ? " " : "", run->median.phases[j].name);
-		print_phase(name, &run->median.phases[j]);
+			 cli->vary ? " " : "", phase_title(phase, title));
+		print_phase(name, phase);
 		if (cli->vary && j == 0)
 			printf(" %10.3f", ratio(report, i));
 		putchar('\n');
-		print_cpu(report, &run->median.phases[j]);
+		print_cpu(report, phase);
+		if (run->median.phase_count > 1)
+			print_counted(phase);
+		stall_print(&phase->stall, phase->accesses);
 	}
 	if (run->iterations > 1)
 		print_spread(run);
@@ -409,7 +402,13 @@ static int print_table(const struct report *report)
 
 int report_print(const struct report *report)
 {
-	int err = report->cli->json ? print_json(report) : print_table(report);
+	int err = 0;
 
+	if (report->cli->json)
+		err = print_json(report);
+	else if (report->cli->selftest)
+		report->selftest(&report->runs[0]);
+	else
+		err = print_table(report);
 	return fflush(stdout) || ferror(stdout) ? -1 : err;
 }

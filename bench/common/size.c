@@ -64,3 +64,17 @@ const char *count_about(double count, char text[SIZE_TEXT])
 		snprintf(text, SIZE_TEXT, "%.0f", count);
 	return text;
 }
+
+const char *time_about(uint64_t ns, char text[SIZE_TEXT])
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+	double time = (double)ns;
+	unsigned int unit = 0;
+
+	while (time >= 1000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		time /= 1000;
+		unit++;
+	}
+	snprintf(text, SIZE_TEXT, time < 1000 ? "%.3g %s" : "%.0f %s", time, units[unit]);
+	return text;
+}

@@ -22,4 +22,7 @@ const char *size_exact(uint64_t bytes, char text[SIZE_TEXT]);
 const char *size_about(uint64_t bytes, char text[SIZE_TEXT]);
 const char *count_about(double count, char text[SIZE_TEXT]);
 
+/* A time of so many nanoseconds: "850 ns", "1.25 us", "3 ms". For tables. */
+const char *time_about(uint64_t ns, char text[SIZE_TEXT]);
+
 #endif

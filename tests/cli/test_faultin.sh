@@ -160,6 +160,38 @@ holds '.tool == "faultin" and .clock == "real" and (.machine | type) == "string"
     and (.memory.rss_bytes | type) == "number" and .check.violations == null' result
 [ ! -s "$work/err" ] || fail "something on standard error of a good run"
 
+# What the phase counted and what the guest felt of it: a stall for each access that
+# faulted, in buckets that add up. Neither is timed where it was not asked for.
+stalls='.phases[0].stall | .count == ([.histogram[].count] | add)
+    and .p50_ns <= .p99_ns and .p99_ns <= .max_ns and .max_ns <= .total_ns
+    and .histogram == (.histogram | sort_by(.le_ns)) and .max_ns <= .histogram[-1].le_ns
+    and all(.histogram[]; .count > 0)'
+for options in "" "--overlap --order random" "-s 2m -b 64M"; do
+    # shellcheck disable=SC2086  # a list of words
+    expect 0 -v 3 -b 4M $options --json
+    holds "$stalls" "stalls of $options"
+    holds '.phases[0] | .stall.count <= .accesses and .stall.count <= .faults
+        and .pf_taken == .faults' counters
+    holds '.phases[0].pf_fixed == .stats.pf_fixed and .phases[0].retries == .stats.retries
+        and .phases[0].pages_4k == .stats.pages_4k' "counters of the one phase"
+done
+expect 0 -v 3 -b 4M --json
+holds '.phases[0].stall.count == 3072' "a stall for each page"
+for option in --no-stalls "--handler --no-limits"; do
+    # shellcheck disable=SC2086
+    expect 0 -b 1M $option --json
+    holds 'all(.phases[]; .stall == null)' "$option"
+done
+holds '[.phases[].pf_fixed] == [256, 256]' "counters of both passes"
+expect 0 -b 1M
+grep -qE '^  stalled 256 of 256 accesses: p50 .*, p99 .*, most .*, all ' "$work/out" ||
+    fail "no stalls in the table"
+
+# Two names of one policy.
+expect 0 -b 64K --on-fault zap --json
+holds '.config["huge-fault"] == "zap" and (.config | has("on-fault") | not)' --on-fault
+refuses 2 "unrecognized option" --selftest-format
+
 # A result's config repeats the run; the command line wins over it.
 expect 0 -v 3 -b 2M -s 2m --format ept --levels 5 --order random -x 2 -w 50 -c 0 --seed 77 \
     --baseline 6.12 --lock percpu --stats percpu -i 2 --check --json
