@@ -39,10 +39,12 @@ TDP_API int tdp_vm_get_dirty_log(struct tdp_vm *vm, unsigned int address_space, 
  * Forgets the pages of [first, first + pages) of the slot that are set in `bitmap`
  * (whose bit 0 is page `first`) and in the log, and protects them again
  * (KVM_CLEAR_DIRTY_LOG). `first` is a multiple of 64, `pages` too unless it reaches
- * the slot's end.
+ * the slot's end. Meant for manual protection, but as in the kernel it may be used
+ * without.
  *
  * -ENOENT  no such slot, or it is not logged
- * -EINVAL  the range is not in the slot or not aligned, or manual protection is off
+ * -EINVAL  the range is not in the slot or not aligned, or there is no such address
+ *          space or slot id
  * -ENXIO   the VM has dirty rings and no bitmap beside them
  */
 TDP_API int tdp_vm_clear_dirty_log(struct tdp_vm *vm, unsigned int address_space, unsigned int slot,

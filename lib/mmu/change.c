@@ -271,6 +271,58 @@ unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
 	return zapped;
 }
 
+/* False: the entry has changed, and was read again. */
+static inline bool clear_once(struct mmu_held held, struct spot *spot, uint64_t bits)
+{
+	const struct encoding *e = &held.actor->mmu->encoding;
+
+	if (!held.exclusive)
+		return u64_cas_acq_rel(spot->slot, &spot->entry, spot->entry & ~bits);
+	if (spte_volatile(e, spot->entry, spot->level))
+		spot->entry = u64_and_acq_rel(spot->slot, ~bits);
+	else
+		u64_store_release(spot->slot, spot->entry & ~bits);
+	return true;
+}
+
+static inline void clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits, bool told)
+{
+	const struct encoding *e = &held.actor->mmu->encoding;
+
+	while (spot_is_leaf(e, spot) && (spot->entry & bits)) {
+		if (!clear_once(held, spot, bits))
+			continue;
+		if (told)
+			entry_told(held.actor, spot, spot->entry & ~bits);
+		spot->entry &= ~bits;
+	}
+}
+
+void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits)
+{
+	clear_bits(held, spot, bits, held.actor->mmu->check || mmu_tracing(held.actor));
+	DCHECK(!spot_is_leaf(&held.actor->mmu->encoding, spot) ||
+	       spte_writability_legal(&held.actor->mmu->encoding, spot->entry));
+}
+
+void entries_clear_bits(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
+			unsigned int from, unsigned int to, uint64_t bits)
+{
+	bool told = held.actor->mmu->check || mmu_tracing(held.actor);
+
+	for (unsigned int i = from; i < to; i++) {
+		struct spot spot = {
+			.slot = &entries[i],
+			.entry = u64_load_relaxed(&entries[i]),
+			.gfn = tdp_gfn(parent->gfn.n + i),
+			.level = TDP_4K,
+			.address_space = parent->address_space,
+		};
+
+		clear_bits(held, &spot, bits, told);
+	}
+}
+
 bool entry_link_table(struct mmu_held held, struct spot *spot, struct table *table)
 {
 	const struct mmu *mmu = held.actor->mmu;

@@ -43,6 +43,17 @@ bool entry_zap_atomic(struct mmu_shared shared, struct spot *spot);
 unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
 				atomic_u64 *entries, unsigned int from, unsigned int to);
 
+/*
+ * Takes bits away from a present leaf, and no others: what the hardware or a fast page
+ * fault sets meanwhile stays. Any other entry is left alone. spot->entry is then what
+ * the slot holds.
+ */
+void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits);
+
+/* The same for the entries [from, to) of a level-1 table. */
+void entries_clear_bits(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
+			unsigned int from, unsigned int to, uint64_t bits);
+
 /* Links a new table below the spot's entry; false if the entry changed. */
 bool entry_link_table(struct mmu_held held, struct spot *spot, struct table *table);
 

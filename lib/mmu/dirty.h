@@ -11,17 +11,34 @@
  *       mark in between and find nothing to take away. So another vCPU may write
  *       through the entry a moment before the mark: a reader of the log sees that
  *       write once the fault has returned.
+ *   D3  Marks are taken before their pages are protected again, both in one section
+ *       of mmu_lock, exclusive. A page that is marked in between is protected and
+ *       stays marked: reported once more than needed, never once less.
+ *   D4  Logging begins with a grace period after the flag was published, then every
+ *       leaf is protected, then TLBs are flushed: who mapped a page by the old slot
+ *       did so before the pass over the leaves, and what it could write by that ends
+ *       with the flush.
  */
 #ifndef TDPSIM_MMU_DIRTY_H
 #define TDPSIM_MMU_DIRTY_H
 
-#include "mmu/mmu.h"
+#include "mmu/held.h"
 
 /*
  * Puts a page in its slot's log, if that has one (mark_page_dirty_in_slot()). Inside an
  * RCU section; `slot` may be NULL.
  */
 void mmu_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn);
+
+/*
+ * Reading and clearing a slot's bitmap (kvm_get_dirty_log_protect(),
+ * kvm_clear_dirty_log_protect(), 6.12). slots_lock is held; mmu_lock is taken
+ * exclusively, and dropped before the flush that is owed if a mark was taken.
+ */
+void mmu_dirty_log_read(struct mmu_actor *task, const struct memslot *slot, uint64_t *bitmap);
+/* The pages of `bitmap`, whose bit 0 is page `first`, of `pages`; see tdpsim/dirty.h. */
+void mmu_dirty_log_clear(struct mmu_actor *task, const struct memslot *slot, uint64_t first,
+			 uint64_t pages, const uint64_t *bitmap);
 
 /*
  * The slot has been published with the flag, and a grace period has passed: whoever

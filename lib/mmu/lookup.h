@@ -31,6 +31,15 @@ static inline struct lookup lookup_last(const struct mmu *mmu, const struct tabl
 	return found;
 }
 
+/* The entries of the table of 4K entries that `gfn` has one in, or NULL. */
+static inline atomic_u64 *lookup_leaf_table(const struct mmu *mmu, const struct table *root,
+					    tdp_gfn_t gfn)
+{
+	struct lookup found = lookup_last(mmu, root, gfn);
+
+	return found.level == TDP_4K ? found.slot - entry_index(gfn.n, TDP_4K) : NULL;
+}
+
 /* Has a present entry bits set that the hardware reserves at its level? */
 bool lookup_reserved(const struct mmu *mmu, uint64_t spte, unsigned int level);
 

@@ -71,6 +71,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 	mmu->gfn_limit = 1ULL << (config->host->config.maxphyaddr - TDP_PAGE_SHIFT);
 	mmu->tracer = (struct tracer){vm->trace, vm->trace_context};
 	mmu->check = vm->check;
+	mmu->manual_protect = vm->manual_protect;
 	init_encoding(mmu, config);
 	if (config->task_events)
 		trace_ring_init(&mmu->task_ring.ring, 0, config->task_events, vm->trace_ring);

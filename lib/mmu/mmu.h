@@ -52,6 +52,7 @@ struct mmu {
 	uint64_t gfn_limit;	/* first frame beyond the host's physical-address width */
 	struct tracer tracer;
 	bool check;
+	enum tdp_manual_protect manual_protect;
 
 	struct shared_ring task_ring; /* events of actors that are no vCPU */
 	struct rwlock lock;	      /* mmu_lock */
@@ -60,6 +61,11 @@ struct mmu {
 	struct invalidation invalidation;
 	atomic_ptr contexts;	/* all vCPUs; prepended with release at creation, never removed */
 	bool shadow_generation; /* flips at every fast zap; under slots_lock */
+
+	/* Passes of the dirty log that have taken rights away and have yet to flush, which
+	 * they do without mmu_lock. Raised and lowered by anybody, acquire-release, the
+	 * former before mmu_lock is taken; the checker's watch reads it under the lock. */
+	atomic_u32 log_flushes_owed;
 
 	struct gauges gauges;
 	struct tally flush_requests, flushes;

@@ -161,7 +161,7 @@ void watch_left(struct tdp_vcpu *vcpu)
 		return;
 	vcpu->watch->suspicious = false;
 	exclusive = mmu_lock_exclusive(&vcpu->context.actor);
-	if (!watch_will_flush(vcpu))
+	if (!watch_will_flush(vcpu) && !u32_load_acquire(&vcpu->vm->mmu.log_flushes_owed))
 		reason = watch_entry(vcpu, &vcpu->watch->suspect); /* W2 */
 	mmu_unlock_exclusive(exclusive);
 	if (reason)

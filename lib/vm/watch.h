@@ -11,6 +11,7 @@
  *   W2  go on using it afterwards. If tables and translation disagree, the vCPU takes
  *       mmu_lock exclusively once it is outside: by then every flush that was owed
  *       has been asked for. If none was, and they still disagree, it was forgotten.
+ *       Passes of the dirty log flush after mmu_lock and say meanwhile that they owe it.
  */
 #ifndef TDPSIM_VM_WATCH_H
 #define TDPSIM_VM_WATCH_H
