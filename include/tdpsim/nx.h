@@ -16,14 +16,16 @@
 
 /**
  * Turns the mitigation on or off while the VM runs, as writing the module's
- * parameter does: a change drops all roots the fast way. No effect on a VM with
- * `no_nx_huge_pages`.
+ * parameter does: a change drops all roots the fast way. So it does in a VM with
+ * `no_nx_huge_pages`, where the mitigation stays off. Any thread that may change
+ * memory slots.
  */
 TDP_API void tdp_vm_set_nx_huge_pages(struct tdp_vm *vm, bool on);
 
 /**
  * One round of recovery: ceil(list / ratio) tables, or none while the mitigation is
- * off. Returns how many were taken off the list. Any thread.
+ * off. Returns how many were taken off the list; those that lay below another one
+ * and went with it are not counted. Any thread.
  */
 TDP_API uint64_t tdp_vm_recover_nx_huge_pages(struct tdp_vm *vm);
 

@@ -3,6 +3,7 @@
 
 #include "host/age.h"
 #include "mmu/flush.h"
+#include "mmu/nx.h"
 #include "mmu/trace.h"
 #include "platform/charge.h"
 #include "platform/wait.h"
@@ -74,6 +75,8 @@ static void remove_table(struct mmu_held held, const struct spot *parent, struct
 	if (mmu_tracing(actor))
 		trace_page(actor, TDP_TRACE_PREPARE_ZAP_PAGE, table, false);
 	mmu_gauge(actor, GAUGE_TABLES, -1);
+	if (nx_disallows(table))
+		nx_forget(actor, table);
 	for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
 		remove_entry(held, &spot);
 		spot.slot++;

@@ -48,6 +48,10 @@ struct fault {
 	/* Set by the choice of the level. */
 	tdp_pfn_t pfn; /* of the leaf to be */
 	unsigned int goal;
+	unsigned int huge; /* the level that slot and host allow */
+	/* NX huge pages: they are on (false where it makes no difference); a huge leaf
+	 * is forbidden here from now on, because of a fetch. */
+	bool nx, huge_disallowed;
 };
 
 /*

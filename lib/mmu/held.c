@@ -12,7 +12,7 @@ static void lock_again(struct mmu_held held)
 		mmu_lock_shared(held.actor);
 }
 
-static void unlock(struct mmu_held held)
+void mmu_unlock(struct mmu_held held)
 {
 	if (held.exclusive)
 		mmu_unlock_exclusive((struct mmu_exclusive){held});
@@ -20,22 +20,27 @@ static void unlock(struct mmu_held held)
 		mmu_unlock_shared((struct mmu_shared){held});
 }
 
-bool mmu_yield(struct mmu_held held, struct iter *iter, bool *flush)
+bool mmu_give_way(struct mmu_held held, bool *flush)
 {
 	struct mmu_actor *actor = held.actor;
 
-	if (!iter_may_yield(iter))
-		return false;
 	if (!rwlock_contended(&actor->mmu->lock) && !actor_should_yield())
 		return false;
 	if (*flush)
 		mmu_flush_all(actor);
 	*flush = false;
 	mmu_read_end(actor);
-	unlock(held);
+	mmu_unlock(held);
 	actor_yield();
 	lock_again(held);
 	mmu_read_begin(actor);
+	return true;
+}
+
+bool mmu_yield(struct mmu_held held, struct iter *iter, bool *flush)
+{
+	if (!iter_may_yield(iter) || !mmu_give_way(held, flush))
+		return false;
 	iter_set_yielded(iter);
 	return true;
 }

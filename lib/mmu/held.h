@@ -56,11 +56,19 @@ static inline void mmu_read_end(struct mmu_actor *actor)
 	host_read_end(&actor->caller);
 }
 
+/* In whichever mode is held. */
+void mmu_unlock(struct mmu_held held);
+
 /*
- * Gives way if somebody waits for mmu_lock and the walk has made progress (P2 of
- * iter.h): makes the flush that is owed, leaves the RCU section, drops the lock
- * and takes it again in the same mode. Then true: the caller goes straight to
- * iter_next(). Clears *flush.
+ * Gives way if somebody waits for mmu_lock: makes the flush that is owed, leaves
+ * the RCU section, drops the lock and takes it again in the same mode. Then true,
+ * and nothing that was found before is there any more for sure. Clears *flush.
+ */
+bool mmu_give_way(struct mmu_held held, bool *flush);
+
+/*
+ * The same in a walk, but only if that has made progress (P2 of iter.h). True: the
+ * caller goes straight to iter_next().
  */
 bool mmu_yield(struct mmu_held held, struct iter *iter, bool *flush);
 

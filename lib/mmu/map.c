@@ -9,6 +9,7 @@
 #include "mmu/dirty.h"
 #include "mmu/fault.h"
 #include "mmu/flush.h"
+#include "mmu/nx.h"
 #include "mmu/split.h"
 #include "mmu/trace.h"
 
@@ -30,14 +31,29 @@ static unsigned int max_mapping_level(const struct fault *fault)
 	return host < level ? host : level;
 }
 
+static void set_goal(struct fault *fault, unsigned int level)
+{
+	fault->goal = level;
+	fault->pfn.n = fault->page.pfn.n & ~(tdp_level_pages(level) - 1);
+}
+
+/* What only huge pages and fetches are asked, so that others do not pay for it (nx.h). */
+static void obey_nx(struct fault *fault)
+{
+	fault->nx = fault->context->actor.mmu->nx_active;
+	fault->huge_disallowed = fault->nx && fault->access == TDP_FETCH;
+	if (fault->huge_disallowed)
+		set_goal(fault, TDP_4K);
+}
+
 static void choose_level(struct fault *fault)
 {
-	fault->pfn = fault->page.pfn;
-	fault->goal = TDP_4K;
-	if (!fault->slot || fault->slot->log_dirty)
-		return;
-	fault->goal = max_mapping_level(fault);
-	fault->pfn.n &= ~(tdp_level_pages(fault->goal) - 1);
+	bool small = !fault->slot || fault->slot->log_dirty;
+
+	fault->huge = small ? TDP_4K : max_mapping_level(fault);
+	set_goal(fault, fault->huge);
+	if (fault->huge > TDP_4K || fault->access == TDP_FETCH)
+		obey_nx(fault);
 }
 
 /* Before the leaf can be seen: nobody must be able to write the page unmarked (D1). */
@@ -60,6 +76,7 @@ static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
 		.writable = fault->page.writable,
 		.device = fault->page.device,
 		.guest_mode = fault->context->root_role & ROLE_GUEST_MODE,
+		.no_exec = fault->goal > TDP_4K && fault->nx,
 		.old = spot->entry,
 	};
 	uint64_t spte;
@@ -137,6 +154,7 @@ static struct table *take_child(const struct fault *fault, const struct spot *sp
 	u32_store_relaxed(&child->role,
 			  role_of_child(u32_load_relaxed(&parent->role) & ~ROLE_INVALID));
 	child->gfn = spot->gfn;
+	u32_init(&child->nx_disallowed, fault->huge_disallowed); /* X1 */
 	if (mmu_tracing(actor))
 		trace_page(actor, TDP_TRACE_GET_PAGE, child, true);
 	return child;
@@ -154,15 +172,17 @@ static bool extend(struct mmu_shared shared, struct fault *fault, struct spot *s
 		return false;
 	child = take_child(fault, spot);
 	if (spot_is_leaf(&mmu->encoding, spot)) {
-		if (mmu_split_leaf(shared.held, spot, child))
-			return true;
-		table_free_now(&context->actor.caller, child); /* filled for nothing */
+		if (!mmu_split_leaf(shared.held, spot, child)) {
+			table_free_now(&context->actor.caller, child); /* filled for nothing */
+			return false;
+		}
+	} else if (!entry_link_table(shared.held, spot, child)) {
+		table_cache_return(context, child);
 		return false;
 	}
-	if (entry_link_table(shared.held, spot, child))
-		return true;
-	table_cache_return(context, child);
-	return false;
+	if (fault->huge_disallowed && fault->huge >= spot->level)
+		nx_track(&context->actor, child);
+	return true;
 }
 
 /* Where the way down ends early: a hole, a leaf too large, or an entry that is busy. */
@@ -172,6 +192,19 @@ static bool pass_obstacle(struct mmu_shared shared, struct fault *fault, struct 
 		return false; /* C2 */
 	spot->gfn = tdp_gfn_round(fault->gfn, spot->level);
 	return extend(shared, fault, spot);
+}
+
+/* The goal lies lower: what is mapped here was executed (disallowed_hugepage_adjust()). */
+static bool lower_goal(struct fault *fault, const struct spot *spot)
+{
+	const struct mmu *mmu = fault->context->actor.mmu;
+	tdp_pfn_t table = spte_pfn(spot->entry);
+
+	if (!fault->nx || !spot_is_table(&mmu->encoding, spot) ||
+	    !frame_is_table(mmu->host, table) || !nx_disallows(table_of(mmu->host, table)))
+		return false;
+	set_goal(fault, fault->goal - 1);
+	return true;
 }
 
 /*
@@ -191,9 +224,14 @@ static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 		.address_space = role_address_space(context->root_role),
 	};
 
-	for (; shift != last; shift -= 9, spot.level--) {
+	for (;; shift -= 9, spot.level--) {
 		spot.slot = table + (fault->gfn.n >> shift & (TABLE_ENTRIES - 1));
 		spot.entry = u64_load_acquire(spot.slot);
+		if (shift == last) {
+			if (fault->goal == TDP_4K || !lower_goal(fault, &spot))
+				break;
+			last -= 9;
+		}
 		if (__builtin_expect(!spte_table_above_4k(e, spot.entry), 0) &&
 		    !pass_obstacle(shared, fault, &spot))
 			return STEP_RETRY;
@@ -202,8 +240,6 @@ static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 			return STEP_RETRY;
 		table = frame_address(mmu->host, spte_pfn(spot.entry));
 	}
-	spot.slot = table + (fault->gfn.n >> shift & (TABLE_ENTRIES - 1));
-	spot.entry = u64_load_acquire(spot.slot);
 	if (spte_frozen(e, spot.entry))
 		return STEP_RETRY;
 	spot.gfn = tdp_gfn(fault->gfn.n >> shift << shift);

@@ -72,12 +72,14 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 	mmu->tracer = (struct tracer){vm->trace, vm->trace_context};
 	mmu->check = vm->check;
 	mmu->manual_protect = vm->manual_protect;
+	mmu->nx_active = config->policy.nx_huge_pages == TDP_ON && !vm->no_nx_huge_pages;
 	init_encoding(mmu, config);
 	if (config->task_events)
 		trace_ring_init(&mmu->task_ring.ring, 0, config->task_events, vm->trace_ring);
 	spinlock_init(&mmu->task_ring.lock);
 	rwlock_init(&mmu->lock, lock_kind(config->policy.lock));
 	spinlock_init(&mmu->pages_lock);
+	TAILQ_INIT(&mmu->nx_pages.tables);
 	spinlock_init(&mmu->idle_lock);
 	spinlock_init(&mmu->notes.lock);
 	mmu->gauges.percpu = config->policy.stats == TDP_STATS_PERCPU;
@@ -87,6 +89,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 void mmu_fini(struct mmu *mmu)
 {
 	CHECK(!ptr_load_relaxed(&mmu->roots));
+	CHECK(TAILQ_EMPTY(&mmu->nx_pages.tables));
 	mmu_tasks_fini(mmu);
 	history_fini(&mmu->history, mmu->host);
 	rwlock_fini(&mmu->lock);

@@ -40,6 +40,12 @@ struct invalidation {
 	atomic_u64 first, past; /* union of their gfns; first > past: none yet */
 };
 
+/* Possible NX huge pages (nx.h), oldest first; all under pages_lock. */
+struct nx_pages {
+	TAILQ_HEAD(, table) tables;
+	uint64_t count;
+};
+
 struct mmu {
 	/* Immutable once the VM runs. */
 	struct tdp_host *host;
@@ -53,11 +59,13 @@ struct mmu {
 	struct tracer tracer;
 	bool check;
 	enum tdp_manual_protect manual_protect;
+	bool nx_active; /* huge leaves are never executable; under mmu_lock, changed exclusively */
 
 	struct shared_ring task_ring; /* events of actors that are no vCPU */
 	struct rwlock lock;	      /* mmu_lock */
-	struct spinlock pages_lock;   /* the list of roots, as a writer */
+	struct spinlock pages_lock;   /* the list of roots, as a writer; nx_pages */
 	atomic_ptr roots;	      /* youngest first; see struct table */
+	struct nx_pages nx_pages;
 	struct invalidation invalidation;
 	atomic_ptr contexts;	/* all vCPUs; prepended with release at creation, never removed */
 	bool shadow_generation; /* flips at every fast zap; under slots_lock */

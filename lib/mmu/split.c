@@ -13,8 +13,8 @@ static void fill_from_huge(const struct mmu *mmu, const struct spot *spot, struc
 
 	platform_lines(entries, TDP_PAGE_SIZE, ENGINE_WRITE);
 	for (unsigned int i = 0; i < TABLE_ENTRIES; i++)
-		u64_init(&entries[i],
-			 spte_small_from_huge(&mmu->encoding, spot->entry, spot->level, i));
+		u64_init(&entries[i], spte_small_from_huge(&mmu->encoding, spot->entry, spot->level,
+							   i, mmu->nx_active));
 }
 
 bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table)

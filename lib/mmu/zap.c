@@ -169,10 +169,10 @@ void mmu_zap_invalidated_roots(struct mmu_actor *actor)
 	mmu_unlock_shared(shared);
 }
 
-void mmu_zap_all_fast(struct mmu_actor *actor)
+void mmu_drop_roots(struct mmu_exclusive exclusive)
 {
+	struct mmu_actor *actor = exclusive.held.actor;
 	struct mmu *mmu = actor->mmu;
-	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
 
 	if (mmu_tracing(actor))
 		trace_zap_all_fast(actor);
@@ -180,6 +180,13 @@ void mmu_zap_all_fast(struct mmu_actor *actor)
 	roots_invalidate(exclusive);
 	/* In the same critical section: no vCPU may run on an invalid root after it. */
 	mmu_request_all(actor, REQUEST_FREE_OBSOLETE_ROOTS);
+}
+
+void mmu_zap_all_fast(struct mmu_actor *actor)
+{
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
+
+	mmu_drop_roots(exclusive);
 	mmu_unlock_exclusive(exclusive);
 	mmu_zap_invalidated_roots(actor);
 }

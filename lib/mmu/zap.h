@@ -42,6 +42,12 @@ void mmu_zap_all(struct mmu_actor *actor);
  */
 void mmu_zap_all_fast(struct mmu_actor *actor);
 
+/*
+ * The part of it that comes first, for one who changes something under the same
+ * lock. No vCPU runs on an invalid root after it; mmu_zap_invalidated_roots() is due.
+ */
+void mmu_drop_roots(struct mmu_exclusive exclusive);
+
 /* Zaps the roots that are scheduled and puts the MMU's reference. slots_lock is held. */
 void mmu_zap_invalidated_roots(struct mmu_actor *actor);
 

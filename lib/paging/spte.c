@@ -110,17 +110,6 @@ uint64_t spte_make_leaf(const struct encoding *e, const struct leaf *leaf)
 	return leaf->prefetch ? spte_to_tracked(e, spte) : spte;
 }
 
-uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned int level,
-			      unsigned int index)
-{
-	uint64_t small = huge + (index * tdp_level_bytes(level - 1));
-
-	DCHECK(level > 1);
-	if (level - 1 == 1)
-		small &= ~e->format->large;
-	return small;
-}
-
 /* W is not among them: MMU-writable says whether it may come back. */
 static uint64_t saved_bits(const struct encoding *e)
 {
@@ -144,6 +133,39 @@ uint64_t spte_restore(const struct encoding *e, uint64_t spte)
 
 	spte &= ~(e->access_track | saved_bits(e) << SAVED_BITS_SHIFT);
 	return spte | saved;
+}
+
+/* modify_spte_protections(), spte.c of the 7.0 cycle: an old leaf keeps its form. */
+static uint64_t change_rights(const struct encoding *e, uint64_t spte, uint64_t set, uint64_t clear)
+{
+	bool tracked = spte_access_tracked(e, spte);
+
+	if (tracked)
+		spte = spte_restore(e, spte);
+	spte = (spte | set) & ~clear;
+	return tracked ? spte_to_tracked(e, spte) : spte;
+}
+
+uint64_t spte_make_executable(const struct encoding *e, uint64_t spte)
+{
+	return change_rights(e, spte, e->exec, e->no_exec);
+}
+
+uint64_t spte_make_nonexecutable(const struct encoding *e, uint64_t spte)
+{
+	return change_rights(e, spte, e->no_exec, e->exec);
+}
+
+uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned int level,
+			      unsigned int index, bool nx)
+{
+	uint64_t small = huge + (index * tdp_level_bytes(level - 1));
+
+	DCHECK(level > 1);
+	if (level - 1 > 1)
+		return small;
+	small &= ~e->format->large;
+	return nx ? spte_make_executable(e, small) : small;
 }
 
 uint64_t spte_make_mmio(const struct encoding *e, tdp_gfn_t gfn, uint64_t generation)

@@ -175,9 +175,16 @@ static inline uint64_t spte_make_table(const struct encoding *e, tdp_pfn_t table
 	return e->table_bits | table.n << TDP_PAGE_SHIFT;
 }
 
-/* Child `index` of a huge leaf at `level`, one level below it. */
+/*
+ * Child `index` of a huge leaf at `level`, one level below it. Under NX huge pages
+ * (`nx`) a child of 4K may be executed, whatever the huge leaf allowed.
+ */
 uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned int level,
-			      unsigned int index);
+			      unsigned int index, bool nx);
+
+/* Gives a leaf the right to be executed, or takes it away; an access-tracked one's saved right. */
+uint64_t spte_make_executable(const struct encoding *e, uint64_t spte);
+uint64_t spte_make_nonexecutable(const struct encoding *e, uint64_t spte);
 
 /* Takes the accessed state away, with or without A/D flags. */
 uint64_t spte_to_tracked(const struct encoding *e, uint64_t spte);

@@ -2,6 +2,7 @@
 #include "paging/table.h"
 
 #include "platform/charge.h"
+#include "platform/check.h"
 
 int table_alloc(struct host_caller *caller, uint64_t fill, struct table **result)
 {
@@ -26,6 +27,8 @@ int table_alloc(struct host_caller *caller, uint64_t fill, struct table **result
 	table->gfn = tdp_gfn(0);
 	table->parent = NULL;
 	table->zap_scheduled = false;
+	u32_init(&table->nx_disallowed, false);
+	table->nx_listed = false;
 	ptr_init(&table->next_root, NULL);
 	table->host = host;
 	*result = table;
@@ -50,6 +53,7 @@ static void table_release(struct rcu_head *head, void *context)
 	struct tdp_host *host = table->host;
 
 	(void)context;
+	CHECK(!table->nx_listed); /* X3 of mmu/nx.h */
 	frame_free_table(host, NULL, table_pfn(host, table));
 }
 

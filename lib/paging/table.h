@@ -15,6 +15,8 @@
 #ifndef TDPSIM_PAGING_TABLE_H
 #define TDPSIM_PAGING_TABLE_H
 
+#include <sys/queue.h>
+
 #include "host/frame.h"
 #include "paging/role.h"
 
@@ -33,6 +35,15 @@ struct table {
 	tdp_gfn_t gfn;	    /* first gfn covered; immutable while linked */
 	atomic_u64 *parent; /* the entry that links it; immutable while linked; roots NULL */
 	bool zap_scheduled; /* roots: invalidated and not yet zapped; under slots_lock */
+	/*
+	 * A huge page is forbidden where this table is, because what it maps was
+	 * executed (mmu/nx.h). Set before the table is linked and published with the
+	 * record (T1), cleared under pages_lock. Relaxed: who meets it set a moment
+	 * too long maps smaller than it could.
+	 */
+	atomic_u32 nx_disallowed;
+	bool nx_listed; /* on the list of possible NX huge pages; with the links under pages_lock */
+	TAILQ_ENTRY(table) nx_link;
 	/* Roots: the list of roots. Changed under pages_lock with release, followed
 	 * under RCU with acquire. */
 	atomic_ptr next_root;

@@ -216,6 +216,7 @@ int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *config, str
 	vm->config = *config;
 	vm->config.policy = policy;
 	fill_defaults(&vm->config);
+	vm->nx_huge_pages = policy.nx_huge_pages == TDP_ON;
 	err = vm_init(vm, &policy);
 	if (err)
 		goto free_vm;

@@ -42,6 +42,7 @@ struct tdp_vm {
 	struct walker walkers[2]; /* for roots of 4 and of 5 levels; immutable */
 	struct notifier notifier;
 	struct tdp_trace_event *task_events;
+	bool nx_huge_pages; /* the mitigation as it was switched; under slots_lock */
 	struct mutex vcpus_lock;
 	atomic_ptr vcpus;      /* youngest first; prepended under vcpus_lock with release */
 	atomic_u32 vcpu_count; /* under vcpus_lock */

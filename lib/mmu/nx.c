@@ -1,0 +1,133 @@
+/* NX huge pages: the list of tables that stand for one, and their recovery. See nx.h. */
+#include "mmu/nx.h"
+
+#include "mmu/change.h"
+#include "mmu/flush.h"
+#include "mmu/zap.h"
+
+void nx_track(struct mmu_actor *actor, struct table *table)
+{
+	struct mmu *mmu = actor->mmu;
+
+	spinlock_lock(&mmu->pages_lock);
+	if (nx_disallows(table)) { /* X2 */
+		TAILQ_INSERT_TAIL(&mmu->nx_pages.tables, table, nx_link);
+		table->nx_listed = true;
+		mmu->nx_pages.count++;
+		mmu_gauge(actor, GAUGE_NX_LPAGE_SPLITS, 1);
+	}
+	spinlock_unlock(&mmu->pages_lock);
+}
+
+/* Under pages_lock. */
+static void forget(struct mmu_actor *actor, struct table *table)
+{
+	struct mmu *mmu = actor->mmu;
+
+	u32_store_relaxed(&table->nx_disallowed, false);
+	if (!table->nx_listed)
+		return;
+	TAILQ_REMOVE(&mmu->nx_pages.tables, table, nx_link);
+	table->nx_listed = false;
+	mmu->nx_pages.count--;
+	mmu_gauge(actor, GAUGE_NX_LPAGE_SPLITS, -1);
+}
+
+void nx_forget(struct mmu_actor *actor, struct table *table)
+{
+	spinlock_lock(&actor->mmu->pages_lock);
+	forget(actor, table);
+	spinlock_unlock(&actor->mmu->pages_lock);
+}
+
+static struct table *take_oldest(struct mmu_actor *actor)
+{
+	struct mmu *mmu = actor->mmu;
+	struct table *table;
+
+	spinlock_lock(&mmu->pages_lock);
+	table = TAILQ_FIRST(&mmu->nx_pages.tables);
+	if (table)
+		forget(actor, table);
+	spinlock_unlock(&mmu->pages_lock);
+	return table;
+}
+
+static uint64_t share_of_list(struct mmu *mmu, unsigned int ratio)
+{
+	uint64_t count;
+
+	spinlock_lock(&mmu->pages_lock);
+	count = mmu->nx_pages.count;
+	spinlock_unlock(&mmu->pages_lock);
+	return (count + ratio - 1) / ratio;
+}
+
+static bool links(const struct mmu *mmu, const struct spot *spot, const struct table *table)
+{
+	return spot_is_table(&mmu->encoding, spot) &&
+	       spte_pfn(spot->entry).n == table_pfn(mmu->host, table).n;
+}
+
+/*
+ * Zaps the entry that links the table; false if somebody who holds the lock too has
+ * taken it away or replaced it (kvm_tdp_mmu_zap_possible_nx_huge_page(), 6.18). A
+ * table's entry has no flag for hardware to set, so a lost swap means just that.
+ */
+static bool zap_table(struct mmu_held held, struct table *table)
+{
+	const struct mmu *mmu = held.actor->mmu;
+	struct spot spot = {
+		.slot = table->parent,
+		.entry = u64_load_acquire(table->parent),
+		.gfn = table->gfn,
+		.level = table_level(table) + 1,
+		.address_space = role_address_space(u32_load_relaxed(&table->role)),
+	};
+
+	if (links(mmu, &spot, table) && entry_change(held, &spot, mmu->encoding.nonpresent))
+		return true;
+	CHECK(!held.exclusive && !links(mmu, &spot, table));
+	return false;
+}
+
+static struct mmu_held lock_for_recovery(struct mmu_actor *actor)
+{
+	if (actor->mmu->policy.nx_recovery_shared == TDP_ON)
+		return mmu_lock_shared(actor).held;
+	return mmu_lock_exclusive(actor).held;
+}
+
+uint64_t nx_recover(struct mmu_actor *actor, unsigned int ratio)
+{
+	struct mmu_held held = lock_for_recovery(actor);
+	uint64_t taken, most = actor->mmu->nx_active ? share_of_list(actor->mmu, ratio) : 0;
+	bool flush = false;
+
+	/* One section, flush included, from finding a table until its caches are empty. */
+	mmu_read_begin(actor);
+	for (taken = 0; taken < most; taken++) {
+		struct table *table = take_oldest(actor);
+
+		if (!table)
+			break; /* the rest went with tables above it */
+		if (zap_table(held, table))
+			flush = true;
+		mmu_give_way(held, &flush);
+	}
+	if (flush)
+		mmu_flush_all(actor);
+	mmu_read_end(actor);
+	mmu_unlock(held);
+	return taken;
+}
+
+void nx_set_active(struct mmu_actor *actor, bool active)
+{
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
+
+	actor->mmu->nx_active = active;
+	mmu_drop_roots(exclusive);
+	mmu_unlock_exclusive(exclusive);
+	mmu_zap_invalidated_roots(actor);
+}

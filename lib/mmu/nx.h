@@ -1,0 +1,46 @@
+/*
+ * NX huge pages: a huge leaf is never executable, and what is executed is mapped 4K
+ *
+ * A fetch forbids a huge leaf at each table that it makes on its way down. Where one
+ * would have been possible, the table goes on a list, oldest first, from which the
+ * recovery takes it to zap it: later reads and writes get huge pages back.
+ *
+ * Rules
+ *   X1  A table's flag is set before the table is linked: whoever finds the table
+ *       must not put a huge leaf in its place (61f94478547b, 6.2).
+ *   X2  A table is put on the list after it was linked, under pages_lock, and only if
+ *       its flag is still set: who has taken it apart meanwhile has cleared it
+ *       (21a36ac6b6c7, 6.2).
+ *   X3  So the list holds linked tables alone, and none is freed while on it.
+ *   X4  mmu->nx_active changes together with the dropping of all roots, in one
+ *       section of mmu_lock held exclusively: within a root it is always the same.
+ *
+ * Rules of the levels: kvm_mmu_hugepage_adjust() and disallowed_hugepage_adjust(),
+ * Linux arch/x86/kvm/mmu/mmu.c, 6.12; they are obeyed in map.c.
+ */
+#ifndef TDPSIM_MMU_NX_H
+#define TDPSIM_MMU_NX_H
+
+#include "mmu/mmu.h"
+
+static inline bool nx_disallows(const struct table *table)
+{
+	return u32_load_relaxed(&table->nx_disallowed);
+}
+
+/* For whoever linked the table, in place of a huge leaf that was possible (X2). */
+void nx_track(struct mmu_actor *actor, struct table *table);
+
+/* For whoever unlinked it: clears the flag, takes it off the list. */
+void nx_forget(struct mmu_actor *actor, struct table *table);
+
+/*
+ * A round of recovery: zaps the oldest 1/ratio of the list, rounded up. Returns how
+ * many tables it took from the list.
+ */
+uint64_t nx_recover(struct mmu_actor *actor, unsigned int ratio);
+
+/* Drops all roots if that changes anything (X4). slots_lock is held. */
+void nx_set_active(struct mmu_actor *actor, bool active);
+
+#endif
