@@ -19,6 +19,7 @@ static const char *const names[TDP_INVARIANTS] = {
 	[TDP_INVARIANT_COUNT] = "count",
 	[TDP_INVARIANT_REFERENCE] = "reference",
 	[TDP_INVARIANT_STALE_ACCESS] = "stale-access",
+	[TDP_INVARIANT_NX] = "nx",
 };
 
 const char *tdp_invariant_name(enum tdp_invariant invariant)
@@ -88,6 +89,7 @@ static void check_all(struct checker *checker)
 	for (vcpu = vm_first_vcpu(checker->vm); vcpu; vcpu = vcpu->next)
 		check_tlb(checker, vcpu);
 	check_counts(checker);
+	check_nx(checker);
 	tell_noted(checker);
 	tell_strays(checker);
 }

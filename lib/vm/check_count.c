@@ -107,7 +107,8 @@ void check_counts(struct checker *checker)
 	check_gauge(checker, GAUGE_PAGES_2M, "pages_2m", checker->leaves[TDP_2M]);
 	check_gauge(checker, GAUGE_PAGES_1G, "pages_1g", checker->leaves[TDP_1G]);
 	check_gauge(checker, GAUGE_TABLES, "tables", checker->tables);
-	check_gauge(checker, GAUGE_NX_LPAGE_SPLITS, "nx_lpage_splits", 0);
+	check_gauge(checker, GAUGE_NX_LPAGE_SPLITS, "nx_lpage_splits",
+		    (int64_t)checker->mmu->nx_pages.count);
 	for (vcpu = vm_first_vcpu(checker->vm); vcpu; vcpu = vcpu->next) {
 		check_identity(checker, vcpu);
 		check_bounds(checker, vcpu);

@@ -144,6 +144,7 @@ void check_leaf(struct checker *checker, const struct met_entry *spot)
 	}
 	checker->leaves[spot->level]++;
 	check_bits(checker, spot);
+	check_executable(checker, spot);
 	if (check_slot(checker, spot, slot))
 		check_host(checker, spot, slot);
 }

@@ -75,6 +75,7 @@ static void check_link(struct checker *checker, const struct met_entry *spot,
 	if (!check_record(checker, spot, slot, child))
 		return;
 	checker->tables++;
+	check_nx_table(checker, spot, child);
 	check_table(checker, spot, child);
 }
 

@@ -23,6 +23,7 @@ struct checker {
 	int64_t leaves[TDP_LEAF_LEVEL_MAX + 1]; /* by level, over all roots */
 	int64_t tables;				/* linked; roots not counted */
 	uint64_t mmio_entries;
+	uint64_t nx_listed; /* tables on the list of possible NX huge pages that trees link */
 };
 
 /* One entry of one tree, as the walk over all trees meets it. */
@@ -51,5 +52,9 @@ void check_leaf(struct checker *checker, const struct met_entry *spot); /* check
 void check_hole(struct checker *checker, const struct met_entry *spot); /* check_leaf.c: MMIO */
 void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu);	/* check_tlb.c */
 void check_counts(struct checker *checker);				/* check_count.c */
+void check_nx(struct checker *checker);					/* check_nx.c */
+void check_nx_table(struct checker *checker, const struct met_entry *link,
+		    const struct table *table);				      /* check_nx.c */
+void check_executable(struct checker *checker, const struct met_entry *spot); /* check_nx.c */
 
 #endif
