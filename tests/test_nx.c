@@ -448,6 +448,95 @@ static void a_table_of_smm_is_recovered_where_smm_alone_has_a_slot(void **state)
 	expect_pair(guest, 2, 0);
 }
 
+/* Of two slots over one gfn the tree's own counts, whichever of them is logged. */
+static void the_log_of_another_address_space_does_not_matter(void **state, bool in_smm)
+{
+	struct guest *guest = with_2m(state, TDP_BASELINE_LATEST);
+	struct tdp_memslot smram = guest_slot_of(guest, 1, AT, 4 * REGION, 0);
+
+	smram.address_space = 1;
+	assert_int_equal(tdp_vm_set_memslot(guest->vm, &smram), 0);
+	tdp_vcpu_set_smm(guest->vcpu, in_smm);
+	guest_touch(guest, AT + REGION, TDP_FETCH);
+	expect_pair(guest, 1, 1);
+	smram.address_space = !in_smm;
+	smram.log_dirty = true;
+	assert_int_equal(tdp_vm_set_memslot(guest->vm, &smram), 0);
+	assert_int_equal(tdp_vm_recover_nx_huge_pages(guest->vm), 1);
+	assert_int_equal(guest_level(guest, AT + REGION), TDP_NOT_MAPPED);
+	guest_touch(guest, AT + REGION, TDP_FETCH);
+	smram.log_dirty = false;
+	assert_int_equal(tdp_vm_set_memslot(guest->vm, &smram), 0);
+	smram.address_space = in_smm;
+	smram.log_dirty = true;
+	assert_int_equal(tdp_vm_set_memslot(guest->vm, &smram), 0);
+	assert_int_equal(tdp_vm_recover_nx_huge_pages(guest->vm), 1);
+	assert_int_equal(guest_level(guest, AT + REGION), TDP_4K);
+}
+
+static void a_table_of_smm_is_left_alone_where_smms_slot_is_logged(void **state)
+{
+	the_log_of_another_address_space_does_not_matter(state, true);
+}
+
+static void a_table_is_recovered_where_only_smms_slot_is_logged(void **state)
+{
+	the_log_of_another_address_space_does_not_matter(state, false);
+}
+
+/* Logged slots */
+
+static struct guest *logged(void **state, enum tdp_baseline baseline)
+{
+	struct guest *guest = with_list(state, 2, 1, baseline);
+	struct tdp_memslot slot = guest_slot_of(guest, 1, AT, 2 * REGION, 0);
+
+	slot.log_dirty = true;
+	assert_int_equal(tdp_vm_set_memslot(guest->vm, &slot), 0);
+	guest_forget(guest);
+	return guest;
+}
+
+static void in_a_logged_slot_tables_leave_the_list_and_stay(void **state)
+{
+	struct guest *guest = logged(state, TDP_BASELINE_LATEST);
+	struct tdp_memslot slot = guest_slot_of(guest, 1, AT, 2 * REGION, 0);
+	uint64_t flushes = guest_stats(guest).remote_tlb_flush_requests;
+
+	expect_pair(guest, 0, 2);
+	assert_int_equal(tdp_vm_recover_nx_huge_pages(guest->vm), 2);
+	expect_pair(guest, 0, 0);
+	assert_int_equal(guest->event_count, 0);
+	assert_int_equal(guest_stats(guest).remote_tlb_flush_requests, flushes);
+	assert_int_equal(guest_stats(guest).tables, 4);
+	/* Nothing forbids a huge leaf there any more, once logging has stopped. */
+	assert_int_equal(tdp_vm_set_memslot(guest->vm, &slot), 0);
+	guest_discard(guest, 0, 2 * REGION);
+	guest_touch(guest, AT + 7, TDP_READ);
+	assert_int_equal(guest_level(guest, AT + 7), TDP_2M);
+}
+
+static void in_a_logged_slot_6_1_zaps_them_all_the_same(void **state)
+{
+	struct guest *guest = logged(state, TDP_BASELINE_6_1);
+
+	assert_int_equal(tdp_vm_recover_nx_huge_pages(guest->vm), 2);
+	expect_pair(guest, 0, 0);
+	assert_int_equal(guest_level(guest, AT), TDP_NOT_MAPPED);
+	assert_int_equal(guest_stats(guest).tables, 2);
+}
+
+static void what_is_executed_while_it_is_logged_does_not_count(void **state)
+{
+	struct guest *guest = logged(state, TDP_BASELINE_LATEST);
+
+	guest_discard(guest, 0, 2 * REGION);
+	tdp_mmu_zap_all_fast(guest->vm);
+	guest_touch(guest, AT, TDP_FETCH);
+	assert_int_equal(guest_level(guest, AT), TDP_4K);
+	expect_pair(guest, 0, 0);
+}
+
 /* The switch */
 
 static void turning_it_off_drops_the_roots_and_lets_huge_leaves_be_executed(void **state)
@@ -532,6 +621,11 @@ int main(void)
 		guest_test(a_round_with_an_empty_list_flushes_nothing),
 		guest_test(the_period_follows_from_the_ratio_or_is_given),
 		guest_test(a_table_of_smm_is_recovered_where_smm_alone_has_a_slot),
+		guest_test(a_table_of_smm_is_left_alone_where_smms_slot_is_logged),
+		guest_test(a_table_is_recovered_where_only_smms_slot_is_logged),
+		guest_test(in_a_logged_slot_tables_leave_the_list_and_stay),
+		guest_test(in_a_logged_slot_6_1_zaps_them_all_the_same),
+		guest_test(what_is_executed_while_it_is_logged_does_not_count),
 		guest_tests(turning_it_off_drops_the_roots_and_lets_huge_leaves_be_executed),
 		guest_test(setting_what_is_set_changes_nothing),
 		guest_test(a_vm_that_begins_without_it_can_be_given_it),

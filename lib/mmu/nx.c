@@ -91,6 +91,20 @@ static bool zap_table(struct mmu_held held, struct table *table)
 	return false;
 }
 
+/*
+ * In a logged slot the page would be mapped 4K again at once; when logging stops, its
+ * huge pages come back without us. The slot is that of the tree's own address space
+ * (817fa998362d, 6.4); there may be none, if only its leaves were zapped.
+ */
+static bool left_alone(const struct mmu *mmu, const struct table *table)
+{
+	unsigned int address_space = role_address_space(u32_load_relaxed(&table->role));
+	const struct memslot *slot =
+		memslot_find(memslots_of(mmu->memory, address_space), table->gfn);
+
+	return slot && slot->log_dirty && mmu->policy.nx_skip_logged == TDP_ON;
+}
+
 static struct mmu_held lock_for_recovery(struct mmu_actor *actor)
 {
 	if (actor->mmu->policy.nx_recovery_shared == TDP_ON)
@@ -111,7 +125,7 @@ uint64_t nx_recover(struct mmu_actor *actor, unsigned int ratio)
 
 		if (!table)
 			break; /* the rest went with tables above it */
-		if (zap_table(held, table))
+		if (!left_alone(actor->mmu, table) && zap_table(held, table))
 			flush = true;
 		mmu_give_way(held, &flush);
 	}
