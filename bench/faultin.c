@@ -292,25 +292,6 @@ static void handler_phases_of(const struct touching *touching, const struct touc
 			  handler_phase(options, "warm-up", &warmed, &touching->warmed->counted));
 }
 
-static const char *outcome_name(enum tdp_outcome outcome)
-{
-	switch (outcome) {
-	case TDP_ACCESS_DONE:
-		return "no memory, or a bad argument";
-	case TDP_ACCESS_MMIO:
-		return "no slot there";
-	case TDP_ACCESS_GUEST_FAULT:
-		return "refused by the guest's tables";
-	case TDP_ACCESS_REFUSED:
-		return "refused by the host";
-	case TDP_ACCESS_RING_FULL:
-		return "its dirty ring is full";
-	case TDP_ACCESS_FAULT:
-		break;
-	}
-	return "a fault that was not handled";
-}
-
 /* A vCPU that could not go on: the run has no result. */
 static int first_error(const struct guest_options *options, const struct toucher *touchers)
 {
@@ -321,7 +302,7 @@ static int first_error(const struct guest_options *options, const struct toucher
 			continue;
 		complain("vCPU %u stopped after %" PRIu64 " pages: %s (%s)", toucher->id,
 			 toucher->touched, strerror(-toucher->error),
-			 outcome_name(toucher->outcome));
+			 guest_outcome(toucher->outcome));
 		return toucher->error;
 	}
 	return 0;

@@ -59,29 +59,33 @@ static int make_vm(struct guest *guest, tdp_trace_sink trace, void *trace_contex
 	return err;
 }
 
-/* Slots side by side, as even as whole backing pages allow. */
-static int make_slots(struct guest *guest)
+/* Slots side by side, as even as whole backing pages allow: the last ones have the rest. */
+struct tdp_memslot guest_slot(const struct guest *guest, unsigned int i)
 {
 	const struct guest_options *options = &guest->options;
 	const struct tdp_backing *backing = tdp_anon_backing(guest->memory);
 	uint64_t page = tdp_level_bytes(options->backing);
-	uint64_t left = options->guest_memory / page, begin = 0;
+	uint64_t all = options->guest_memory / page, each = all / options->slots;
+	uint64_t larger = all % options->slots, smaller = options->slots - larger;
+	uint64_t begin = i * each + (i > smaller ? i - smaller : 0);
 
-	for (unsigned int i = 0; i < options->slots; i++) {
-		uint64_t pages = left / (options->slots - i);
-		struct tdp_memslot slot = {
-			.id = i + 1,
-			.gfn = tdp_gfn((GUEST_BASE + begin * page) >> TDP_PAGE_SHIFT),
-			.pages = pages * (page >> TDP_PAGE_SHIFT),
-			.backing = backing,
-			.hva = backing->hva + begin * page,
-		};
+	return (struct tdp_memslot){
+		.id = i + 1,
+		.gfn = tdp_gfn((GUEST_BASE + begin * page) >> TDP_PAGE_SHIFT),
+		.pages = (each + (i >= smaller)) * (page >> TDP_PAGE_SHIFT),
+		.backing = backing,
+		.hva = backing->hva + begin * page,
+	};
+}
+
+static int make_slots(struct guest *guest)
+{
+	for (unsigned int i = 0; i < guest->options.slots; i++) {
+		struct tdp_memslot slot = guest_slot(guest, i);
 		int err = tdp_vm_set_memslot(guest->vm, &slot);
 
 		if (err)
 			return err;
-		begin += pages;
-		left -= pages;
 	}
 	return 0;
 }
@@ -147,4 +151,23 @@ void guest_fini(struct guest *guest)
 	tdp_host_destroy(guest->host);
 	allocator_fini(&guest->allocator);
 	*guest = (struct guest){0};
+}
+
+const char *guest_outcome(enum tdp_outcome outcome)
+{
+	switch (outcome) {
+	case TDP_ACCESS_DONE:
+		return "no memory, or a bad argument";
+	case TDP_ACCESS_MMIO:
+		return "no slot there";
+	case TDP_ACCESS_GUEST_FAULT:
+		return "refused by the guest's tables";
+	case TDP_ACCESS_REFUSED:
+		return "refused by the host";
+	case TDP_ACCESS_RING_FULL:
+		return "its dirty ring is full";
+	case TDP_ACCESS_FAULT:
+		break;
+	}
+	return "a fault that was not handled";
 }

@@ -55,6 +55,11 @@ struct guest_options {
 	uint64_t seed;
 	bool check;
 	bool no_stalls;
+	/*
+	 * Set by a driver, no option: its vCPUs go by pages of 4K, whatever backs them.
+	 * Their memory then need not be whole backing pages; the guest's still is.
+	 */
+	bool small_steps;
 };
 
 /* What --help promises. */
@@ -109,5 +114,11 @@ struct guest {
 int guest_init(struct guest *guest, const struct guest_options *options, tdp_trace_sink trace,
 	       void *trace_context);
 void guest_fini(struct guest *guest);
+
+/* Why an access came to nothing, for a sentence. */
+const char *guest_outcome(enum tdp_outcome outcome);
+
+/* The slots that the memory is divided into, from 0: as tdp_vm_set_memslot() takes them. */
+struct tdp_memslot guest_slot(const struct guest *guest, unsigned int i);
 
 #endif

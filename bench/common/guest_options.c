@@ -92,14 +92,23 @@ static unsigned int address_bits(const struct guest_options *options)
 	return options->levels == 5 ? 52 : 48;
 }
 
+static uint64_t round_up(uint64_t bytes, uint64_t page)
+{
+	return (bytes + page - 1) / page * page;
+}
+
 static bool settle_memory(struct guest_options *options, char *why, size_t size)
 {
-	uint64_t page = tdp_level_bytes(options->backing), needed = vcpus_bytes(options);
+	uint64_t page = tdp_level_bytes(options->backing);
+	uint64_t step = options->small_steps ? TDP_PAGE_SIZE : page;
+	uint64_t needed = round_up(vcpus_bytes(options), page);
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 
-	if (options->bytes % page) {
-		snprintf(why, size, "--bytes %s is not a multiple of the backing's page, %s",
-			 size_exact(options->bytes, a), size_exact(page, b));
+	if (options->bytes % step) {
+		snprintf(why, size, "--bytes %s is not a multiple of %s, %s",
+			 size_exact(options->bytes, a),
+			 options->small_steps ? "the page that is touched" : "the backing's page",
+			 size_exact(step, b));
 		return false;
 	}
 	if (options->guest_memory % page) {
@@ -161,5 +170,7 @@ uint64_t guest_vcpu_address(const struct guest_options *options, unsigned int i)
 
 uint64_t guest_distinct_pages(const struct guest_options *options)
 {
-	return vcpus_bytes(options) / tdp_level_bytes(options->backing);
+	uint64_t page = tdp_level_bytes(options->backing);
+
+	return round_up(vcpus_bytes(options), page) / page;
 }

@@ -1,0 +1,181 @@
+/*
+ * execute: vCPUs run code from memory that huge pages map, as execute_perf_test does
+ * (posted to the kernel's list in 2022, not merged). Each vCPU writes to every 4K page
+ * of its own once, and then fetches from each.
+ *
+ * With NX huge pages a huge leaf is never executable, so that the second pass faults:
+ *
+ *   split  one fault for each 2M region. The first in a 1G leaf makes 512 leaves of 2M
+ *          of it, still not executable, and 512 of 4K, executable, of the one of them
+ *          that was fetched from; each further region is one more 2M leaf to split.
+ *   zap    one fault for each 4K page: the first in a huge leaf unmaps all of it, each
+ *          further page is mapped again by itself.
+ *
+ * Neither without NX huge pages nor in memory of 4K pages are there any.
+ */
+#include "common/crew.h"
+#include "common/permute.h"
+#include "common/selftest.h"
+
+#include <inttypes.h>
+
+#define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
+
+struct execute {
+	struct guest_options guest; /* first, as driver.h wants it */
+};
+
+static uint64_t pages_of_vcpu(const struct guest_options *options)
+{
+	return options->bytes >> TDP_PAGE_SHIFT;
+}
+
+static int access_each(struct crew_vcpu *vcpu, enum tdp_access access)
+{
+	const struct guest_options *options = &crew_guest(vcpu->crew)->options;
+	uint64_t base = guest_vcpu_address(options, vcpu->id), pages = pages_of_vcpu(options);
+	struct permutation permutation =
+		permutation_of(pages, mix64(options->seed + (uint64_t)vcpu->id * 0x10001));
+
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t page = options->order == GUEST_RANDOM ? permute(&permutation, i) : i;
+		int err;
+
+		if (i % LOOK_UP_EVERY == 0 && crew_stopped(vcpu->crew))
+			return 0;
+		err = crew_touch(vcpu, NULL, base + (page << TDP_PAGE_SHIFT), access);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int write_each(struct crew_vcpu *vcpu, void *context)
+{
+	(void)context;
+	return access_each(vcpu, TDP_WRITE);
+}
+
+static int fetch_each(struct crew_vcpu *vcpu, void *context)
+{
+	(void)context;
+	return access_each(vcpu, TDP_FETCH);
+}
+
+/* See above. Regions and pages begin with the memory, which 1G pages may map. */
+static uint64_t faults_to_expect(const struct guest_options *options)
+{
+	uint64_t bytes = options->bytes * (options->overlap ? 1 : options->vcpus);
+	uint64_t unit = options->policy.huge_fault == TDP_HUGE_FAULT_ZAP ? TDP_PAGE_SIZE
+									 : tdp_level_bytes(TDP_2M);
+
+	if (options->policy.nx_huge_pages != TDP_ON || options->backing == TDP_4K)
+		return 0;
+	return (bytes + unit - 1) / unit;
+}
+
+/* Two vCPUs that meet at one region may both fault for it; a lost race is a fault too many. */
+static bool regions_are_shared(const struct guest_options *options)
+{
+	return options->vcpus > 1 && (options->overlap || options->bytes % tdp_level_bytes(TDP_2M));
+}
+
+static void verify_faults(struct crew *crew, struct measurement *measurement,
+			  const struct phase *phase)
+{
+	const struct guest_options *options = &crew_guest(crew)->options;
+	uint64_t expected = faults_to_expect(options);
+	uint64_t useful = phase->counted.pf_taken - phase->counted.retries;
+
+	if (useful < expected || (useful > expected && !regions_are_shared(options)))
+		measurement_fail(measurement,
+				 "executing took %" PRIu64 " faults, retries apart, instead of "
+				 "%" PRIu64,
+				 useful, expected);
+}
+
+static int direct(struct crew *crew, void *context)
+{
+	static const struct crew_phase populate = {.name = "populate", .part = write_each};
+	static const struct crew_phase execute = {.name = "execute", .part = fetch_each};
+	struct measurement *measurement = context;
+	struct phase *phase;
+	int err = crew_play(crew, &populate, NULL);
+
+	if (!err)
+		err = crew_play(crew, &execute, &phase);
+	if (err)
+		return err;
+	phase_extra(phase, "faults_expected", faults_to_expect(&crew_guest(crew)->options));
+	if (!crew_stopped(crew))
+		verify_faults(crew, measurement, phase);
+	return 0;
+}
+
+static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
+{
+	struct execute *execute = options;
+	struct meter meter;
+	struct guest guest;
+	struct crew_config config = {.meter = &meter, .direct = direct, .context = measurement};
+	int err;
+
+	meter_init(&meter, &execute->guest, true);
+	err = guest_init(&guest, &execute->guest, tools->trace, tools->trace_context);
+	if (!err) {
+		err = crew_run(&guest, tools, measurement, &config);
+		if (!err) {
+			measurement_take(measurement, &guest);
+			measurement_verify(measurement);
+		}
+		execute->guest.policy = guest.options.policy;
+		guest_fini(&guest);
+	}
+	meter_fini(&meter);
+	return err;
+}
+
+static bool settle(void *options, char *why, size_t size)
+{
+	struct execute *execute = options;
+
+	execute->guest.small_steps = true;
+	/* What it is about; upstream turns it on where the CPU needs it. */
+	if (execute->guest.policy.nx_huge_pages == TDP_AS_BASELINE)
+		execute->guest.policy.nx_huge_pages = TDP_ON;
+	return guest_options_settle(options, why, size);
+}
+
+static void print_selftest(const struct report_run *run)
+{
+	const struct phase *populate = selftest_phase(run, "populate", 0);
+	const struct phase *execute = selftest_phase(run, "execute", 0);
+
+	selftest_seed(run->options);
+	selftest_memory(run->options);
+	if (populate)
+		selftest_line("Populating memory", populate->seconds);
+	if (execute)
+		selftest_line("Executing from memory", execute->seconds);
+}
+
+int main(int argc, char **argv)
+{
+	const struct execute defaults = {.guest = GUEST_DEFAULTS};
+	const struct parameters tables[] = {guest_parameters, iterations_parameters,
+					    policy_parameters};
+	const struct driver driver = {
+		.name = "execute",
+		.doc = "Measures how fast vCPUs execute from memory that huge pages map, where "
+		       "huge pages are not executable.",
+		.tables = tables,
+		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.defaults = &defaults,
+		.options_bytes = sizeof(defaults),
+		.settle = settle,
+		.selftest = print_selftest,
+		.measure = measure,
+	};
+
+	return driver_main(&driver, argc, argv);
+}

@@ -1,0 +1,113 @@
+#!/bin/sh
+# bench/execute as its users meet it: how many faults NX huge pages cost, by what
+# becomes of the huge page, and the report lines of the kernel's selftest.
+#
+# The oracle, from the rules of the fault path (a fetch never maps above 4K, a split
+# leaves 2M leaves that are not executable):
+#   split  one fault for each 2M region that is executed in, whatever the backing
+#   zap    one for each 4K page
+# Retries apart, which vCPUs that share a 1G leaf may take.
+set -eu
+LC_ALL=C
+export LC_ALL
+bench=${TDPSIM_BENCH:-build/debug/bench}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+fail() {
+    echo "FAILED: $*"
+    failed=1
+}
+
+# expect STATUS ARGUMENTS...
+expect() {
+    wanted=$1
+    shift
+    status=0
+    "$bench/execute" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+    [ "$status" = "$wanted" ] || {
+        fail "execute $*: exit status $status instead of $wanted"
+        cat "$work/err"
+    }
+}
+
+# holds FILTER WORDS...: jq finds it true of the last output.
+holds() {
+    filter=$1
+    shift
+    jq -e "$filter" "$work/out" >/dev/null || {
+        fail "$*: not so: $filter"
+        jq -c '.phases, .stats, .check' "$work/out" || cat "$work/out"
+    }
+}
+
+useful='(.phases[1] | .pf_taken - .retries)'
+whole='[.phases[].name] == ["populate", "execute"] and .stats.errors == 0
+    and all(.phases[]; .pf_taken == .pf_fixed + .pf_spurious + .pf_emulate + .retries)
+    and .check.violations == 0 and .check.failed == 0'
+
+# vCPUs with 1G leaves of their own: nobody is in anybody's way.
+expect 0 -v 4 --backing 1g --json
+holds "[.phases[].pf_taken] == [4, 2048] and .phases[1].retries == 0
+    and .phases[0].pages_1g == 4 and .phases[1].pages_1g == 0
+    and .phases[1].pages_4k == 1048576 and .check.failed == 0" "1g, split"
+expect 0 -v 2 --backing 1g --on-fault zap --json
+holds "[.phases[].pf_taken] == [2, 524288] and .phases[1].pf_fixed == 524288
+    and .phases[1].stall.count == 524288" "1g, zap"
+
+# Regions of a shared 1G leaf, of 2M leaves, and no huge leaf at all; MiB of each vCPU.
+for format in npt ept; do
+    for baseline in 6.1 6.12 latest; do
+        for backing in 1g 2m 4k; do
+            options="-v 3 -b 24M --backing $backing --format $format --baseline $baseline"
+            for kind in split:36 zap:18432; do
+                faults=${kind#*:}
+                [ $backing != 4k ] || faults=0
+                # shellcheck disable=SC2086  # a list of words
+                expect 0 $options --on-fault ${kind%:*} --check --json
+                holds "$whole and $useful == $faults
+                    and .phases[1].faults_expected == $faults" "$options" "$kind"
+            done
+            # shellcheck disable=SC2086
+            expect 0 $options --nx off --check --json
+            holds "$whole and .phases[1].pf_taken == 0 and .phases[1].stall.count == 0" \
+                "$options" "nx off"
+        done
+    done
+done
+
+# In no order; memory that is no whole region; memory of all.
+expect 0 -v 3 -b 24M -s 1g --order random --check --json
+holds "$whole and $useful == 36" "in random order"
+expect 0 -v 2 -b 3M -s 2m --check --json
+holds "$whole and .phases[1].faults_expected == 3 and $useful >= 3" "half a region"
+expect 0 -v 4 -b 8M -s 1g --overlap --check --json
+holds "$whole and .phases[1].faults_expected == 4 and $useful >= 4" "overlap"
+expect 2 -b 5000
+grep -qF 'is not a multiple of the page that is touched, 4K' "$work/err" || fail "-b 5000"
+
+# The lines of the selftest, and nothing else.
+expect 0 -v 2 -b 8M -s anonymous_hugetlb_2mb --seed 18 --selftest-format
+cat >"$work/wanted" <<'END'
+Random seed: 0x12
+Testing guest mode: PA-bits:ANY, VA-bits:48,  4K pages
+guest physical test memory: [0x100000000, 0x101000000)
+Populating memory             : T
+Executing from memory         : T
+END
+sed -E 's/[0-9]+\.[0-9]{9}s$/T/' "$work/out" | cmp - "$work/wanted" || fail "--selftest-format"
+expect 2 --selftest-format --json
+expect 2 --selftest-format --vary nx=on,off
+
+# Simulated time: one seed, one result; what zapping costs the guest shows there.
+for run in a b; do
+    "$bench/execute" -v 4 -b 16M -s 1g --clock virtual --vary on-fault=split,zap --json \
+        >"$work/$run" || fail "virtual time: exit status $?"
+done
+cmp "$work/a" "$work/b" || fail "another result the second time"
+cp "$work/a" "$work/out"
+holds '[.runs[].phases[1] | .pf_taken - .retries] == [32, 16384]
+    and .runs[1].phases[1].stall.total_ns > 2 * .runs[0].phases[1].stall.total_ns' "virtual time"
+
+exit $failed
