@@ -80,6 +80,7 @@ enum tdp_walk_outcome {
 	TDP_WALK_GUEST_FAULT, /* the guest's own tables refused: #PF, no exit. A linear address
 				 that is not canonical (#GP) ends here too, with error code 0 */
 	TDP_WALK_NO_FRAME,    /* an entry points at memory the host does not have */
+	TDP_WALK_LOG_FULL,    /* a vCPU's walk alone: the CPU's log of written pages is full */
 };
 
 /** One bit for each kind of access, by supervisor code or by code at CPL 3. */

@@ -1,6 +1,7 @@
 /* A vCPU's half of the MMU: its life, its root, its caches. See context.h. */
 #include "mmu/context.h"
 
+#include "mmu/cpu_log.h"
 #include "mmu/flush.h"
 #include "mmu/root.h"
 #include "mmu/trace.h"
@@ -28,10 +29,10 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 	spinlock_init(&context->mail.lock);
 	mmio_cache_clear(context);
 
-	first = ptr_load_acquire(&mmu->contexts);
+	first = ptr_load_seq_cst(&mmu->contexts);
 	do {
 		context->next = first;
-	} while (!ptr_cas_acq_rel(&mmu->contexts, &first, context));
+	} while (!ptr_cas_seq_cst(&mmu->contexts, &first, context));
 }
 
 void mmu_context_fini(struct mmu_context *context)
@@ -54,6 +55,7 @@ void mmu_context_unload(struct mmu_context *context)
 void mmu_context_set_role(struct mmu_context *context, uint32_t role)
 {
 	mmu_context_unload(context);
+	cpu_log_change_role(context, role);
 	context->root_role = role;
 }
 
@@ -82,6 +84,7 @@ int mmu_context_prepare(struct mmu_context *context)
 {
 	if (u32_load_relaxed(&context->requests)) { /* hint: mmu_guest_enter() looks again */
 		u32_exchange_acq_rel(&context->requests, 0);
+		cpu_log_drain(&context->actor, context); /* it was kicked out for them */
 		free_obsolete_root(context);
 	}
 	return context->root ? 0 : load_root(context);

@@ -8,6 +8,7 @@
 
 #include "mmu/held.h"
 #include "paging/tlb.h"
+#include "paging/write_log.h"
 
 /* Tables at hand for a fault, so that it allocates nothing under mmu_lock. */
 struct table_cache {
@@ -56,7 +57,8 @@ struct mmu_context {
 	tdp_pfn_t root_pfn;	  /* of root */
 	struct mmio_cache mmio;
 	struct table_cache tables;
-	struct flush_mail mail; /* by anybody, under its lock */
+	struct flush_mail mail;	     /* by anybody, under its lock */
+	struct write_log *write_log; /* cpu_log.h; NULL where writes are found by protection */
 
 	struct rwlock_reader lock_reader;
 	struct counters counters;

@@ -1,6 +1,7 @@
 /* Dirty logging: marking pages, and a slot's flag. See dirty.h. */
 #include "mmu/dirty.h"
 
+#include "mmu/cpu_log.h"
 #include "mmu/flush.h"
 #include "mmu/protect.h"
 #include "mmu/trace.h"
@@ -89,6 +90,7 @@ void mmu_dirty_log_read(struct mmu_actor *task, const struct memslot *slot, uint
 	struct mmu_exclusive exclusive;
 	bool flush;
 
+	cpu_logs_drain(task);
 	if (task->mmu->manual_protect != TDP_MANUAL_PROTECT_OFF) {
 		copy_marks(slot, bitmap);
 		return;
@@ -125,6 +127,7 @@ void mmu_dirty_log_clear(struct mmu_actor *task, const struct memslot *slot, uin
 	struct mmu_exclusive exclusive;
 	bool flush;
 
+	cpu_logs_drain(task);
 	pass_begin(task);
 	exclusive = mmu_lock_exclusive(task);
 	flush = clear_marks(exclusive, slot, first, pages, bitmap);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "guest/backing.h"
+#include "mmu/cpu_log.h"
 #include "mmu/invalidate.h"
 #include "mmu/root.h"
 #include "mmu/trace.h"
@@ -224,6 +225,7 @@ int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
 
 	charge(CHARGE_VM_EXIT, 1);
 	counter_bump(&context->counters.exits);
+	cpu_log_drain(actor, context); /* first of all, as vmx_handle_exit() */
 	trace_exit(context, exit);
 	if (!context->root)
 		return STEP_RETRY;

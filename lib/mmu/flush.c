@@ -19,9 +19,10 @@ static bool wait_until_left(const struct mmu_context *context)
 	return true;
 }
 
+/* Sequentially consistent: a vCPU that is not linked yet comes after what was raised. */
 static struct mmu_context *first_context(struct mmu *mmu)
 {
-	return ptr_load_acquire(&mmu->contexts);
+	return ptr_load_seq_cst(&mmu->contexts);
 }
 
 /* All are told before any is waited for, so that they leave side by side. */
@@ -77,6 +78,11 @@ void mmu_flush_all(struct mmu_actor *actor)
 void mmu_flush_range(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
 {
 	flush(actor, gfn, pages);
+}
+
+void mmu_kick_all(struct mmu_actor *actor)
+{
+	kick_all(actor->mmu);
 }
 
 void mmu_request_all(struct mmu_actor *actor, enum mmu_request request)

@@ -33,6 +33,9 @@ void mmu_flush_all(struct mmu_actor *actor);
  */
 void mmu_flush_range(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages);
 
+/* Waits until every vCPU that is in guest mode has left it; it may come back at once. */
+void mmu_kick_all(struct mmu_actor *actor);
+
 /* Makes every vCPU leave guest mode and serve `request` before it comes back. */
 void mmu_request_all(struct mmu_actor *actor, enum mmu_request request);
 

@@ -67,9 +67,12 @@ struct mmu {
 	atomic_ptr roots;	      /* youngest first; see struct table */
 	struct nx_pages nx_pages;
 	struct invalidation invalidation;
-	atomic_ptr contexts;	/* all vCPUs; prepended with release at creation, never removed */
+	/* All vCPUs; prepended sequentially consistent at creation (flush.c), never removed. */
+	atomic_ptr contexts;
 	bool shadow_generation; /* flips at every fast zap; under slots_lock */
 
+	/* Slots that are logged; written under slots_lock, order in cpu_log.h. */
+	atomic_u32 logged_slots;
 	/* Passes of the dirty log that have taken rights away and have yet to flush, which
 	 * they do without mmu_lock. Raised and lowered by anybody, acquire-release, the
 	 * former before mmu_lock is taken; the checker's watch reads it under the lock. */

@@ -94,6 +94,8 @@ static const char *outcome_name(const struct walker *walker, const struct tdp_wa
 		return "guest page fault";
 	case TDP_WALK_NO_FRAME:
 		return "points outside the host's memory";
+	case TDP_WALK_LOG_FULL: /* only for a vCPU */
+		break;
 	}
 	return "?";
 }

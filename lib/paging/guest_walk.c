@@ -51,6 +51,7 @@ struct guest_entry {
 struct guest_walk {
 	const struct walker *walker;
 	struct walk_cache *cache;
+	struct write_log *log;
 	tdp_pfn_t root;
 	const struct tdp_guest_paging *paging;
 	const struct tdp_walk_request *request;
@@ -97,7 +98,8 @@ static bool guest_translate(struct guest_walk *walk, struct second_access *acces
 {
 	access->linear_invalid = walk->request->linear_invalid;
 	access->no_update = walk->request->no_update;
-	return second_translate(walk->walker, walk->cache, walk->root, access, hit, walk->result);
+	return second_translate(walk->walker, walk->cache, walk->log, walk->root, access, hit,
+				walk->result);
 }
 
 /* Where the guest's entry at entries[level].gpa lies in the host. */
@@ -294,7 +296,8 @@ static enum attempt guest_attempt(struct guest_walk *walk)
  * Without paging a linear address is a physical one, and EPT counts it as a
  * user's (SDM vol. 3, 29.3.3.2).
  */
-static void walk_unpaged(const struct walker *walker, struct walk_cache *cache, tdp_pfn_t root,
+static void walk_unpaged(const struct walker *walker, struct walk_cache *cache,
+			 struct write_log *log, tdp_pfn_t root,
 			 const struct tdp_walk_request *request, struct tdp_walk_result *result)
 {
 	bool user = walker->config.format == TDP_EPT || request->user;
@@ -307,7 +310,7 @@ static void walk_unpaged(const struct walker *walker, struct walk_cache *cache, 
 	};
 	struct second_hit hit;
 
-	if (second_translate(walker, cache, root, &access, &hit, result))
+	if (second_translate(walker, cache, log, root, &access, &hit, result))
 		walk_finish(request, access.gpa, &hit, hit.level,
 			    second_rights(walker, hit.rights, user), result);
 }
@@ -339,13 +342,14 @@ static unsigned int guest_levels(enum tdp_paging_mode mode)
 	return 0;
 }
 
-void walk_linear(const struct walker *walker, struct walk_cache *cache, tdp_pfn_t root,
-		 const struct tdp_guest_paging *paging, const struct tdp_walk_request *request,
-		 struct tdp_walk_result *result)
+void walk_linear(const struct walker *walker, struct walk_cache *cache, struct write_log *log,
+		 tdp_pfn_t root, const struct tdp_guest_paging *paging,
+		 const struct tdp_walk_request *request, struct tdp_walk_result *result)
 {
 	struct guest_walk walk = {
 		.walker = walker,
 		.cache = cache,
+		.log = log,
 		.root = root,
 		.paging = paging,
 		.request = request,
@@ -355,7 +359,7 @@ void walk_linear(const struct walker *walker, struct walk_cache *cache, tdp_pfn_
 	struct waiting waiting = {0};
 
 	if (paging->mode == TDP_PAGING_NONE) {
-		walk_unpaged(walker, cache, root, request, result);
+		walk_unpaged(walker, cache, log, root, request, result);
 		return;
 	}
 	CHECK(walk.top);
@@ -383,6 +387,6 @@ int tdp_walk(const struct tdp_host *host, const struct tdp_walk_config *config, 
 		host_report(host, "walk: there is no paging mode %d", (int)paging->mode);
 		return -EINVAL;
 	}
-	walk_linear(&walker, NULL, root, paging, request, result);
+	walk_linear(&walker, NULL, NULL, root, paging, request, result);
 	return 0;
 }

@@ -117,7 +117,7 @@ static __attribute__((noinline)) void refuse(const struct walker *walker,
 	result->gpa = access->gpa;
 	result->entry = entry;
 	result->entry_level = descent->level;
-	if (outcome == TDP_WALK_NO_FRAME)
+	if (outcome == TDP_WALK_NO_FRAME || outcome == TDP_WALK_LOG_FULL)
 		return;
 	if (walker->config.format == TDP_NPT) {
 		result->error_code =
@@ -242,6 +242,14 @@ static bool set_all_flags(const struct walker *walker, struct descent *descent, 
 	return set_flags(descent, descent->level, walker->accessed | (write ? walker->dirty : 0));
 }
 
+/* Will the walk set the leaf's dirty flag, which the CPU logs? */
+static bool dirties(const struct walker *walker, const struct second_access *access,
+		    const struct descent *descent)
+{
+	return access->right == RIGHT_WRITE && !access->no_update &&
+	       (~descent->entries[descent->level] & walker->dirty);
+}
+
 static void remember(struct walk_cache *cache, const struct walker *walker, tdp_pfn_t root,
 		     uint64_t gfn, const struct descent *descent)
 {
@@ -269,8 +277,8 @@ static void fill_hit(const struct walker *walker, uint64_t gfn, const struct des
 	hit->dirty = (entry & walker->dirty) == walker->dirty;
 }
 
-bool second_translate(const struct walker *walker, struct walk_cache *cache, tdp_pfn_t root,
-		      const struct second_access *access, struct second_hit *hit,
+bool second_translate(const struct walker *walker, struct walk_cache *cache, struct write_log *log,
+		      tdp_pfn_t root, const struct second_access *access, struct second_hit *hit,
 		      struct tdp_walk_result *result)
 {
 	uint64_t gfn = access->gpa >> TDP_PAGE_SHIFT;
@@ -285,18 +293,25 @@ bool second_translate(const struct walker *walker, struct walk_cache *cache, tdp
 		cache = NULL;
 	for (;; platform_pause(&waiting)) {
 		enum tdp_walk_outcome outcome;
+		bool logged;
 
 		start(walker, cache, root, gfn, &descent);
 		outcome = judge(walker, gfn, access->right, &descent);
+		logged = log && outcome == TDP_WALK_DONE && dirties(walker, access, &descent);
+		if (logged && write_log_full(log))
+			outcome = TDP_WALK_LOG_FULL;
 		if (outcome != TDP_WALK_DONE) {
 			if (cache)
 				walk_cache_forget(cache, gfn);
 			refuse(walker, access, &descent, outcome, result);
 			return false;
 		}
-		if (access->no_update ||
-		    set_all_flags(walker, &descent, access->right == RIGHT_WRITE))
-			break;
+		if (!access->no_update &&
+		    !set_all_flags(walker, &descent, access->right == RIGHT_WRITE))
+			continue;
+		if (logged)
+			write_log_put(log, tdp_gfn(gfn));
+		break;
 	}
 	if (cache)
 		remember(cache, walker, root, gfn, &descent);
@@ -372,7 +387,7 @@ void walk_second(const struct walker *walker, struct walk_cache *cache, tdp_pfn_
 			second_table_access(walker, request->address, request->access == TDP_WRITE);
 	access.linear_invalid = request->linear_invalid;
 	access.no_update = request->no_update;
-	if (second_translate(walker, cache, root, &access, &hit, result))
+	if (second_translate(walker, cache, NULL, root, &access, &hit, result))
 		walk_finish(request, request->address, &hit, hit.level,
 			    second_rights(walker, hit.rights, request->user), result);
 }

@@ -3,9 +3,9 @@
  * tdp_walk_config turned into masks once, so that a walk only looks them up.
  *
  * A walker is immutable after walker_init() and may be shared by any number of
- * vCPUs; a cache belongs to one vCPU and may be NULL. The walk takes no lock, see
- * tdp_walk_gpa(). None of this includes the tables or the iterator: frames are
- * read through the entry format alone.
+ * vCPUs; a cache and a log of written pages belong to one vCPU and may be NULL. The walk takes no
+ * lock, see tdp_walk_gpa(). None of this includes the tables or the iterator: frames are read
+ * through the entry format alone.
  */
 #ifndef TDPSIM_PAGING_WALKER_H
 #define TDPSIM_PAGING_WALKER_H
@@ -15,6 +15,7 @@
 #include "host/host.h"
 #include "paging/format.h"
 #include "paging/walk_cache.h"
+#include "paging/write_log.h"
 
 /* What a second-level translation must be granted. */
 enum walk_right {
@@ -47,12 +48,12 @@ int walker_init(struct walker *walker, const struct tdp_host *host,
 /* -EINVAL: the request is out of range. For what comes from outside. */
 int walker_check_request(const struct walker *walker, const struct tdp_walk_request *request);
 
-/* tdp_walk_gpa() and tdp_walk() with the config digested. */
+/* tdp_walk_gpa() and tdp_walk() with the config digested; the former sets flags and logs none. */
 void walk_second(const struct walker *walker, struct walk_cache *cache, tdp_pfn_t root,
 		 const struct tdp_walk_request *request, struct tdp_walk_result *result);
-void walk_linear(const struct walker *walker, struct walk_cache *cache, tdp_pfn_t root,
-		 const struct tdp_guest_paging *paging, const struct tdp_walk_request *request,
-		 struct tdp_walk_result *result);
+void walk_linear(const struct walker *walker, struct walk_cache *cache, struct write_log *log,
+		 tdp_pfn_t root, const struct tdp_guest_paging *paging,
+		 const struct tdp_walk_request *request, struct tdp_walk_result *result);
 
 /* One second-level translation, as the two walks ask for it. */
 struct second_access {
@@ -75,8 +76,8 @@ struct second_hit {
 };
 
 /* False: refused, and *result says why. */
-bool second_translate(const struct walker *walker, struct walk_cache *cache, tdp_pfn_t root,
-		      const struct second_access *access, struct second_hit *hit,
+bool second_translate(const struct walker *walker, struct walk_cache *cache, struct write_log *log,
+		      tdp_pfn_t root, const struct second_access *access, struct second_hit *hit,
 		      struct tdp_walk_result *result);
 
 /* How a table of the guest is accessed: what it needs, what it is reported as. */

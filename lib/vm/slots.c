@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 
+#include "mmu/cpu_log.h"
 #include "mmu/dirty.h"
 #include "mmu/flush.h"
 #include "mmu/zap.h"
@@ -251,18 +252,21 @@ static void publish(struct tdp_vm *vm, unsigned int address_space, struct memslo
 	mmu_task_put(task);
 }
 
-/* Logging is switched on or off under a slot that is mapped. */
-static void follow_flag(struct tdp_vm *vm, const struct memslot *slot)
+/*
+ * Logging was switched on or off. Where the slot was not mapped before, or cannot be
+ * written, there is nothing more to do than to tell the CPUs.
+ */
+static void follow_flag(struct tdp_vm *vm, const struct memslot *slot, bool logged, bool mapped)
 {
-	struct mmu_actor *task;
+	struct mmu_actor *task = mmu_task_get(&vm->mmu);
 
-	if (slot->read_only) /* nothing of it is ever written */
-		return;
-	task = mmu_task_get(&vm->mmu);
-	if (slot->log_dirty)
-		mmu_dirty_log_enabled(task, slot);
-	else
-		mmu_dirty_log_disabled(task, slot);
+	cpu_logs_switch(task, logged);
+	if (mapped && !slot->read_only) {
+		if (logged)
+			mmu_dirty_log_enabled(task, slot);
+		else
+			mmu_dirty_log_disabled(task, slot);
+	}
 	mmu_task_put(task);
 }
 
@@ -285,8 +289,9 @@ static void carry_out(struct change *change)
 	publish(vm, address_space, change->final);
 	if (old_log != change->slot.log)
 		dirty_log_destroy(old_log);
-	if (flag_only)
-		follow_flag(vm, memslot_by_id(change->final, change->asked->id));
+	if (!old_log != !change->slot.log)
+		follow_flag(vm, memslot_by_id(change->final, change->asked->id),
+			    change->slot.log != NULL, flag_only);
 }
 
 static int set_locked(struct tdp_vm *vm, const struct tdp_memslot *asked)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "mmu/cpu_log.h"
 #include "mmu/fault.h"
 #include "mmu/gate.h"
 #include "platform/bytes.h"
@@ -45,6 +46,7 @@ void vcpu_free(struct tdp_vcpu *vcpu)
 	struct tdp_vm *vm = vcpu->vm;
 
 	watch_destroy(vcpu);
+	cpu_log_destroy(&vcpu->context, &vm->mmu);
 	if (vcpu->events)
 		host_release(vm->host, vcpu->events, vm->config.trace_ring * sizeof(*vcpu->events));
 	host_release(vm->host, vcpu, sizeof(*vcpu));
@@ -61,7 +63,8 @@ static int vcpu_alloc(struct tdp_vm *vm, struct tdp_vcpu **result)
 	vcpu->vm = vm;
 	if (vm->config.trace_ring)
 		vcpu->events = host_allocate(host, vm->config.trace_ring * sizeof(*vcpu->events));
-	if ((vm->config.trace_ring && !vcpu->events) || watch_create(vcpu)) {
+	if ((vm->config.trace_ring && !vcpu->events) || watch_create(vcpu) ||
+	    cpu_log_create(&vcpu->context, &vm->mmu)) {
 		vcpu_free(vcpu);
 		return -ENOMEM;
 	}
@@ -160,7 +163,8 @@ static void report_exit(const struct tdp_vcpu *vcpu, const struct tdp_access_req
 	};
 }
 
-static void walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+/* False: the CPU's log of written pages must be emptied first. */
+static bool walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 			   struct tdp_access_result *result)
 {
 	struct mmu_context *context = &vcpu->context;
@@ -171,9 +175,11 @@ static void walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_reques
 	};
 	struct tdp_walk_result walk;
 
-	walk_linear(vcpu->walker, &context->tlb.structures, context->root_pfn, &vcpu->paging,
-		    &wanted, &walk);
+	walk_linear(vcpu->walker, &context->tlb.structures, cpu_log(context), context->root_pfn,
+		    &vcpu->paging, &wanted, &walk);
 	switch (walk.outcome) {
+	case TDP_WALK_LOG_FULL:
+		return false;
 	case TDP_WALK_DONE:
 		tlb_insert_walk(&context->tlb, context->root_pfn.n, request->address,
 				vcpu->paging.mode != TDP_PAGING_NONE, &walk);
@@ -192,10 +198,11 @@ static void walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_reques
 	}
 	if (vcpu->watch)
 		watch_walk(vcpu, request, &walk);
+	return true;
 }
 
-/* One attempt, inside guest mode. */
-static void attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+/* One attempt, inside guest mode. False: nothing was done, as above. */
+static bool attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 		    struct tdp_access_result *result)
 {
 	struct mmu_context *context = &vcpu->context;
@@ -207,14 +214,14 @@ static void attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *requ
 			   request->user);
 	if (!entry) {
 		counter_bump(&context->counters.tlb_misses);
-		walk_and_touch(vcpu, request, result);
-		return;
+		return walk_and_touch(vcpu, request, result);
 	}
 	counter_bump(&context->counters.tlb_hits);
 	result->tlb_hit = true;
 	if (vcpu->watch)
 		watch_hit(vcpu, entry);
 	touch(vcpu, request, entry->pfn, result);
+	return true;
 }
 
 static bool within_a_page(const struct tdp_access_request *request)
@@ -224,22 +231,45 @@ static bool within_a_page(const struct tdp_access_request *request)
 		request->address % TDP_PAGE_SIZE <= TDP_PAGE_SIZE - request->bytes);
 }
 
-/* Enters guest mode for one attempt, serving requests first. */
+/* An exit that is no fault: the handler has nothing to do but what every one does. */
+static void plain_exit(struct mmu_context *context)
+{
+	charge(CHARGE_VM_EXIT, 1);
+	counter_bump(&context->counters.exits);
+	cpu_log_drain(&context->actor, context);
+	charge(CHARGE_VM_ENTRY, 1);
+}
+
+/* Serves requests and enters guest mode. */
+static int enter_guest(struct mmu_context *context)
+{
+	int err;
+
+	do {
+		err = mmu_context_prepare(context);
+	} while (!err && !mmu_guest_enter(context));
+	return err;
+}
+
+/* Enters guest mode for one attempt. */
 static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 		      struct tdp_access_result *result)
 {
 	struct mmu_context *context = &vcpu->context;
+	bool done = false;
 	int err;
 
 	gate_enter(&context->actor);
-	do {
-		err = mmu_context_prepare(context);
-	} while (!err && !mmu_guest_enter(context));
-	if (!err) {
-		attempt(vcpu, request, result);
+	while (!done) {
+		err = enter_guest(context);
+		if (err)
+			break;
+		done = attempt(vcpu, request, result);
 		mmu_guest_leave(context);
 		if (vcpu->watch)
 			watch_left(vcpu);
+		if (!done)
+			plain_exit(context);
 	}
 	gate_leave(&context->actor);
 	return err;
@@ -382,6 +412,13 @@ int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)
 	err = mmu_context_prepare(&vcpu->context);
 	gate_leave(&vcpu->context.actor);
 	return err;
+}
+
+void tdp_vcpu_exit(struct tdp_vcpu *vcpu)
+{
+	gate_enter(&vcpu->context.actor);
+	plain_exit(&vcpu->context);
+	gate_leave(&vcpu->context.actor);
 }
 
 void tdp_vcpu_flush_tlb(struct tdp_vcpu *vcpu)
