@@ -106,6 +106,79 @@ static void the_period_follows_from_the_ratio_or_is_given(void **state)
 	}
 }
 
+/* The worker */
+
+#define PERIOD_MS 10
+
+struct recovery {
+	struct guest *guest;
+	struct tdp_flag *stop, *never;
+	uint64_t rounds;
+};
+
+static int work(struct tdp_actor *self, void *arg)
+{
+	struct recovery *recovery = arg;
+
+	(void)self;
+	recovery->rounds = tdp_vm_nx_recovery_worker(recovery->guest->vm, recovery->stop);
+	return 0;
+}
+
+/* nx_huge_pages_test, from the first fetch on: it waits five periods, too. */
+static int execute_and_wait(struct tdp_actor *self, void *arg)
+{
+	struct recovery *recovery = arg;
+	struct guest *guest = recovery->guest;
+	const struct tdp_access_request request = {.address = (AT + REGION) << TDP_PAGE_SHIFT,
+						   .access = TDP_FETCH};
+	struct tdp_access_result result;
+	int err = tdp_vcpu_access(guest->vcpu, &request, &result);
+
+	(void)self;
+	for (unsigned int periods = 0; periods < 5 || guest_stats(guest).nx_lpage_splits; periods++)
+		if (tdp_flag_wait(recovery->never, PERIOD_MS * 1000000) || periods == 1000)
+			err = -1;
+	tdp_flag_raise(recovery->stop);
+	return err;
+}
+
+static void the_worker_makes_a_round_every_period_until_it_is_stopped(void **state)
+{
+	struct guest *guest =
+		guest_make(state, NX_ON, .page = TDP_2M, .untraced = true,
+			   .vm.nx_recovery_ratio = 1, .vm.nx_recovery_period_ms = PERIOD_MS);
+	struct recovery recovery = {.guest = guest};
+	const struct tdp_actor_config actors[] = {
+		{.name = "worker", .body = work, .arg = &recovery},
+		{.name = "vcpu", .body = execute_and_wait, .arg = &recovery},
+	};
+	uint64_t began = tdp_clock_now(), periods;
+
+	guest_slot(guest, 1, AT, 4 * REGION, 0);
+	guest_touch(guest, AT, TDP_READ);
+	assert_int_equal(tdp_flag_create(&recovery.stop), 0);
+	assert_int_equal(tdp_flag_create(&recovery.never), 0);
+	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	periods = (tdp_clock_now() - began) / (PERIOD_MS * 1000000);
+	assert_in_range(recovery.rounds, 1, periods);
+	expect_pair(guest, 1, 0);
+	tdp_flag_destroy(recovery.stop);
+	tdp_flag_destroy(recovery.never);
+}
+
+static void a_worker_that_is_stopped_before_it_begins_makes_no_round(void **state)
+{
+	struct guest *guest = with_list(state, 1, 1, TDP_BASELINE_LATEST);
+	struct tdp_flag *stop;
+
+	assert_int_equal(tdp_flag_create(&stop), 0);
+	tdp_flag_raise(stop);
+	assert_int_equal(tdp_vm_nx_recovery_worker(guest->vm, stop), 0);
+	expect_pair(guest, 0, 1);
+	tdp_flag_destroy(stop);
+}
+
 /* Address spaces: a table of SMM's tree stands for a page of SMM's slots */
 
 static void a_table_of_smm_is_recovered_where_smm_alone_has_a_slot(void **state)
@@ -222,6 +295,8 @@ int main(void)
 		guest_tests(a_round_leaves_nothing_in_a_tlb),
 		guest_test(a_round_with_an_empty_list_flushes_nothing),
 		guest_test(the_period_follows_from_the_ratio_or_is_given),
+		guest_test(the_worker_makes_a_round_every_period_until_it_is_stopped),
+		guest_test(a_worker_that_is_stopped_before_it_begins_makes_no_round),
 		guest_test(a_table_of_smm_is_recovered_where_smm_alone_has_a_slot),
 		guest_test(a_table_of_smm_is_left_alone_where_smms_slot_is_logged),
 		guest_test(a_table_is_recovered_where_only_smms_slot_is_logged),

@@ -296,6 +296,83 @@ static void a_signal_handler_can_stop_all_actors(void **state)
 	tdp_flag_destroy(interrupted);
 }
 
+#define LONG_NS	 20000000000ull /* only a broken library waits so long */
+#define SHORT_NS 3000000ull
+
+static int wait_or_raise(struct tdp_actor *self, void *arg)
+{
+	struct stage *stage = arg;
+	size_t index = tdp_actor_index(self);
+
+	stage->began[index] = tdp_clock_now();
+	if (index == 0) {
+		tdp_flag_wait(stage->answer, SHORT_NS); /* nobody raises it */
+		tdp_flag_raise(stage->flag);
+	} else if (!tdp_flag_wait(stage->flag, LONG_NS)) {
+		return -ETIMEDOUT;
+	}
+	stage->ended[index] = tdp_clock_now();
+	return 0;
+}
+
+static void waiting_for_a_flag_ends_when_it_is_raised(void **state)
+{
+	struct tdp_actor_config actors[ACTORS];
+	struct stage stage = {0};
+
+	(void)state;
+	assert_int_equal(tdp_flag_create(&stage.flag), 0);
+	assert_int_equal(tdp_flag_create(&stage.answer), 0);
+	cast(actors, ACTORS, wait_or_raise, &stage);
+	assert_int_equal(tdp_run(actors, ACTORS, NULL), 0);
+	for (size_t i = 0; i < ACTORS; i++)
+		assert_true(stage.ended[i] - stage.began[0] >= SHORT_NS &&
+			    stage.ended[i] - stage.began[i] < LONG_NS);
+	/* It is up: nobody waits any more. */
+	assert_true(tdp_flag_wait(stage.flag, LONG_NS));
+	tdp_flag_destroy(stage.flag);
+	tdp_flag_destroy(stage.answer);
+}
+
+static void waiting_for_a_flag_ends_when_the_time_has_passed(void **state)
+{
+	uint64_t began = tdp_clock_now();
+	struct tdp_flag *flag;
+
+	(void)state;
+	assert_int_equal(tdp_flag_create(&flag), 0);
+	assert_false(tdp_flag_wait(flag, SHORT_NS));
+	assert_true(tdp_clock_now() - began >= SHORT_NS);
+	assert_false(tdp_flag_wait(flag, 0));
+	tdp_flag_destroy(flag);
+}
+
+static int wait_for_the_handler(struct tdp_actor *self, void *arg)
+{
+	(void)arg;
+	if (tdp_actor_index(self) == 0)
+		return tdp_flag_wait(interrupted, LONG_NS) ? 0 : -ETIMEDOUT;
+	raise(SIGUSR1);
+	return 0;
+}
+
+static void a_signal_handler_ends_a_wait(void **state)
+{
+	struct sigaction action = {.sa_handler = interrupt}, before;
+	struct tdp_actor_config actors[2];
+	uint64_t began = tdp_clock_now();
+
+	(void)state;
+	assert_int_equal(tdp_flag_create(&interrupted), 0);
+	assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
+	cast(actors, 2, wait_for_the_handler, NULL);
+	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	/* In simulated time, where waiting costs nothing, when the wait is over anyway. */
+	assert_true(tdp_clock_now() - began <= LONG_NS + SHORT_NS);
+	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+	tdp_flag_destroy(interrupted);
+}
+
 static int take_the_time(struct tdp_actor *self, void *arg)
 {
 	struct stage *stage = arg;
@@ -347,6 +424,9 @@ int main(void)
 		cmocka_unit_test(a_barrier_for_one_holds_nobody_up),
 		cmocka_unit_test(a_barrier_for_nobody_is_refused),
 		cmocka_unit_test(a_flag_hands_over_what_was_written_before_it_was_raised),
+		cmocka_unit_test(waiting_for_a_flag_ends_when_it_is_raised),
+		cmocka_unit_test(waiting_for_a_flag_ends_when_the_time_has_passed),
+		cmocka_unit_test(a_signal_handler_ends_a_wait),
 		cmocka_unit_test(a_signal_handler_can_stop_all_actors),
 		cmocka_unit_test(the_clock_is_one_for_all_and_a_cpu_clock_for_each),
 	};

@@ -33,8 +33,9 @@ TDP_API uint64_t tdp_vm_recover_nx_huge_pages(struct tdp_vm *vm);
 TDP_API uint64_t tdp_vm_nx_recovery_period(const struct tdp_vm *vm);
 
 /**
- * The recovery worker: a round every period until `stop` is raised. To be run by an
- * actor's body. Returns the number of rounds made.
+ * The recovery worker: a period's wait and a round, again and again until `stop` is
+ * raised, which ends a wait at once. To be run by an actor's body. Returns the number
+ * of rounds made, those in which the mitigation was off included.
  */
 TDP_API uint64_t tdp_vm_nx_recovery_worker(struct tdp_vm *vm, const struct tdp_flag *stop);
 

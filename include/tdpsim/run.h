@@ -104,6 +104,13 @@ TDP_API void tdp_flag_raise(struct tdp_flag *flag);
 TDP_API void tdp_flag_raise_from_signal(struct tdp_flag *flag);
 /** Threads: any. */
 TDP_API bool tdp_flag_raised(const struct tdp_flag *flag);
+/**
+ * Returns true once the flag is up, or false after so many nanoseconds; the waiting
+ * itself takes no processor time. For who does something from time to time until
+ * told to stop. In simulated time a signal handler's raise is seen at the end of
+ * the wait. Threads: any.
+ */
+TDP_API bool tdp_flag_wait(const struct tdp_flag *flag, uint64_t nanoseconds);
 
 /**
  * Nanoseconds since some moment in the past; never goes back. In simulated time,

@@ -32,8 +32,18 @@ void wait_while(const atomic_u32 *word, uint32_t value);
  * may be missed, because the one who changes the word may not see the waiter.
  */
 void wait_while_briefly(const atomic_u32 *word, uint32_t value);
+/*
+ * Until *word != value, true, or until so many nanoseconds have passed, false: for
+ * one who does something from time to time.
+ */
+bool wait_while_for(const atomic_u32 *word, uint32_t value, uint64_t nanoseconds);
 void wait_wake_one(const atomic_u32 *word);
 void wait_wake_all(const atomic_u32 *word);
+/*
+ * For one who is no actor, such as a signal handler, after u32_store_from_outside().
+ * In virtual time it wakes nobody: who waits with a limit finds the word changed then.
+ */
+void wait_wake_all_from_outside(const atomic_u32 *word);
 
 /*
  * A look at a word before parking on it: false once `*rounds` looks (from 0)

@@ -7,6 +7,7 @@
 /* At least a second (calc_nx_huge_pages_recovery_period(), 6.12). */
 #define HOUR_MS	     3600000u
 #define SECONDS_HOUR 3600u
+#define NS_PER_MS    1000000u
 
 void tdp_vm_set_nx_huge_pages(struct tdp_vm *vm, bool on)
 {
@@ -32,6 +33,17 @@ uint64_t tdp_vm_recover_nx_huge_pages(struct tdp_vm *vm)
 	mmu_task_put(task);
 	rcu_poll(&vm->host->rcu);
 	return taken;
+}
+
+uint64_t tdp_vm_nx_recovery_worker(struct tdp_vm *vm, const struct tdp_flag *stop)
+{
+	uint64_t period = tdp_vm_nx_recovery_period(vm) * NS_PER_MS, rounds = 0;
+
+	while (!tdp_flag_wait(stop, period)) {
+		tdp_vm_recover_nx_huge_pages(vm);
+		rounds++;
+	}
+	return rounds;
 }
 
 uint64_t tdp_vm_nx_recovery_period(const struct tdp_vm *vm)

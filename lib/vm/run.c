@@ -173,16 +173,23 @@ void tdp_flag_destroy(struct tdp_flag *flag)
 void tdp_flag_raise(struct tdp_flag *flag)
 {
 	u32_store_release(&flag->raised, 1);
+	wait_wake_all(&flag->raised);
 }
 
 void tdp_flag_raise_from_signal(struct tdp_flag *flag)
 {
 	u32_store_from_outside(&flag->raised, 1);
+	wait_wake_all_from_outside(&flag->raised);
 }
 
 bool tdp_flag_raised(const struct tdp_flag *flag)
 {
 	return u32_load_acquire(&flag->raised) != 0;
+}
+
+bool tdp_flag_wait(const struct tdp_flag *flag, uint64_t nanoseconds)
+{
+	return wait_while_for(&flag->raised, 0, nanoseconds);
 }
 
 uint64_t tdp_clock_now(void)

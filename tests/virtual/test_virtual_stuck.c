@@ -177,6 +177,33 @@ static void an_endless_retry_ends_the_run_and_is_told_with_names(void **state)
 }
 
 /* The reader stays inside; the writer's waits come to an end now and then. */
+/* A worker whom nobody stops, long after everybody else has ended. */
+__attribute__((noinline)) static int wake_up_for_ever(struct tdp_actor *self, void *arg)
+{
+	struct stage *stage = arg;
+
+	(void)self;
+	while (!wait_while_for(&stage->word, 0, 60000000000))
+		charge(CHARGE_VM_EXIT, 1);
+	return 0;
+}
+
+static void a_worker_whom_nobody_stops_ends_the_run_in_the_end(void **state)
+{
+	static struct stage stage;
+	const struct tdp_actor_config actors[] = {
+		{.name = "worker", .body = wake_up_for_ever, .arg = &stage},
+		{.name = "idler", .body = nothing},
+	};
+
+	(void)state;
+	assert_int_equal(run_and_listen(actors, 2, NULL), -EDEADLK);
+	assert_told("livelock");
+	assert_told("worker");
+	assert_told("wake_up_for_ever");
+	assert_next_run_is_well();
+}
+
 static int stay_inside(struct tdp_actor *self, void *arg)
 {
 	struct stage *stage = arg;
@@ -259,6 +286,7 @@ int main(void)
 		cmocka_unit_test(a_deadlock_ends_the_run_and_is_told_with_names),
 		cmocka_unit_test(a_barrier_that_not_all_reach_is_a_deadlock),
 		cmocka_unit_test(an_endless_retry_ends_the_run_and_is_told_with_names),
+		cmocka_unit_test(a_worker_whom_nobody_stops_ends_the_run_in_the_end),
 		cmocka_unit_test(who_waits_for_a_flag_that_stays_up_is_told),
 		cmocka_unit_test(a_grace_period_that_cannot_end_is_told),
 	};

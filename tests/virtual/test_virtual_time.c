@@ -241,6 +241,42 @@ static void to_wait_for_the_clock_is_no_livelock(void **state)
 	assert_true(tdp_clock_now() - begin >= 3000000000);
 }
 
+#define HOUR 3600000000000ull
+
+/* One wakes up every hour of a day; the other goes on in the third. */
+static int keep_hours(struct tdp_actor *self, void *arg)
+{
+	struct diary *diary = arg;
+	uint64_t began = tdp_clock_now();
+	int hours = 0;
+
+	if (tdp_actor_index(self) == 1) {
+		bool changed = wait_while_for(&diary->gate, 0, HOUR * 5 / 2);
+
+		u32_store_release(&diary->word, 1);
+		wait_wake_all(&diary->word);
+		return changed;
+	}
+	while (hours < 24 && !wait_while_for(&diary->word, 0, HOUR))
+		hours++;
+	diary->clocks[0] = tdp_clock_now() - began;
+	return hours;
+}
+
+static void waiting_with_a_limit_takes_just_that_time_or_ends_by_a_wake(void **state)
+{
+	struct diary diary = {.count = 0};
+	const struct tdp_actor_config actors[] = {{.body = keep_hours, .arg = &diary},
+						  {.body = keep_hours, .arg = &diary}};
+	int results[2];
+
+	(void)state;
+	assert_int_equal(tdp_run(actors, 2, results), 0);
+	assert_int_equal(results[0], 2);
+	assert_int_equal(results[1], 0);
+	assert_in_range(diary.clocks[0] - HOUR * 5 / 2, 1, 20);
+}
+
 static int quarrel(struct tdp_actor *self, void *arg)
 {
 	struct diary *diary = arg;
@@ -323,6 +359,7 @@ int main(void)
 		cmocka_unit_test(waiters_are_woken_in_the_order_in_which_they_came),
 		cmocka_unit_test(pauses_grow_longer_but_not_longer_than_the_wait),
 		cmocka_unit_test(to_wait_for_the_clock_is_no_livelock),
+		cmocka_unit_test(waiting_with_a_limit_takes_just_that_time_or_ends_by_a_wake),
 		cmocka_unit_test(where_things_lie_changes_nothing),
 		cmocka_unit_test(a_thousand_actors_are_run),
 		cmocka_unit_test(a_run_begins_when_the_one_before_has_ended),

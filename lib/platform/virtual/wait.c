@@ -99,6 +99,41 @@ void wait_while_briefly(const atomic_u32 *word, uint32_t value)
 		note_round(task, task->rounds + 1, BRIEF_ROUNDS_MOST);
 }
 
+/*
+ * Who goes on from time to time while nobody else ever does is taken for one who
+ * retries, but only after very many rounds.
+ */
+static void note_limited_wait(const atomic_u32 *word)
+{
+	struct task *task = scheduler_acting(engine_now.scheduler);
+
+	if (task->word != word)
+		task->rounds = 0;
+	note_round(task, task->rounds + 1, CLOCK_ROUNDS_MOST);
+}
+
+/* Time passes for one who is alone, too. */
+bool wait_while_for(const atomic_u32 *word, uint32_t value, uint64_t nanoseconds)
+{
+	bool limited = nanoseconds < TURN_NEVER - engine_now.clock;
+	uint64_t end = limited ? engine_now.clock + nanoseconds : TURN_NEVER;
+
+	engine_spend(1, word, ENGINE_WAIT);
+	while (still(word, value)) {
+		if (engine_now.clock >= end)
+			return false;
+		if (!engine_now.scheduler && limited) {
+			engine_now.clock = end;
+			return false;
+		}
+		if (engine_now.scheduler)
+			note_limited_wait(word);
+		if (!scheduler_park(word, limited ? end - engine_now.clock : TURN_NEVER))
+			return !still(word, value);
+	}
+	return true;
+}
+
 void wait_wake_one(const atomic_u32 *word)
 {
 	engine_spend(1, word, ENGINE_WAKE);
@@ -109,6 +144,11 @@ void wait_wake_all(const atomic_u32 *word)
 {
 	engine_spend(1, word, ENGINE_WAKE);
 	scheduler_wake(word, SIZE_MAX);
+}
+
+void wait_wake_all_from_outside(const atomic_u32 *word)
+{
+	(void)word; /* the engine is not told of what is done from outside */
 }
 
 void platform_pause(struct waiting *waiting)
