@@ -4,24 +4,18 @@
 #include "platform/charge.h"
 #include "platform/check.h"
 
-int table_alloc(struct host_caller *caller, uint64_t fill, struct table **result)
+int table_alloc_bare(struct host_caller *caller, struct table **result)
 {
 	struct tdp_host *host = caller->host;
 	struct table *table;
-	atomic_u64 *entries;
 	tdp_pfn_t pfn;
 	int err;
 
 	err = frame_alloc_table(caller, &pfn);
 	if (err)
 		return err;
-	table = table_of(host, pfn);
-	entries = table_entries(host, table);
-	platform_lines(entries, TDP_PAGE_SIZE, ENGINE_WRITE);
-	for (unsigned int i = 0; i < TABLE_ENTRIES; i++)
-		u64_init(&entries[i], fill);
 	charge(CHARGE_PAGE_CLEAR, 1);
-
+	table = table_of(host, pfn);
 	u32_init(&table->role, 0);
 	u32_init(&table->references, 0);
 	table->gfn = tdp_gfn(0);
@@ -33,6 +27,23 @@ int table_alloc(struct host_caller *caller, uint64_t fill, struct table **result
 	table->host = host;
 	*result = table;
 	return 0;
+}
+
+void table_fill(struct tdp_host *host, struct table *table, uint64_t first, uint64_t step)
+{
+	atomic_u64 *entries = table_entries(host, table);
+
+	platform_lines(entries, TDP_PAGE_SIZE, ENGINE_WRITE);
+	u64_init_series(entries, TABLE_ENTRIES, first, step);
+}
+
+int table_alloc(struct host_caller *caller, uint64_t fill, struct table **result)
+{
+	int err = table_alloc_bare(caller, result);
+
+	if (!err)
+		table_fill(caller->host, *result, fill, 0);
+	return err;
 }
 
 bool table_is_of(const struct tdp_host *host, const struct table *table, tdp_gfn_t gfn,

@@ -124,6 +124,15 @@ static inline uint64_t entry_address(const struct tdp_host *host, const atomic_u
 /* A fresh table, every entry `fill`; its role, gfn and parent are the caller's to set. */
 int table_alloc(struct host_caller *caller, uint64_t fill, struct table **table);
 
+/*
+ * The same with nothing in it: for one who fills it before anybody sees it. Upstream
+ * gets a cleared page here too, and pays for that.
+ */
+int table_alloc_bare(struct host_caller *caller, struct table **table);
+
+/* Every entry: first, first + step, ... For a table that nobody else has seen. */
+void table_fill(struct tdp_host *host, struct table *table, uint64_t first, uint64_t step);
+
 /* For a table that nobody else has seen. */
 void table_free_now(struct host_caller *caller, struct table *table);
 

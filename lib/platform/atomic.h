@@ -16,6 +16,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine.h"
@@ -135,6 +136,20 @@ SHARED_NUMBER_OPERATIONS(u64, atomic_u64, uint64_t)
 SHARED_WORD_OPERATIONS(u32, atomic_u32, uint32_t)
 SHARED_NUMBER_OPERATIONS(u32, atomic_u32, uint32_t)
 SHARED_WORD_OPERATIONS(ptr, atomic_ptr, void *)
+
+/*
+ * The words of a whole table that nobody else sees yet: first, first + step, ... One
+ * plain loop, because compilers vectorise no loop of atomic stores.
+ */
+static inline void u64_init_series(atomic_u64 *at, size_t count, uint64_t first, uint64_t step)
+{
+	uint64_t *word = (uint64_t *)at;
+
+	for (size_t i = 0; i < count; i++)
+		word[i] = first + i * step;
+}
+
+_Static_assert(sizeof(atomic_u64) == sizeof(uint64_t), "an atomic word is a word");
 
 /*
  * For one who is no actor, such as a signal handler: the engine is not told, so
