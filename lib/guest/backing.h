@@ -55,4 +55,23 @@ static inline unsigned int backing_level(const struct memslot *slot, tdp_gfn_t g
 	return level ? level : TDP_4K;
 }
 
+/*
+ * The largest level that the slot and the host's own mapping allow over a frame, up
+ * to `level`; meaningful under mmu_lock only (kvm_mmu_max_mapping_level(), 6.12).
+ */
+static inline unsigned int backing_mapping_level(const struct memslot *slot, tdp_gfn_t gfn,
+						 unsigned int level)
+{
+	unsigned int host;
+
+	if (level > slot->max_level)
+		level = slot->max_level;
+	while (level > TDP_4K && !memslot_allows(slot, gfn, level))
+		level--;
+	if (level == TDP_4K)
+		return TDP_4K;
+	host = backing_level(slot, gfn);
+	return host < level ? host : level;
+}
+
 #endif

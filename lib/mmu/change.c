@@ -326,6 +326,18 @@ void entries_clear_bits(struct mmu_held held, const struct spot *parent, atomic_
 	}
 }
 
+void entry_prepare_table(struct mmu_actor *actor, const struct spot *spot, struct table *child)
+{
+	struct table *parent = table_of_entry(actor->mmu->host, spot->slot);
+
+	/* Published by the link (T1); a parent's invalid bit is its own. */
+	u32_store_relaxed(&child->role,
+			  role_of_child(u32_load_relaxed(&parent->role) & ~ROLE_INVALID));
+	child->gfn = spot->gfn;
+	if (mmu_tracing(actor))
+		trace_page(actor, TDP_TRACE_GET_PAGE, child, true);
+}
+
 bool entry_link_table(struct mmu_held held, struct spot *spot, struct table *table)
 {
 	const struct mmu *mmu = held.actor->mmu;

@@ -54,6 +54,9 @@ void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits);
 void entries_clear_bits(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
 			unsigned int from, unsigned int to, uint64_t bits);
 
+/* Makes a new table the child that the spot's entry is to link: its role, its place. */
+void entry_prepare_table(struct mmu_actor *actor, const struct spot *spot, struct table *child);
+
 /* Links a new table below the spot's entry; false if the entry changed. */
 bool entry_link_table(struct mmu_held held, struct spot *spot, struct table *table);
 

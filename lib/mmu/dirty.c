@@ -4,6 +4,7 @@
 #include "mmu/cpu_log.h"
 #include "mmu/flush.h"
 #include "mmu/protect.h"
+#include "mmu/split.h"
 #include "mmu/trace.h"
 
 static unsigned int lowest(uint64_t mask)
@@ -57,9 +58,11 @@ static void protect_again(struct mmu_exclusive exclusive, const struct memslot *
 	const struct mmu *mmu = exclusive.held.actor->mmu;
 	uint64_t gfn = slot->gfn.n + first;
 
-	if (mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
+	if (mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET) {
+		mmu_split_masked(exclusive, slot, first, mask);
 		protect_huge_ends(exclusive, slot, tdp_gfn(gfn + lowest(mask)),
 				  tdp_gfn(gfn + highest(mask)));
+	}
 	mmu_protect_pages(exclusive, slot, first, mask);
 }
 
@@ -142,7 +145,7 @@ void mmu_dirty_log_enabled(struct mmu_actor *task, const struct memslot *slot)
 	/* Every page is marked: none has to be noticed before its mark is taken. */
 	if (task->mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
 		return;
-	/* The slot's huge leaves are split here, with policy eager_split. */
+	mmu_split_slot(task, slot);
 	pass_begin(task);
 	shared = mmu_lock_shared(task);
 	mmu_protect_slot(shared, slot);

@@ -13,7 +13,9 @@
  *       write once the fault has returned.
  *   D3  Marks are taken before their pages are protected again, both in one section
  *       of mmu_lock, exclusive. A page that is marked in between is protected and
- *       stays marked: reported once more than needed, never once less.
+ *       stays marked: reported once more than needed, never once less. A split in
+ *       between drops the lock for its tables: what is written meanwhile by a right
+ *       that is left ends with the flush, before the caller copies the page.
  *   D4  Logging begins with a grace period after the flag was published, then every
  *       leaf is protected, then TLBs are flushed: who mapped a page by the old slot
  *       did so before the pass over the leaves, and what it could write by that ends

@@ -60,6 +60,13 @@ static inline void mmu_read_end(struct mmu_actor *actor)
 void mmu_unlock(struct mmu_held held);
 
 /*
+ * Out of the RCU section and of mmu_lock, for what may not be done inside, and back
+ * into both in the same mode. No flush may be owed. Whoever walks restarts his walk.
+ */
+void mmu_leave(struct mmu_held held);
+void mmu_come_back(struct mmu_held held);
+
+/*
  * Gives way if somebody waits for mmu_lock: makes the flush that is owed, leaves
  * the RCU section, drops the lock and takes it again in the same mode. Then true,
  * and nothing that was found before is there any more for sure. Clears *flush.
@@ -71,5 +78,8 @@ bool mmu_give_way(struct mmu_held held, bool *flush);
  * caller goes straight to iter_next().
  */
 bool mmu_yield(struct mmu_held held, struct iter *iter, bool *flush);
+
+/* Would mmu_yield() give way now? */
+bool mmu_should_yield(struct mmu_held held, const struct iter *iter);
 
 #endif

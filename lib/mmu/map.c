@@ -16,21 +16,6 @@
 /* What the kernel prints where a fault has no page (KVM_PFN_NOSLOT). */
 #define NO_SLOT_PFN (1ULL << 63)
 
-/* The largest level that hardware, slot and the host's own mapping allow. */
-static unsigned int max_mapping_level(const struct fault *fault)
-{
-	unsigned int level = fault->context->actor.mmu->max_level, host;
-
-	if (level > fault->slot->max_level)
-		level = fault->slot->max_level;
-	while (level > TDP_4K && !memslot_allows(fault->slot, fault->gfn, level))
-		level--;
-	if (level == TDP_4K)
-		return TDP_4K;
-	host = backing_level(fault->slot, fault->gfn);
-	return host < level ? host : level;
-}
-
 static void set_goal(struct fault *fault, unsigned int level)
 {
 	fault->goal = level;
@@ -50,7 +35,9 @@ static void choose_level(struct fault *fault)
 {
 	bool small = !fault->slot || fault->slot->log_dirty;
 
-	fault->huge = small ? TDP_4K : max_mapping_level(fault);
+	fault->huge = small ? TDP_4K
+			    : backing_mapping_level(fault->slot, fault->gfn,
+						    fault->context->actor.mmu->max_level);
 	set_goal(fault, fault->huge);
 	if (fault->huge > TDP_4K || fault->access == TDP_FETCH)
 		obey_nx(fault);
@@ -146,17 +133,10 @@ static int install_leaf(struct mmu_shared shared, struct fault *fault, struct sp
 
 static struct table *take_child(const struct fault *fault, const struct spot *spot)
 {
-	struct mmu_actor *actor = &fault->context->actor;
-	struct table *parent = table_of_entry(actor->mmu->host, spot->slot);
 	struct table *child = table_cache_take(fault->context);
 
-	/* Published by the link (T1); a parent's invalid bit is its own. */
-	u32_store_relaxed(&child->role,
-			  role_of_child(u32_load_relaxed(&parent->role) & ~ROLE_INVALID));
-	child->gfn = spot->gfn;
 	u32_init(&child->nx_disallowed, fault->huge_disallowed); /* X1 */
-	if (mmu_tracing(actor))
-		trace_page(actor, TDP_TRACE_GET_PAGE, child, true);
+	entry_prepare_table(&fault->context->actor, spot, child);
 	return child;
 }
 

@@ -1,4 +1,8 @@
-/* Splitting a huge leaf in place. */
+/*
+ * Splitting huge leaves in place: one that is in a fault's way, or all of a range
+ *
+ * A split never owes a flush: old and new translations agree.
+ */
 #ifndef TDPSIM_MMU_SPLIT_H
 #define TDPSIM_MMU_SPLIT_H
 
@@ -6,9 +10,24 @@
 
 /*
  * Replaces the huge leaf at the spot by `table`, filled with 512 entries that map the
- * same, one level down. Owes no flush: old and new translations agree. False if
- * the entry changed; the table is then still the caller's, its content spoilt.
+ * same, one level down. False if the entry changed; the table is then still the
+ * caller's, its content spoilt.
  */
 bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table);
+
+/*
+ * Eager page splitting, where the policy wants it: all huge leaves of a slot become
+ * 4K ones before the guest writes to them. Best effort: out of memory, the rest stays
+ * huge. Takes mmu_lock shared, gives way, and drops it for every table that it
+ * allocates. slots_lock is held.
+ */
+void mmu_split_slot(struct mmu_actor *task, const struct memslot *slot);
+
+/*
+ * The same for the pages from the first to the last that is set in `mask`, whose bit 0
+ * is page `offset` of the slot; not 0. mmu_lock is dropped on the way.
+ */
+void mmu_split_masked(struct mmu_exclusive exclusive, const struct memslot *slot, uint64_t offset,
+		      uint64_t mask);
 
 #endif

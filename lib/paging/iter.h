@@ -10,7 +10,8 @@
  *       twice. After a yield the walk comes down again from the root and goes on
  *       with the entry at which it yielded.
  *   P2  A walk ends: a yield is allowed only if there was a step sideways since
- *       the last (iter_may_yield()).
+ *       the last (iter_may_yield()), or for something that is needed once only
+ *       (iter_set_left()).
  *   P3  iter->at.entry is what the slot held at some moment after the step began.
  *
  * Relies on
@@ -74,6 +75,15 @@ static inline bool iter_may_yield(const struct iter *iter)
 static inline void iter_set_yielded(struct iter *iter)
 {
 	DCHECK(iter_may_yield(iter));
+	iter->yielded = true;
+}
+
+/*
+ * The same without progress, for one who left to fetch what the current entry needs:
+ * when the walk is back there, he has it.
+ */
+static inline void iter_set_left(struct iter *iter)
+{
 	iter->yielded = true;
 }
 
