@@ -4,6 +4,7 @@
 #include "mmu/cpu_log.h"
 #include "mmu/flush.h"
 #include "mmu/protect.h"
+#include "mmu/recover.h"
 #include "mmu/split.h"
 #include "mmu/trace.h"
 
@@ -155,7 +156,5 @@ void mmu_dirty_log_enabled(struct mmu_actor *task, const struct memslot *slot)
 
 void mmu_dirty_log_disabled(struct mmu_actor *task, const struct memslot *slot)
 {
-	/* The slot's huge leaves are recovered here. */
-	(void)task;
-	(void)slot;
+	mmu_recover_slot(task, slot);
 }

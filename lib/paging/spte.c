@@ -168,6 +168,14 @@ uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned 
 	return nx ? spte_make_executable(e, small) : small;
 }
 
+uint64_t spte_huge_from_small(const struct encoding *e, uint64_t small, unsigned int level, bool nx)
+{
+	uint64_t within = ENTRY_ADDRESS & (tdp_level_bytes(level) - 1);
+	uint64_t huge = (small & ~within) | e->format->large;
+
+	return nx ? spte_make_nonexecutable(e, huge) : huge;
+}
+
 uint64_t spte_make_mmio(const struct encoding *e, tdp_gfn_t gfn, uint64_t generation)
 {
 	uint64_t gpa = gfn.n << TDP_PAGE_SHIFT;

@@ -186,6 +186,13 @@ uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned 
 uint64_t spte_make_executable(const struct encoding *e, uint64_t spte);
 uint64_t spte_make_nonexecutable(const struct encoding *e, uint64_t spte);
 
+/*
+ * The huge leaf at `level` that holds what `small`, a leaf anywhere below its place,
+ * maps; with the rights and marks of that one, but under NX huge pages not executable.
+ */
+uint64_t spte_huge_from_small(const struct encoding *e, uint64_t small, unsigned int level,
+			      bool nx);
+
 /* Takes the accessed state away, with or without A/D flags. */
 uint64_t spte_to_tracked(const struct encoding *e, uint64_t spte);
 /* Gives an access-tracked entry its saved rights back; W is not among them. */
