@@ -272,6 +272,42 @@ static void splits(struct story *story)
 	story->vm = NULL;
 }
 
+/* Logging: what cannot be split stays huge, and no call says so. */
+
+static int log_slot(struct story *story, const struct tdp_backing *backing, bool on)
+{
+	struct tdp_memslot slot = {
+		.id = 1, .gfn = tdp_gfn(AT), .pages = 4096, .backing = backing, .log_dirty = on};
+	uint64_t generation = tdp_vm_memslot_generation(story->vm);
+	int err = tdp_vm_set_memslot(story->vm, &slot);
+
+	if (err)
+		assert_int_equal(tdp_vm_memslot_generation(story->vm), generation);
+	return err;
+}
+
+static void logs(struct story *story)
+{
+	struct tdp_backing backing = {.ops = &falling_apart, .context = story, .bytes = 1ULL << 30};
+	struct tdp_stats stats;
+
+	make_vm(story);
+	story->level = TDP_2M;
+	STEP(story, log_slot(story, &backing, false));
+	for (unsigned int i = 0; i < 4096; i += 512)
+		STEP(story, touch(story, AT + i, TDP_WRITE));
+	STEP(story, log_slot(story, &backing, true));
+	tdp_vm_stats(story->vm, &stats);
+	assert_int_equal(stats.pages_4k + 512 * stats.pages_2m, 4096);
+	for (unsigned int i = 0; i < 4096; i += 300)
+		STEP(story, touch(story, AT + i, TDP_WRITE));
+	STEP(story, log_slot(story, &backing, false));
+	assert_int_equal(tdp_mmu_mapped_level(story->vm, 0, tdp_gfn(AT)), TDP_2M);
+	assert_int_equal(tdp_vm_check(story->vm, print_violation, story), 0);
+	tdp_vm_destroy(story->vm);
+	story->vm = NULL;
+}
+
 /* The frame around a story */
 
 static void end(struct story *story, const struct tdp_host_usage *before)
@@ -340,6 +376,7 @@ TELLS(a_4k_fault_survives_each_failure, faults_4k)
 TELLS(a_2m_fault_survives_each_failure, faults_2m)
 TELLS(a_1g_fault_survives_each_failure, faults_1g)
 TELLS(a_split_survives_each_failure, splits)
+TELLS(logging_survives_each_failure, logs)
 TELLS(unmapping_never_fails, unmaps)
 TELLS(changing_slots_survives_each_failure, slots_change)
 TELLS(changing_modes_survives_each_failure, modes_change)
@@ -438,6 +475,7 @@ int main(void)
 		guest_tests(a_2m_fault_survives_each_failure),
 		guest_test(a_1g_fault_survives_each_failure),
 		guest_test(a_split_survives_each_failure),
+		guest_test(logging_survives_each_failure),
 		guest_tests(unmapping_never_fails),
 		guest_test(changing_slots_survives_each_failure),
 		guest_test(changing_modes_survives_each_failure),
