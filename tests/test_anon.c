@@ -228,7 +228,7 @@ static void watch_end(void *context, uint64_t start, uint64_t end)
 
 static void notifiers_hear_of_a_discard_before_and_after_the_frames_go(void **state)
 {
-	static const struct notifier_ops ops = {watch_begin, watch_end};
+	static const struct notifier_ops ops = {.begin = watch_begin, .end = watch_end};
 	struct memory memory;
 	struct watcher watcher = {.notifier = {&ops, &watcher, NULL}, .memory = &memory};
 

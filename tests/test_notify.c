@@ -53,7 +53,7 @@ static void listen_end(void *context, uint64_t start, uint64_t end)
 		listener->ended_at = ++*listener->clock;
 }
 
-static const struct notifier_ops listener_ops = {listen_begin, listen_end};
+static const struct notifier_ops listener_ops = {.begin = listen_begin, .end = listen_end};
 
 static void listener_init(struct listener *listener)
 {
@@ -129,6 +129,65 @@ static void who_has_left_is_told_nothing_more(void **state)
 	assert_int_equal(gone.ends, 0);
 	assert_int_equal(stays.ends, 1);
 	notifier_unsubscribe(test.host, &stays.notifier);
+	host_end(&test);
+}
+
+/* Ageing: who is asked, and what comes of the answers. */
+struct asked {
+	struct notifier notifier;
+	unsigned int ages, tests;
+	bool young;
+};
+
+static bool answer_age(void *context, uint64_t start, uint64_t end)
+{
+	struct asked *asked = context;
+
+	if (start == 0x1000 && end == 0x3000)
+		asked->ages++;
+	return asked->young;
+}
+
+static bool answer_test_age(void *context, uint64_t hva)
+{
+	struct asked *asked = context;
+
+	if (hva == 0x1234)
+		asked->tests++;
+	return asked->young;
+}
+
+static void ageing_asks_everybody_and_testing_the_first_who_says_yes(void **state)
+{
+	static const struct notifier_ops ops = {.age = answer_age, .test_age = answer_test_age};
+	struct asked asked[3] = {{.young = false}, {.young = true}, {.young = false}};
+	struct listener deaf; /* answers no question */
+	struct test_host test;
+
+	(void)state;
+	host_begin(&test);
+	assert_false(tdp_host_age(test.host, 0x1000, 0x3000));
+	assert_false(tdp_host_test_age(test.host, 0x1234));
+	listener_init(&deaf);
+	notifier_subscribe(test.host, &deaf.notifier);
+	for (int i = 0; i < 3; i++) {
+		asked[i].notifier = (struct notifier){.ops = &ops, .context = &asked[i]};
+		notifier_subscribe(test.host, &asked[i].notifier);
+	}
+	assert_true(tdp_host_age(test.host, 0x1000, 0x3000));
+	assert_true(tdp_host_test_age(test.host, 0x1234));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(asked[i].ages, 1);
+		assert_int_equal(asked[i].tests, i < 2);
+	}
+	asked[1].young = false;
+	assert_false(tdp_host_age(test.host, 0x1000, 0x3000));
+	assert_false(tdp_host_test_age(test.host, 0x1234));
+	assert_int_equal(asked[2].tests, 1);
+	assert_int_equal(deaf.begins, 0);
+	for (int i = 0; i < 3; i++)
+		notifier_unsubscribe(test.host, &asked[i].notifier);
+	notifier_unsubscribe(test.host, &deaf.notifier);
 	host_end(&test);
 }
 
@@ -278,6 +337,7 @@ int main(void)
 		cmocka_unit_test(every_subscriber_is_told_begin_and_end_with_the_range),
 		cmocka_unit_test(subscribers_are_told_in_the_order_they_came),
 		cmocka_unit_test(who_has_left_is_told_nothing_more),
+		cmocka_unit_test(ageing_asks_everybody_and_testing_the_first_who_says_yes),
 		cmocka_unit_test(pairs_nest_and_overlap),
 		cmocka_unit_test(who_comes_in_the_middle_of_a_pair_waits_for_its_end),
 		cmocka_unit_test(who_leaves_waits_for_a_callback_that_is_running),

@@ -206,6 +206,25 @@ static void zaps_of_roots_and_ranges_read_as_the_kernels(void **state)
 					    "0x00000000000000 -- 0x007f2e68200000");
 }
 
+static void ageings_read_as_the_kernels(void **state)
+{
+	struct tdp_trace_event range = {
+		.kind = TDP_TRACE_AGE_HVA,
+		.age_hva = {.start = 0x7f2e68200123, .end = 0x7f2e68201123},
+	};
+	struct tdp_trace_event test = {
+		.kind = TDP_TRACE_TEST_AGE_HVA,
+		.test_age_hva = {.hva = 0x7f2e68200123},
+	};
+
+	(void)state;
+	assert_string_equal(tdp_trace_name(range.kind), "kvm_age_hva");
+	assert_string_equal(text_of(range), "mmu notifier age hva: "
+					    "0x007f2e68200123 -- 0x007f2e68201123");
+	assert_string_equal(tdp_trace_name(test.kind), "kvm_test_age_hva");
+	assert_string_equal(text_of(test), "mmu notifier test age hva: 0x007f2e68200123");
+}
+
 static void dirty_rings_read_as_the_kernels(void **state)
 {
 	struct tdp_trace_event event = {
@@ -488,6 +507,7 @@ int main(void)
 		cmocka_unit_test(splits_read_as_the_kernels),
 		cmocka_unit_test(mmio_entries_read_as_the_kernels),
 		cmocka_unit_test(zaps_of_roots_and_ranges_read_as_the_kernels),
+		cmocka_unit_test(ageings_read_as_the_kernels),
 		cmocka_unit_test(dirty_rings_read_as_the_kernels),
 		cmocka_unit_test(probes_carry_their_values_as_kprobes_do),
 		cmocka_unit_test(every_kind_has_a_name_of_its_own),

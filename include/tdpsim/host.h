@@ -183,11 +183,12 @@ TDP_API void tdp_host_invalidate_begin(struct tdp_host *host, uint64_t start, ui
 TDP_API void tdp_host_invalidate_end(struct tdp_host *host, uint64_t start, uint64_t end);
 
 /**
- * Ages the process's memory in [start, end): was any page there accessed through a
- * VM since the last time? Takes the accessed state away (clear_flush_young); the
- * second looks at one page only and leaves it (test_young). No TLB is flushed, so a
- * page in use through a cached translation may be called old, as upstream allows.
- * Threads: any. Linux virt/kvm/kvm_main.c, 6.12 (under mmu_lock) and 6.15 (without).
+ * Ages the process's memory in [start, end), rounded outwards to pages: was any page
+ * there accessed through a VM since the last time? Takes the accessed state away
+ * (clear_young); the second looks at one page only and leaves it (test_young). No TLB
+ * is flushed, so a page in use through a cached translation may be called old, as
+ * upstream allows. Neither can fail, and neither waits for invalidations.
+ * Linux virt/kvm/kvm_main.c, 6.12 (under mmu_lock) and 6.15 (without).
  */
 TDP_API bool tdp_host_age(struct tdp_host *host, uint64_t start, uint64_t end);
 TDP_API bool tdp_host_test_age(struct tdp_host *host, uint64_t hva);

@@ -25,6 +25,8 @@ enum tdp_trace_kind {
 	TDP_TRACE_UNMAP_HVA_RANGE,	  /* kvm_unmap_hva_range */
 	TDP_TRACE_DIRTY_RING_PUSH,	  /* kvm_dirty_ring_push */
 	TDP_TRACE_DIRTY_RING_RESET,	  /* kvm_dirty_ring_reset: once a ring, recycled or not */
+	TDP_TRACE_AGE_HVA,		  /* kvm_age_hva */
+	TDP_TRACE_TEST_AGE_HVA,		  /* kvm_test_age_hva */
 
 	TDP_TRACE_FAULT_RETURN, /* the fault handler returns */
 	TDP_TRACE_FLUSH,	/* a remote TLB flush of the VM */
@@ -97,7 +99,10 @@ struct tdp_trace_event {
 		} zap_all_fast;
 		struct {
 			uint64_t start, end; /* hva */
-		} unmap_hva;
+		} unmap_hva, age_hva;
+		struct {
+			uint64_t hva;
+		} test_age_hva;
 		struct {
 			unsigned int ring;     /* the vCPU whose it is */
 			uint32_t dirty, reset; /* entries ever pushed and recycled */

@@ -74,3 +74,27 @@ void tdp_host_invalidate_end(struct tdp_host *host, uint64_t start, uint64_t end
 	CHECK(u32_add_acq_rel(&host->invalidations, (uint32_t)-1) != 0); /* an end has a begin */
 	rwlock_read_unlock(&host->notifiers_lock, NULL);
 }
+
+bool tdp_host_age(struct tdp_host *host, uint64_t start, uint64_t end)
+{
+	bool young = false;
+
+	rwlock_read_lock(&host->notifiers_lock, NULL);
+	for (struct notifier *notifier = host->notifiers; notifier; notifier = notifier->next)
+		if (notifier->ops->age && notifier->ops->age(notifier->context, start, end))
+			young = true; /* the others are to forget it, too */
+	rwlock_read_unlock(&host->notifiers_lock, NULL);
+	return young;
+}
+
+bool tdp_host_test_age(struct tdp_host *host, uint64_t hva)
+{
+	bool young = false;
+
+	rwlock_read_lock(&host->notifiers_lock, NULL);
+	for (struct notifier *notifier = host->notifiers; notifier && !young;
+	     notifier = notifier->next)
+		young = notifier->ops->test_age && notifier->ops->test_age(notifier->context, hva);
+	rwlock_read_unlock(&host->notifiers_lock, NULL);
+	return young;
+}

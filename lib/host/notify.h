@@ -1,6 +1,7 @@
 /*
  * Notifiers: the host tells whoever subscribed before and after a range of the
- * process's memory changes hands. The only road upwards out of host/.
+ * process's memory changes hands, and asks whether a range was accessed. The only
+ * road upwards out of host/.
  *
  * begin() returns when the subscriber maps nothing of the range any more; it may
  * sleep. Callbacks run under no lock of the host but inside the chain's read
@@ -19,6 +20,12 @@
 struct notifier_ops {
 	void (*begin)(void *context, uint64_t start, uint64_t end);
 	void (*end)(void *context, uint64_t start, uint64_t end);
+	/*
+	 * Was anything in the range accessed since the last time? NULL: never. The first
+	 * takes the accessed state away. No pair need be open, and any may be.
+	 */
+	bool (*age)(void *context, uint64_t start, uint64_t end);
+	bool (*test_age)(void *context, uint64_t hva);
 };
 
 struct notifier {

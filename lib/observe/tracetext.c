@@ -33,6 +33,8 @@ const char *tdp_trace_name(enum tdp_trace_kind kind)
 		[TDP_TRACE_UNMAP_HVA_RANGE] = "kvm_unmap_hva_range",
 		[TDP_TRACE_DIRTY_RING_PUSH] = "kvm_dirty_ring_push",
 		[TDP_TRACE_DIRTY_RING_RESET] = "kvm_dirty_ring_reset",
+		[TDP_TRACE_AGE_HVA] = "kvm_age_hva",
+		[TDP_TRACE_TEST_AGE_HVA] = "kvm_test_age_hva",
 		[TDP_TRACE_FAULT_RETURN] = "ret_tdp_page_fault",
 		[TDP_TRACE_FLUSH] = "flush_all",
 		[TDP_TRACE_LOAD_ROOT] = "load_pgd",
@@ -141,6 +143,23 @@ static void put_mmio(struct text *text, const struct tdp_trace_event *event)
 	}
 }
 
+/* What the host's process does to its memory. %#016lx: 0x and 14 digits. */
+static void put_notified(struct text *text, const struct tdp_trace_event *event)
+{
+	switch (event->kind) {
+	case TDP_TRACE_UNMAP_HVA_RANGE:
+		put(text, "mmu notifier unmap range: 0x%014" PRIx64 " -- 0x%014" PRIx64,
+		    event->unmap_hva.start, event->unmap_hva.end);
+		break;
+	case TDP_TRACE_AGE_HVA:
+		put(text, "mmu notifier age hva: 0x%014" PRIx64 " -- 0x%014" PRIx64,
+		    event->age_hva.start, event->age_hva.end);
+		break;
+	default:
+		put(text, "mmu notifier test age hva: 0x%014" PRIx64, event->test_age_hva.hva);
+	}
+}
+
 /* What the kernel has no tracepoint for, as a kprobe's line. */
 static void put_probe(struct text *text, const struct tdp_trace_event *event)
 {
@@ -224,8 +243,9 @@ static void put_event(struct text *text, const struct tdp_trace_event *event)
 		    event->zap_all_fast.used_pages);
 		break;
 	case TDP_TRACE_UNMAP_HVA_RANGE:
-		put(text, "mmu notifier unmap range: 0x%014" PRIx64 " -- 0x%014" PRIx64,
-		    event->unmap_hva.start, event->unmap_hva.end);
+	case TDP_TRACE_AGE_HVA:
+	case TDP_TRACE_TEST_AGE_HVA:
+		put_notified(text, event);
 		break;
 	case TDP_TRACE_DIRTY_RING_PUSH:
 	case TDP_TRACE_DIRTY_RING_RESET:
