@@ -48,13 +48,23 @@ static void init_encoding(struct mmu *mmu, const struct mmu_config *config)
 
 static int init_memory(struct mmu *mmu)
 {
+	bool track = mmu->check && !mmu->encoding.hardware_ad;
 	int err = mmu->check ? history_init(&mmu->history, mmu->host) : 0;
 
 	if (err)
 		return err;
+	err = track ? tracked_init(&mmu->tracked, mmu->host) : 0;
+	if (err)
+		goto fini_history;
 	err = mmu_tasks_init(mmu);
 	if (err)
-		history_fini(&mmu->history, mmu->host);
+		goto fini_tracked;
+	return 0;
+
+fini_tracked:
+	tracked_fini(&mmu->tracked, mmu->host);
+fini_history:
+	history_fini(&mmu->history, mmu->host);
 	return err;
 }
 
@@ -91,6 +101,7 @@ void mmu_fini(struct mmu *mmu)
 	CHECK(!ptr_load_relaxed(&mmu->roots));
 	CHECK(TAILQ_EMPTY(&mmu->nx_pages.tables));
 	mmu_tasks_fini(mmu);
+	tracked_fini(&mmu->tracked, mmu->host);
 	history_fini(&mmu->history, mmu->host);
 	rwlock_fini(&mmu->lock);
 }

@@ -21,6 +21,7 @@
 #include "guest/memslot.h"
 #include "mmu/history.h"
 #include "mmu/note.h"
+#include "mmu/tracked.h"
 #include "observe/counter.h"
 #include "observe/tracepoint.h"
 #include "paging/iter.h"
@@ -90,6 +91,7 @@ struct mmu {
 
 	struct notes notes;	/* note.h */
 	struct history history; /* history.h; under check */
+	struct tracked tracked; /* tracked.h; under check */
 };
 
 /*

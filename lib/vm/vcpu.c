@@ -175,6 +175,8 @@ static bool walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_reques
 	};
 	struct tdp_walk_result walk;
 
+	if (vcpu->watch)
+		watch_before_walk(vcpu, request);
 	walk_linear(vcpu->walker, &context->tlb.structures, cpu_log(context), context->root_pfn,
 		    &vcpu->paging, &wanted, &walk);
 	switch (walk.outcome) {

@@ -13,7 +13,11 @@
 struct watch {
 	bool suspicious;	  /* there is a suspect, for watch_left() */
 	struct tlb_entry suspect; /* what the last attempt used, and the tables did not say */
+	uint64_t suspect_tracked;
 	uint64_t ages[TLB_SETS * TLB_WAYS]; /* W1: of each TLB entry's frame when it was found */
+	/* W3: numbers of tracked.h, asked for before each walk */
+	uint64_t tracked[TLB_SETS * TLB_WAYS];
+	uint64_t tracked_before; /* the walk that is under way */
 };
 
 bool watch_will_flush(const struct tdp_vcpu *vcpu)
@@ -44,10 +48,53 @@ static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gf
 	return result;
 }
 
-const char *watch_entry(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
+/* With guest paging the frame is known only when the walk has ended. */
+static uint64_t tracked_now(const struct tdp_vcpu *vcpu, bool guest_paging, tdp_gfn_t gfn)
+{
+	const struct tracked *tracked = &vcpu->vm->mmu.tracked;
+
+	return guest_paging ? tracked_number_of_all(tracked)
+			    : tracked_number(tracked, vcpu->smm ? 1 : 0, gfn);
+}
+
+/* What an entry allowed before it grew old, and will allow again. */
+static uint64_t rejuvenated(const struct encoding *e, uint64_t spte)
+{
+	if (spte_access_tracked(e, spte))
+		spte = spte_restore(e, spte);
+	return spte_mmu_writable(e, spte) ? spte | e->write : spte;
+}
+
+/*
+ * W3: may ageing have taken what the tables do not allow any more? Only from the leaf
+ * of the same frame, only what it gets back, and only since the walk was begun that
+ * made the entry. Without a watch nobody has counted.
+ */
+static bool lost_by_ageing(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry,
+			   uint64_t tracked, const struct tdp_walk_result *now)
+{
+	const struct encoding *e = &vcpu->vm->mmu.encoding;
+	uint64_t within, rights;
+
+	if (e->hardware_ad || !spte_leaf(e, now->entry, now->entry_level))
+		return false;
+	if (vcpu->watch && tracked_now(vcpu, entry->guest_paging, entry->gfn) == tracked)
+		return false;
+	within = entry->gfn.n & (tdp_level_pages(now->entry_level) - 1);
+	rights = rejuvenated(e, now->entry) ^ vcpu->walker->forbidding;
+	return spte_pfn(now->entry).n + within == entry->pfn.n &&
+	       !(entry->rights & ~second_rights(vcpu->walker, rights, true));
+}
+
+static const char *judge(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry,
+			 uint64_t tracked)
 {
 	struct tdp_walk_result now = walk_now(vcpu, entry->gfn);
+	bool allowed = now.outcome == TDP_WALK_DONE && now.pfn.n == entry->pfn.n &&
+		       !(entry->rights & ~now.rights);
 
+	if (!allowed && lost_by_ageing(vcpu, entry, tracked, &now))
+		return NULL;
 	if (now.outcome != TDP_WALK_DONE)
 		return "the tables map nothing there any more";
 	if (now.pfn.n != entry->pfn.n)
@@ -82,9 +129,24 @@ static bool ages_kept(const struct tdp_vcpu *vcpu, tdp_pfn_t pfn)
 	return host->config.check && !frame_is_table(host, pfn);
 }
 
+static size_t index_of(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
+{
+	return (size_t)(entry - &vcpu->context.tlb.entries[0][0]);
+}
+
 static uint64_t *age_of(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
 {
-	return &vcpu->watch->ages[entry - &vcpu->context.tlb.entries[0][0]];
+	return &vcpu->watch->ages[index_of(vcpu, entry)];
+}
+
+static uint64_t tracked_of(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
+{
+	return vcpu->watch ? vcpu->watch->tracked[index_of(vcpu, entry)] : 0;
+}
+
+const char *watch_entry(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
+{
+	return judge(vcpu, entry, tracked_of(vcpu, entry));
 }
 
 static void note(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry, const char *reason)
@@ -104,6 +166,7 @@ static void suspect(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
 		return;
 	vcpu->watch->suspicious = true;
 	vcpu->watch->suspect = *entry;
+	vcpu->watch->suspect_tracked = tracked_of(vcpu, entry);
 }
 
 void watch_hit(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
@@ -128,6 +191,12 @@ static struct tlb_entry *inserted(struct tdp_vcpu *vcpu, uint64_t page)
 	return NULL;
 }
 
+void watch_before_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request)
+{
+	vcpu->watch->tracked_before = tracked_now(vcpu, vcpu->paging.mode != TDP_PAGING_NONE,
+						  tdp_gfn(request->address >> TDP_PAGE_SHIFT));
+}
+
 void watch_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 		const struct tdp_walk_result *walk)
 {
@@ -142,6 +211,7 @@ void watch_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 	}
 	entry = inserted(vcpu, request->address >> TDP_PAGE_SHIFT);
 	CHECK(entry);
+	vcpu->watch->tracked[index_of(vcpu, entry)] = vcpu->watch->tracked_before;
 	if (ages_kept(vcpu, entry->pfn)) {
 		*age_of(vcpu, entry) = frame_age(vcpu->vm->host, entry->pfn);
 		if (!frame_is_out(vcpu->vm->host, entry->pfn)) {
@@ -162,7 +232,7 @@ void watch_left(struct tdp_vcpu *vcpu)
 	vcpu->watch->suspicious = false;
 	exclusive = mmu_lock_exclusive(&vcpu->context.actor);
 	if (!watch_will_flush(vcpu) && !u32_load_acquire(&vcpu->vm->mmu.log_flushes_owed))
-		reason = watch_entry(vcpu, &vcpu->watch->suspect); /* W2 */
+		reason = judge(vcpu, &vcpu->watch->suspect, vcpu->watch->suspect_tracked); /* W2 */
 	mmu_unlock_exclusive(exclusive);
 	if (reason)
 		note(vcpu, &vcpu->watch->suspect, reason);

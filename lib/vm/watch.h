@@ -12,6 +12,9 @@
  *       mmu_lock exclusively once it is outside: by then every flush that was owed
  *       has been asked for. If none was, and they still disagree, it was forgotten.
  *       Passes of the dirty log flush after mmu_lock and say meanwhile that they owe it.
+ *   W3  except what ageing took away where the CPU keeps no accessed flags: nobody is
+ *       flushed for that (A3 of mmu/age.h). How often it did is counted (mmu/tracked.h),
+ *       so that a right which something else took away since is missed all the same.
  */
 #ifndef TDPSIM_VM_WATCH_H
 #define TDPSIM_VM_WATCH_H
@@ -21,7 +24,10 @@
 /* Will the vCPU empty its caches before its next attempt? */
 bool watch_will_flush(const struct tdp_vcpu *vcpu);
 
-/* NULL if the tables allow all that the entry does, else a reason in words. */
+/*
+ * NULL if the tables allow all that the entry of the vCPU's TLB does, or ageing took the
+ * rest (W3), else a reason in words.
+ */
 const char *watch_entry(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry);
 
 /* What the accesses of a vCPU are judged by; NULL without check. */
@@ -32,6 +38,7 @@ void watch_destroy(struct tdp_vcpu *vcpu);
 
 /* Inside guest mode: an access goes through this entry of the TLB, or found its way so. */
 void watch_hit(struct tdp_vcpu *vcpu, const struct tlb_entry *entry);
+void watch_before_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request);
 void watch_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 		const struct tdp_walk_result *walk);
 
