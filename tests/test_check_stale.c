@@ -78,6 +78,68 @@ static void a_write_after_the_right_was_taken_away_is_noted(void **state)
 	assert_only(guest, TDP_INVARIANT_STALE_ACCESS);
 }
 
+/* Ageing without A/D flags takes rights and owes no flush; what else takes them does. */
+
+static void grow_old(struct guest *guest)
+{
+	uint64_t hva = tdp_anon_backing(guest->anon)->hva;
+
+	assert_true(tdp_host_age(guest->host, hva, hva + TDP_PAGE_SIZE));
+}
+
+static void what_ageing_took_may_be_used(void **state)
+{
+	struct guest *guest = *state;
+
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	grow_old(guest);
+	assert_in_order(guest);
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	/* R and X are back, W is not. */
+	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_READ), TDP_ACCESS_DONE);
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	assert_in_order(guest);
+}
+
+static void a_right_taken_since_the_ageing_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	const struct encoding *e = &guest->vm->mmu.encoding;
+	struct lookup found;
+
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	grow_old(guest);
+	tdp_vcpu_flush_tlb(guest->vcpu[0]);
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	assert_in_order(guest);
+	found = entry_of(guest, BASE_GFN);
+	plant(found.slot, found.entry & ~e->write);
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	tdp_vcpu_flush_tlb(guest->vcpu[0]);
+	assert_only(guest, TDP_INVARIANT_STALE_ACCESS);
+}
+
+static void what_ageing_could_not_take_is_noted(void **state)
+{
+	struct guest *guest = *state;
+	const struct encoding *e = &guest->vm->mmu.encoding;
+	uint64_t old;
+
+	/* Another frame; and a leaf that gets no right to write back. */
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	assert_int_equal(touch(guest, 0, BASE_GFN + 1, TDP_WRITE), TDP_ACCESS_DONE);
+	grow_old(guest);
+	old = entry_of(guest, BASE_GFN).entry;
+	plant(entry_of(guest, BASE_GFN).slot, old ^ 3 * TDP_PAGE_SIZE);
+	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
+	plant(entry_of(guest, BASE_GFN).slot, old);
+	assert_only(guest, TDP_INVARIANT_STALE_ACCESS);
+	plant(entry_of(guest, BASE_GFN).slot, old & ~e->mmu_writable);
+	assert_only(guest, TDP_INVARIANT_TLB);
+	plant(entry_of(guest, BASE_GFN).slot, old);
+	assert_in_order(guest);
+}
+
 /* As table_free_deferred() would without its grace period. */
 static struct table *free_at_once(struct guest *guest, uint64_t gfn)
 {
@@ -184,6 +246,9 @@ int main(void)
 		guest_2m_test(an_access_to_a_page_given_back_is_noted),
 		guest_test(an_access_through_a_translation_taken_away_is_noted),
 		guest_test(a_write_after_the_right_was_taken_away_is_noted),
+		guest_no_ad_test(what_ageing_took_may_be_used),
+		guest_no_ad_test(a_right_taken_since_the_ageing_is_noted),
+		guest_no_ad_test(what_ageing_could_not_take_is_noted),
 		guest_test(a_walk_into_a_freed_table_is_noted),
 		guest_test(a_fault_that_meets_a_freed_table_is_noted),
 		guest_test(an_iterator_over_a_freed_table_is_noted),

@@ -208,6 +208,22 @@ static void iterates(struct story *story)
 	tdp_iter_end(second);
 }
 
+/* On EPT without A/D flags, where the checker keeps a count of it. Asking never fails. */
+static void ages(struct story *story)
+{
+	uint64_t hva;
+
+	story->vm_config.no_ad = story->vm_config.format == TDP_EPT;
+	faults_by(story, TDP_4K, 1);
+	hva = tdp_anon_backing(story->anon)->hva;
+	assert_true(tdp_host_test_age(story->host, hva));
+	assert_true(tdp_host_age(story->host, hva, hva + (16ULL << 20)));
+	assert_false(tdp_host_test_age(story->host, hva));
+	tdp_vcpu_flush_tlb(story->vcpu);
+	STEP(story, touch(story, AT, TDP_READ));
+	assert_true(tdp_host_test_age(story->host, hva));
+}
+
 static void traces(struct story *story)
 {
 	story->vm_config.trace_ring = 64;
@@ -382,6 +398,7 @@ TELLS(changing_slots_survives_each_failure, slots_change)
 TELLS(changing_modes_survives_each_failure, modes_change)
 TELLS(meeting_a_hole_survives_each_failure, holes_are_met)
 TELLS(iterating_survives_each_failure, iterates)
+TELLS(ageing_survives_each_failure, ages)
 TELLS(trace_rings_survive_each_failure, traces)
 
 /* And for good: from some moment on there is nothing at all. */
@@ -481,6 +498,7 @@ int main(void)
 		guest_test(changing_modes_survives_each_failure),
 		guest_test(meeting_a_hole_survives_each_failure),
 		guest_test(iterating_survives_each_failure),
+		guest_tests(ageing_survives_each_failure),
 		guest_test(trace_rings_survive_each_failure),
 		guest_test(who_finds_no_task_waits_for_the_one_kept_back),
 		guest_test(with_nothing_left_what_is_mapped_stays_and_can_be_given_back),

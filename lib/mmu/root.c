@@ -115,6 +115,16 @@ static bool root_wanted(const struct table *root, enum root_filter filter, int a
 	       role_address_space(role) == (unsigned int)address_space;
 }
 
+const struct table *root_next_unheld(const struct mmu *mmu, const struct table *previous,
+				     enum root_filter filter, int address_space)
+{
+	const struct table *root = ptr_load_acquire(previous ? &previous->next_root : &mmu->roots);
+
+	while (root && !root_wanted(root, filter, address_space))
+		root = ptr_load_acquire(&root->next_root);
+	return root;
+}
+
 struct table *root_next(struct mmu_actor *actor, struct table *previous, enum root_filter filter,
 			int address_space)
 {

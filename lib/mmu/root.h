@@ -47,6 +47,13 @@ enum root_filter {
 struct table *root_next(struct mmu_actor *actor, struct table *previous, enum root_filter filter,
 			int address_space);
 
+/*
+ * The same without references: inside one RCU section from the first call to the last
+ * use of a root. A root may become invalid, or lose its last reference, meanwhile.
+ */
+const struct table *root_next_unheld(const struct mmu *mmu, const struct table *previous,
+				     enum root_filter filter, int address_space);
+
 /* Marks all valid roots invalid and schedules them. slots_lock is held, or nobody runs. */
 void roots_invalidate(struct mmu_exclusive exclusive);
 

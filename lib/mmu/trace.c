@@ -143,3 +143,15 @@ void trace_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_g
 				 .kind = TDP_TRACE_MARK_DIRTY,
 				 .mark_dirty = {.gfn = gfn.n, .slot = slot ? slot->id : 0}});
 }
+
+void trace_age_hva(struct mmu_actor *actor, uint64_t start, uint64_t end)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_AGE_HVA,
+						   .age_hva = {.start = start, .end = end}});
+}
+
+void trace_test_age_hva(struct mmu_actor *actor, uint64_t hva)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_TEST_AGE_HVA,
+						   .test_age_hva = {.hva = hva}});
+}

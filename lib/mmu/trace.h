@@ -29,5 +29,7 @@ void trace_load_root(struct mmu_actor *actor, const struct table *root);
 void trace_zap_all_fast(struct mmu_actor *actor);
 void trace_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn);
 void trace_unmap_hva(struct mmu_actor *actor, uint64_t start, uint64_t end);
+void trace_age_hva(struct mmu_actor *actor, uint64_t start, uint64_t end);
+void trace_test_age_hva(struct mmu_actor *actor, uint64_t hva);
 
 #endif

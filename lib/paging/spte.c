@@ -59,6 +59,8 @@ void encoding_init(struct encoding *e, const struct encoding_config *config)
 	/* Bit 63 of the empty value exists on NPT too: there it is nothing but NX. */
 	e->nonpresent = config->suppress_ve ? 1ULL << 63 : 0;
 	e->frozen = e->nonpresent | FROZEN_BITS;
+	if (config->lockless_age && config->hardware_ad)
+		e->frozen_loses = format->accessed & FROZEN_BITS;
 	init_accessed_dirty(e, config);
 	init_mmio(e, config);
 	e->table_bits = e->mmu_present | e->present | e->user | e->exec | e->write | e->ad_type |

@@ -36,6 +36,7 @@ struct encoding {
 	uint64_t ram_type, device_type;
 	uint64_t host_writable, mmu_writable, mmu_present;
 	uint64_t nonpresent, frozen;
+	uint64_t frozen_loses; /* the bit of a frozen entry that ageing may take away */
 	uint64_t mmio_mask, mmio_value;
 	uint64_t l1tf_guard; /* frame bits that an MMIO entry must keep set; 0: not affected */
 	uint64_t ad_type;    /* of every entry, in place */
@@ -77,9 +78,13 @@ static inline bool spte_table_above_4k(const struct encoding *e, uint64_t spte)
 	return (spte & e->table_mask) == e->mmu_present;
 }
 
+/*
+ * Ageing without mmu_lock may clear a bit of an entry that was frozen under its hand
+ * (mmu/age.h): it is frozen all the same.
+ */
 static inline bool spte_frozen(const struct encoding *e, uint64_t spte)
 {
-	return spte == e->frozen;
+	return (spte | e->frozen_loses) == e->frozen;
 }
 
 static inline bool spte_mmio(const struct encoding *e, uint64_t spte)
@@ -127,6 +132,12 @@ static inline bool spte_needs_wrprot(uint64_t spte)
 static inline bool spte_access_tracked(const struct encoding *e, uint64_t spte)
 {
 	return !spte_ad_enabled(spte) && !(spte & e->access_track);
+}
+
+/* Is a leaf young? Without flags and masks for them, unless its rights were taken away. */
+static inline bool spte_accessed(const struct encoding *e, uint64_t spte)
+{
+	return e->accessed ? spte & e->accessed : !spte_access_tracked(e, spte);
 }
 
 /* Does a present entry allow the access? Non-leaf entries allow everything. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "mmu/age.h"
 #include "mmu/invalidate.h"
 #include "mmu/zap.h"
 #include "platform/check.h"
@@ -25,7 +26,26 @@ static void notified_end(void *context, uint64_t start, uint64_t end)
 	mmu_invalidate_end(&vm->mmu, start, end);
 }
 
-static const struct notifier_ops notifier_ops = {notified_begin, notified_end};
+static bool notified_age(void *context, uint64_t start, uint64_t end)
+{
+	struct tdp_vm *vm = context;
+
+	return mmu_age(&vm->mmu, start, end);
+}
+
+static bool notified_test_age(void *context, uint64_t hva)
+{
+	struct tdp_vm *vm = context;
+
+	return mmu_test_age(&vm->mmu, hva);
+}
+
+static const struct notifier_ops notifier_ops = {
+	.begin = notified_begin,
+	.end = notified_end,
+	.age = notified_age,
+	.test_age = notified_test_age,
+};
 
 static int refuse(const struct tdp_host *host, const char *reason)
 {

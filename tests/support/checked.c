@@ -78,6 +78,15 @@ int setup_2m(void **state)
 	return 0;
 }
 
+int setup_no_ad(void **state)
+{
+	static struct guest guest;
+
+	guest_begin(&guest, &(struct shape){.format = TDP_EPT, .page = TDP_4K, .no_ad = true});
+	*state = &guest;
+	return 0;
+}
+
 int teardown(void **state)
 {
 	guest_end(*state);

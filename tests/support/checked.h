@@ -36,13 +36,15 @@ struct shape {
 void guest_begin(struct guest *guest, const struct shape *shape);
 void guest_end(struct guest *guest);
 
-/* CMocka fixtures: a guest over 4K pages, over 2M pages. */
+/* CMocka fixtures: a guest over 4K pages, over 2M pages, on a CPU without A/D flags. */
 int setup_4k(void **state);
 int setup_2m(void **state);
+int setup_no_ad(void **state);
 int teardown(void **state);
 
-#define guest_test(f)	 cmocka_unit_test_setup_teardown(f, setup_4k, teardown)
-#define guest_2m_test(f) cmocka_unit_test_setup_teardown(f, setup_2m, teardown)
+#define guest_test(f)	    cmocka_unit_test_setup_teardown(f, setup_4k, teardown)
+#define guest_2m_test(f)    cmocka_unit_test_setup_teardown(f, setup_2m, teardown)
+#define guest_no_ad_test(f) cmocka_unit_test_setup_teardown(f, setup_no_ad, teardown)
 
 /* Creates, moves or (0 pages) deletes a slot over the front of the guest's memory. */
 void slot_set(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pages, bool read_only);
