@@ -53,6 +53,7 @@ struct scenario {
 	uint64_t carveout_bytes; /* for terrains; 0: 1 GiB */
 	uint64_t table_bytes;	 /* few table frames come round again soon; 0: 64 MiB */
 	enum tdp_huge_fault_policy huge_fault; /* 0: the one and the other */
+	unsigned int nx_ratio; /* NX huge pages, of which a round recovers 1 in so many; 0: none */
 	/* Lays out the slots and casts the players. 0 or a negative errno. */
 	int (*set_up)(struct stress *stress);
 	/* After the last player: what else must hold; may be NULL. */
