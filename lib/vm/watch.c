@@ -231,7 +231,8 @@ void watch_left(struct tdp_vcpu *vcpu)
 		return;
 	vcpu->watch->suspicious = false;
 	exclusive = mmu_lock_exclusive(&vcpu->context.actor);
-	if (!watch_will_flush(vcpu) && !u32_load_acquire(&vcpu->vm->mmu.log_flushes_owed))
+	/* In this order: a flush that was owed no more when asked had raised the generation. */
+	if (!u32_load_acquire(&vcpu->vm->mmu.log_flushes_owed) && !watch_will_flush(vcpu))
 		reason = judge(vcpu, &vcpu->watch->suspect, vcpu->watch->suspect_tracked); /* W2 */
 	mmu_unlock_exclusive(exclusive);
 	if (reason)
