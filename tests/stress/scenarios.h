@@ -13,9 +13,8 @@
 				each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)    \
 					each(yield_in_zap) each(iter_vs_zap)                       \
 						each(zap_across_roots) each(long_invalidation)     \
-							each(unmap_vs_root_put)                    \
-								each(nx_recovery_vs_zap)           \
-									each(nx_recovery_vs_fetch)
+							each(unmap_vs_root_put) each(dirty_log)    \
+								each(logging_mix)
 
 #define DECLARE(name) extern const struct scenario scenario_##name;
 #define LIST(name)    &scenario_##name,

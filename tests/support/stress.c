@@ -30,20 +30,19 @@ static const struct variant {
 	enum tdp_huge_fault_policy huge_fault;
 	enum tdp_stats_policy stats;
 	enum tdp_range_flush_policy range_flush;
-	enum tdp_choice nx_recovery_shared;
 } variants[SLICES] = {
 	{TDP_LOCK_SHARED, TDP_NPT, 4, TDP_ON, TDP_HUGE_FAULT_SPLIT, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_FULL, TDP_ON},
+	 TDP_RANGE_FLUSH_FULL},
 	{TDP_LOCK_PERCPU, TDP_EPT, 5, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_EXACT, TDP_ON},
+	 TDP_RANGE_FLUSH_EXACT},
 	{TDP_LOCK_EXCLUSIVE, TDP_NPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_FULL, TDP_ON},
+	 TDP_RANGE_FLUSH_FULL},
 	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_EXACT, TDP_OFF},
+	 TDP_RANGE_FLUSH_EXACT},
 	{TDP_LOCK_PERCPU, TDP_NPT, 5, TDP_ON, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_FULL, TDP_OFF},
+	 TDP_RANGE_FLUSH_FULL},
 	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_EXACT, TDP_ON},
+	 TDP_RANGE_FLUSH_EXACT},
 };
 
 static const char *const lock_names[] = {"baseline", "exclusive", "shared", "percpu"};
@@ -56,6 +55,11 @@ static uint64_t mix(uint64_t *state)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
 	return z ^ (z >> 31);
+}
+
+static uint64_t random_of(uint64_t seed)
+{
+	return mix(&seed);
 }
 
 uint64_t player_random(struct player *player)
@@ -327,11 +331,6 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 		config.policy.range_flush = variant->range_flush;
 		config.policy.huge_fault =
 			scenario->huge_fault ? scenario->huge_fault : variant->huge_fault;
-		config.policy.nx_recovery_shared = variant->nx_recovery_shared;
-	}
-	if (scenario->nx_ratio) {
-		config.policy.nx_huge_pages = TDP_ON;
-		config.nx_recovery_ratio = scenario->nx_ratio;
 	}
 	if (options->lock)
 		config.policy.lock = options->lock;
@@ -340,6 +339,9 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 	if (scenario->ept_only)
 		config.format = TDP_EPT;
 	stress->format = config.format;
+	if (scenario->configure)
+		scenario->configure(&config, random_of(stress->seed));
+	stress->config = config;
 	err = tdp_vm_create(stress->host, &config, &stress->vm);
 	if (!err)
 		tdp_vm_policy(stress->vm, &stress->policy);

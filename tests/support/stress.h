@@ -53,7 +53,8 @@ struct scenario {
 	uint64_t carveout_bytes; /* for terrains; 0: 1 GiB */
 	uint64_t table_bytes;	 /* few table frames come round again soon; 0: 64 MiB */
 	enum tdp_huge_fault_policy huge_fault; /* 0: the one and the other */
-	unsigned int nx_ratio; /* NX huge pages, of which a round recovers 1 in so many; 0: none */
+	/* What else the VM is to be, by a random number; may be NULL. */
+	void (*configure)(struct tdp_vm_config *config, uint64_t random);
 	/* Lays out the slots and casts the players. 0 or a negative errno. */
 	int (*set_up)(struct stress *stress);
 	/* After the last player: what else must hold; may be NULL. */
@@ -70,7 +71,8 @@ struct stress {
 	const struct scenario *scenario;
 	struct tdp_host *host;
 	struct tdp_vm *vm;
-	struct tdp_policy policy; /* as used */
+	struct tdp_vm_config config; /* as asked for */
+	struct tdp_policy policy;    /* as used */
 	enum tdp_format format;
 	unsigned int vcpu_count;
 	struct tdp_vcpu *vcpus[STRESS_VCPUS_MAX];

@@ -1,0 +1,148 @@
+/*
+ * A guest that migrates while all else goes on: 16 players write, fetch and run as L2,
+ * logs are turned on and off, read and cleared, slots are deleted and made again, pages
+ * age, huge pages are recovered, the mitigation is switched, the host takes pages back.
+ * The log's model (logbook.h) and the checker look on.
+ */
+#include <errno.h>
+
+#include "support/logbook.h"
+
+#define BOOKS 3
+
+struct world {
+	struct logbook *books[BOOKS];
+};
+
+static struct logbook *some_book(struct player *player, const struct world *world)
+{
+	return world->books[player_below(player, BOOKS)];
+}
+
+static int fetch(struct player *player, const struct logbook *book)
+{
+	uint64_t frames = book->config.regions * tdp_level_pages(TDP_2M);
+	uint64_t gfn = book->config.gfn.n + player_below(player, frames);
+	struct tdp_access_result result;
+
+	return player_access(player, gfn << TDP_PAGE_SHIFT, TDP_FETCH, NULL, 0, &result);
+}
+
+static int run_guest(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		struct logbook *book = some_book(player, world);
+
+		if (player_chance(player, 32))
+			err = tdp_vcpu_set_guest_mode(player->vcpu, player_chance(player, 3));
+		else if (player_chance(player, 5))
+			err = fetch(player, book);
+		else
+			err = logbook_visit(player, book);
+	}
+	return err;
+}
+
+static int disturb(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		struct logbook *book = some_book(player, world);
+
+		if (player_chance(player, 2))
+			err = logbook_discard(player, book);
+		else if (player_chance(player, 8))
+			tdp_mmu_zap_all_fast(player->stress->vm);
+		else
+			tdp_mmu_zap_range(player->stress->vm, book->config.gfn,
+					  1 + player_below(player, 600));
+		player_dawdle(player, 30);
+	}
+	return err;
+}
+
+static int age(struct player *player)
+{
+	const struct world *world = player->arg;
+
+	while (player_goes_on(player)) {
+		const struct tdp_backing *backing =
+			tdp_anon_backing(some_book(player, world)->anon);
+		uint64_t start = backing->hva + player_below(player, backing->bytes);
+
+		if (player_chance(player, 4))
+			tdp_host_test_age(player->stress->host, start);
+		else
+			tdp_host_age(player->stress->host, start, backing->hva + backing->bytes);
+		player_dawdle(player, 10);
+	}
+	return 0;
+}
+
+static int recover(struct player *player)
+{
+	bool on = true;
+
+	while (player_goes_on(player)) {
+		tdp_vm_recover_nx_huge_pages(player->stress->vm);
+		if (player_chance(player, 16)) {
+			on = !on;
+			tdp_vm_set_nx_huge_pages(player->stress->vm, on);
+		}
+		player_dawdle(player, 20);
+	}
+	return 0;
+}
+
+static void configure(struct tdp_vm_config *config, uint64_t random)
+{
+	config->manual_protect = (enum tdp_manual_protect)(random % 3);
+	config->policy.eager_split = random & 4 ? TDP_ON : TDP_OFF;
+	config->policy.recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
+	config->policy.nx_huge_pages = TDP_ON;
+	config->policy.nx_recovery_shared = random & 32 ? TDP_ON : TDP_OFF;
+	config->policy.lockless_age = random & 64 ? TDP_ON : TDP_OFF;
+	config->nx_recovery_ratio = 1 + (unsigned int)(random >> 8) % 3;
+	if (random & 16)
+		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+	if (config->format == TDP_EPT && !(random >> 12 & 3))
+		config->no_ad = true;
+	if (config->no_ad)
+		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+}
+
+static int set_up(struct stress *stress)
+{
+	static const struct logbook_config configs[BOOKS] = {
+		{0, {0x1000}, 1, TDP_4K}, {1, {0x2000}, 2, TDP_2M}, {2, {0x3000}, 1, TDP_2M}};
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < BOOKS; i++) {
+		world->books[i] =
+			logbook_create(stress, &configs[i], stress->config.manual_protect);
+		if (!world->books[i])
+			return -ENOMEM;
+	}
+	stress_cast_vcpus(stress, run_guest, world);
+	for (unsigned int i = 0; i < BOOKS; i++)
+		stress_cast(stress, "collector", logbook_collector, world->books[i], 1);
+	stress_cast(stress, "disturber", disturb, world, 1);
+	stress_cast(stress, "ager", age, world, 1);
+	stress_cast(stress, "recoverer", recover, world, 1);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_logging_mix = {
+	.name = "logging_mix",
+	.what = "16 players: logging, splitting, recovery, NX, ageing, slots",
+	.vcpus = 9,
+	.configure = configure,
+	.set_up = set_up,
+};
