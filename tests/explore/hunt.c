@@ -11,24 +11,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define STEPS_USUAL    3000
 #define STEPS_FACTOR   2000 /* a run with so many times the steps asked for has no end */
 #define SECONDS_SILENT 60   /* a run may take, however busy the host is */
 
-static void prepare(struct hunt *hunt, const struct hunt_options *options)
+uint64_t hunt_steps(const struct hunt_options *options, const struct scenario *scenario)
+{
+	if (options->steps)
+		return options->steps;
+	return scenario->steps ? scenario->steps : STEPS_USUAL;
+}
+
+static void prepare(struct hunt *hunt, const struct hunt_options *options, uint64_t steps)
 {
 	switch (options->kind) {
 	case HUNT_RANDOM:
 		schedule_random_init(&hunt->now.random, hunt->seed);
 		break;
 	case HUNT_PCT:
-		schedule_pct_init(&hunt->now.pct, hunt->seed, options->depth, options->steps,
+		schedule_pct_init(&hunt->now.pct, hunt->seed, options->depth, steps,
 				  hunt->priorities, STRESS_PLAYERS_MAX);
 		break;
 	case HUNT_EXHAUSTIVE:
 		break;
 	}
 	hunt->now.schedule.steps = 0;
-	hunt->now.schedule.steps_most = options->steps * STEPS_FACTOR;
+	hunt->now.schedule.steps_most = steps * STEPS_FACTOR;
 	hunt->now.schedule.switches = hunt->switches;
 	hunt->now.schedule.switches_room = HUNT_SWITCHES;
 	hunt->now.schedule.switches_made = 0;
@@ -38,13 +46,14 @@ static int run_one(struct hunt *hunt, const struct scenario *scenario,
 		   const struct hunt_options *options)
 {
 	struct stress_options stress = options->stress;
+	uint64_t steps = hunt_steps(options, scenario);
 	int verdict;
 
 	stress.seed = hunt->seed;
-	prepare(hunt, options);
+	prepare(hunt, options, steps);
 	schedule_use(&hunt->now.schedule);
 	alarm(SECONDS_SILENT);
-	verdict = stress_run_once(scenario, &stress, options->steps);
+	verdict = stress_run_once(scenario, &stress, steps);
 	alarm(0);
 	schedule_use(NULL);
 	if (!verdict) {

@@ -23,7 +23,7 @@ struct hunt_options {
 	unsigned int preemptions; /* of the exhaustive search */
 	uint64_t schedules;	  /* at most so many */
 	uint64_t seed;		  /* of the first; the next one's is one more. The search has one */
-	uint64_t steps;		  /* after which the players come to an end */
+	uint64_t steps;		  /* after which the players come to an end; 0: hunt_steps() */
 	struct stress_options stress;
 };
 
@@ -44,6 +44,9 @@ struct hunt {
 	uint64_t priorities[STRESS_PLAYERS_MAX];
 	struct schedule_switch switches[HUNT_SWITCHES]; /* likewise, the first ones */
 };
+
+/* After how many steps the players come to an end: as asked for, or as the scenario needs. */
+uint64_t hunt_steps(const struct hunt_options *options, const struct scenario *scenario);
 
 /* Hunts until a schedule fails or all are made. NULL if there is no memory, or process. */
 struct hunt *hunt_run(const struct scenario *scenario, const struct hunt_options *options);

@@ -32,7 +32,8 @@ static const struct argp_option table[] = {
 	{"schedules", KEY_SCHEDULES, "N", 0, "try so many (1000)", 0},
 	{"preemptions", KEY_PREEMPTIONS, "N", 0, "of a schedule of the exhaustive search (1)", 0},
 	{"seed", KEY_SEED, "N", 0, "of the first schedule; the next one's is one more (1)", 0},
-	{"steps", KEY_STEPS, "N", 0, "after which the players come to an end (3000)", 0},
+	{"steps", KEY_STEPS, "N", 0,
+	 "after which the players come to an end (3000, or more where it takes more)", 0},
 	{"vcpus", 'v', "N", 0, "instead of the scenario's own number", 0},
 	{"baseline", KEY_BASELINE, "NAME", 0, "6.1, 6.12 or latest (latest)", 0},
 	{"lock", KEY_LOCK, "NAME", 0, "exclusive, shared or percpu (by seed)", 0},
@@ -221,7 +222,6 @@ int main(int argc, char **argv)
 			 .preemptions = 1,
 			 .schedules = 1000,
 			 .seed = 1,
-			 .steps = 3000,
 			 .stress = {.format = -1}},
 	};
 

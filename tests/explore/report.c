@@ -65,7 +65,8 @@ void report_text(FILE *out, const struct scenario *scenario, const struct hunt *
 			hunt->made + 1);
 	else
 		fprintf(out, " --schedules 1");
-	fprintf(out, " --steps %" PRIu64 " --seed %" PRIu64 "\n", options->steps, hunt->seed);
+	fprintf(out, " --steps %" PRIu64 " --seed %" PRIu64 "\n", hunt_steps(options, scenario),
+		hunt->seed);
 }
 
 static void set(json_t *object, const char *name, json_t *value)

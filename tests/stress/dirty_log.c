@@ -18,7 +18,7 @@ static int write_both(struct player *player)
 
 	while (!err && player_goes_on(player)) {
 		if (player->number == 0 && player_chance(player, 8))
-			err = tdp_vcpu_set_guest_mode(player->vcpu, player_chance(player, 2));
+			err = tdp_vcpu_set_guest_mode(player->vcpu, !player_chance(player, 3));
 		if (!err)
 			err = logbook_visit(player,
 					    player_chance(player, 2) ? world->small : world->huge);
@@ -81,6 +81,7 @@ const struct scenario scenario_dirty_log = {
 	.name = "dirty_log",
 	.what = "no write is lost while the log is read, cleared, and turned on and off",
 	.vcpus = 3,
+	.steps = 20000,
 	.configure = configure,
 	.set_up = set_up,
 };

@@ -143,6 +143,7 @@ const struct scenario scenario_logging_mix = {
 	.name = "logging_mix",
 	.what = "16 players: logging, splitting, recovery, NX, ageing, slots",
 	.vcpus = 9,
+	.steps = 20000,
 	.configure = configure,
 	.set_up = set_up,
 };

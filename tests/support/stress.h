@@ -49,6 +49,7 @@ struct scenario {
 	const char *name;
 	const char *what;	 /* in a line */
 	unsigned int vcpus;	 /* where the command line does not say */
+	uint64_t steps;		 /* of a schedule (tests/explore), until the players end; 0: few */
 	bool ept_only, no_ad;	 /* a CPU without accessed and dirty flags */
 	uint64_t carveout_bytes; /* for terrains; 0: 1 GiB */
 	uint64_t table_bytes;	 /* few table frames come round again soon; 0: 64 MiB */
