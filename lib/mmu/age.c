@@ -44,21 +44,29 @@ static void clear_accessed(const struct ageing *ageing, struct spot *spot)
 	tell(ageing, spot, spot->entry & ~e->accessed);
 }
 
+/* False: somebody was faster (A1). */
+static bool write_tracked(const struct ageing *ageing, struct spot *spot, uint64_t new)
+{
+	uint64_t found = spot->entry;
+
+	if (ageing->lockless)
+		return u64_cas_acq_rel(spot->slot, &found, new);
+	if (spte_volatile(ageing->encoding, spot->entry, spot->level))
+		spot->entry = u64_exchange_acq_rel(spot->slot, new);
+	else
+		u64_store_release(spot->slot, new);
+	return true;
+}
+
 static void track(const struct ageing *ageing, struct spot *spot)
 {
-	const struct encoding *e = ageing->encoding;
-	uint64_t new = spte_to_tracked(e, spot->entry), found = spot->entry;
+	struct tracked *tracked = &ageing->task->mmu->tracked;
+	uint64_t new = spte_to_tracked(ageing->encoding, spot->entry);
 
-	tracked_count(&ageing->task->mmu->tracked, spot->address_space, spot->gfn, spot->level);
-	if (ageing->lockless) {
-		if (!u64_cas_acq_rel(spot->slot, &found, new))
-			return; /* A1 */
-	} else if (spte_volatile(e, spot->entry, spot->level)) {
-		spot->entry = u64_exchange_acq_rel(spot->slot, new);
-	} else {
-		u64_store_release(spot->slot, new);
-	}
-	tell(ageing, spot, new);
+	tracked_begin(tracked, spot->address_space, spot->gfn, spot->level);
+	if (write_tracked(ageing, spot, new))
+		tell(ageing, spot, new);
+	tracked_end(tracked, spot->address_space, spot->gfn, spot->level);
 }
 
 static void age_leaf(struct ageing *ageing, struct spot *spot)

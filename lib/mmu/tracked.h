@@ -12,10 +12,10 @@
  * a hash; frames that share a word are taken for each other, which may hide a
  * violation, and never makes one.
  *
- * Order: the ageing counts before it writes the entry (acquire-release), the vCPU asks
- * for the number before its walk reads it (acquire). A walk that still found the
- * rights therefore has the number of before, or the entry was written before its count
- * was asked for and the walk cannot have found them.
+ * Order: an ageing is counted as begun before it writes the entry and as ended after
+ * it (acquire-release). Who walks asks before (acquire) how many have ended. One that
+ * takes away what the walk found writes after that, so it is none of those; later, as
+ * many or more have begun, and this one.
  */
 #ifndef TDPSIM_MMU_TRACKED_H
 #define TDPSIM_MMU_TRACKED_H
@@ -24,22 +24,27 @@
 
 #include "platform/atomic.h"
 
+struct tracked_count {
+	atomic_u64 begun, ended;
+};
+
 struct tracked {
-	atomic_u64 *words; /* immutable; NULL: nothing is counted */
-	atomic_u64 all;
+	struct tracked_count *counts; /* immutable; NULL: nothing is counted */
+	struct tracked_count all;
 };
 
 /* -ENOMEM */
 int tracked_init(struct tracked *tracked, struct tdp_host *host);
 void tracked_fini(struct tracked *tracked, struct tdp_host *host);
 
-/* A leaf is about to lose its rights. */
-void tracked_count(struct tracked *tracked, unsigned int address_space, tdp_gfn_t gfn,
+/* Around the write by which a leaf loses its rights, or may. */
+void tracked_begin(struct tracked *tracked, unsigned int address_space, tdp_gfn_t gfn,
 		   unsigned int level);
+void tracked_end(struct tracked *tracked, unsigned int address_space, tdp_gfn_t gfn,
+		 unsigned int level);
 
-/* Two that differ: there was an ageing of what maps the frame in between. */
-uint64_t tracked_number(const struct tracked *tracked, unsigned int address_space, tdp_gfn_t gfn);
-/* The same for who does not know his frame: of all. */
-uint64_t tracked_number_of_all(const struct tracked *tracked);
+/* Ageings of what maps the frame: if fewer had ended than have begun, one is new. */
+uint64_t tracked_ended(const struct tracked *tracked, unsigned int address_space, tdp_gfn_t gfn);
+uint64_t tracked_begun(const struct tracked *tracked, unsigned int address_space, tdp_gfn_t gfn);
 
 #endif

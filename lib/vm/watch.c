@@ -15,7 +15,7 @@ struct watch {
 	struct tlb_entry suspect; /* what the last attempt used, and the tables did not say */
 	uint64_t suspect_tracked;
 	uint64_t ages[TLB_SETS * TLB_WAYS]; /* W1: of each TLB entry's frame when it was found */
-	/* W3: numbers of tracked.h, asked for before each walk */
+	/* W3: how many ageings had ended (tracked.h) before each entry's walk */
 	uint64_t tracked[TLB_SETS * TLB_WAYS];
 	uint64_t tracked_before; /* the walk that is under way */
 };
@@ -48,13 +48,17 @@ static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gf
 	return result;
 }
 
-/* With guest paging the frame is known only when the walk has ended. */
-static uint64_t tracked_now(const struct tdp_vcpu *vcpu, bool guest_paging, tdp_gfn_t gfn)
+/*
+ * Has what maps the entry's frame been aged since the walk was begun? With guest paging
+ * the frame was known only when the walk had ended: then has anything.
+ */
+static bool aged_since(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry, uint64_t ended)
 {
 	const struct tracked *tracked = &vcpu->vm->mmu.tracked;
 
-	return guest_paging ? tracked_number_of_all(tracked)
-			    : tracked_number(tracked, vcpu->smm ? 1 : 0, gfn);
+	if (entry->guest_paging)
+		return u64_load_acquire(&tracked->all.begun) != ended;
+	return tracked_begun(tracked, vcpu->smm ? 1 : 0, entry->gfn) != ended;
 }
 
 /* What an entry allowed before it grew old, and will allow again. */
@@ -78,7 +82,7 @@ static bool lost_by_ageing(const struct tdp_vcpu *vcpu, const struct tlb_entry *
 
 	if (e->hardware_ad || !spte_leaf(e, now->entry, now->entry_level))
 		return false;
-	if (vcpu->watch && tracked_now(vcpu, entry->guest_paging, entry->gfn) == tracked)
+	if (vcpu->watch && !aged_since(vcpu, entry, tracked))
 		return false;
 	within = entry->gfn.n & (tdp_level_pages(now->entry_level) - 1);
 	rights = rejuvenated(e, now->entry) ^ vcpu->walker->forbidding;
@@ -193,8 +197,13 @@ static struct tlb_entry *inserted(struct tdp_vcpu *vcpu, uint64_t page)
 
 void watch_before_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request)
 {
-	vcpu->watch->tracked_before = tracked_now(vcpu, vcpu->paging.mode != TDP_PAGING_NONE,
-						  tdp_gfn(request->address >> TDP_PAGE_SHIFT));
+	const struct tracked *tracked = &vcpu->vm->mmu.tracked;
+
+	vcpu->watch->tracked_before =
+		vcpu->paging.mode != TDP_PAGING_NONE
+			? u64_load_acquire(&tracked->all.ended)
+			: tracked_ended(tracked, vcpu->smm ? 1 : 0,
+					tdp_gfn(request->address >> TDP_PAGE_SHIFT));
 }
 
 void watch_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
