@@ -8,13 +8,14 @@
 
 #define SCENARIOS(each)                                                                            \
 	each(mix) each(unmap_vs_fault) each(discard_vs_fault) each(zap_vs_fault)                   \
-		each(split_vs_split) each(huge_zap_vs_access) each(table_vs_huge)                  \
-			each(table_removal_vs_fault) each(fast_vs_zap) each(slot_delete_vs_access) \
-				each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)    \
-					each(yield_in_zap) each(iter_vs_zap)                       \
-						each(zap_across_roots) each(long_invalidation)     \
-							each(unmap_vs_root_put) each(dirty_log)    \
-								each(logging_mix)
+		each(split_vs_split) each(huge_zap_vs_access) each(table_vs_huge) each(            \
+			table_removal_vs_fault) each(fast_vs_zap) each(slot_delete_vs_access)      \
+			each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)            \
+				each(yield_in_zap) each(iter_vs_zap) each(zap_across_roots)        \
+					each(long_invalidation) each(unmap_vs_root_put)            \
+						each(dirty_log) each(logging_mix)                  \
+							each(age_vs_fast) each(age_vs_table)       \
+								each(age_vs_log)
 
 #define DECLARE(name) extern const struct scenario scenario_##name;
 #define LIST(name)    &scenario_##name,

@@ -17,29 +17,6 @@
 #define SMALL_PAGES 16
 #define HUGE_PAGE   300
 
-#define EPT_READ_OF_LINEAR_ADDRESS 0x181
-#define NPT_READ_OF_FINAL_PAGE	   (1ULL << 32 | 4)
-
-static int fault(struct player *player, tdp_gfn_t gfn)
-{
-	struct tdp_fault fault = {
-		.gpa = gfn.n << TDP_PAGE_SHIFT,
-		.error_code = player->stress->format == TDP_EPT ? EPT_READ_OF_LINEAR_ADDRESS
-								: NPT_READ_OF_FINAL_PAGE,
-	};
-	enum tdp_fault_result result = TDP_FAULT_RETRY;
-	int err = tdp_vcpu_load_root(player->vcpu);
-
-	if (!err)
-		err = tdp_vcpu_fault(player->vcpu, &fault, &result);
-	if (err == -ENOMEM) /* freed tables wait, see player_access() */
-		return 0;
-	if (err || result == TDP_FAULT_EMULATE || result == TDP_FAULT_WRITE_PROTECTED)
-		return player_fail(player, "gfn 0x%llx: a fault ended with %d, %d",
-				   (unsigned long long)gfn.n, (int)result, err);
-	return 0;
-}
-
 static int run_guest(struct player *player)
 {
 	const struct plot *plot = player->arg;
@@ -50,7 +27,7 @@ static int run_guest(struct player *player)
 
 		if (player->number > 0)
 			page = SMALL_FIRST + player_below(player, SMALL_PAGES);
-		err = fault(player, tdp_gfn(plot->gfn[0].n + page));
+		err = player_fault(player, tdp_gfn(plot->gfn[0].n + page));
 	}
 	return err;
 }

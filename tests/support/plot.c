@@ -177,6 +177,33 @@ int plot_region_mover(struct player *player)
 	return err;
 }
 
+/* A page, or all of them; or only a look. */
+static void age_some(struct player *player, const struct terrain *terrain)
+{
+	struct tdp_host *host = terrain->stress->host;
+	unsigned int page = (unsigned int)player_below(player, terrain_pages(terrain));
+	uint64_t hva = terrain->backing.hva + (terrain_offset(page) << TDP_PAGE_SHIFT);
+
+	if (player_chance(player, 8))
+		tdp_host_test_age(host, hva);
+	else if (player_chance(player, 4))
+		tdp_host_age(host, terrain->backing.hva,
+			     terrain->backing.hva + terrain->backing.bytes);
+	else
+		tdp_host_age(host, hva, hva + 1);
+}
+
+int plot_ager(struct player *player)
+{
+	const struct plot *plot = player->arg;
+
+	while (player_goes_on(player)) {
+		age_some(player, plot->terrain);
+		player_dawdle(player, 2);
+	}
+	return 0;
+}
+
 int plot_landlord(struct player *player)
 {
 	struct plot *plot = player->arg;

@@ -39,6 +39,7 @@ int plot_visitor(struct player *player);      /* vCPU: random pages, half of the
 int plot_reader(struct player *player);	      /* vCPU: mostly reads */
 int plot_page_mover(struct player *player);   /* the host moves pages ... */
 int plot_region_mover(struct player *player); /* ... and regions, and bothers */
+int plot_ager(struct player *player);	      /* the host asks what was used */
 int plot_landlord(struct player *player);     /* deletes, creates and moves the slot */
 
 /* For the one player who changes it. Delete leaves it absent for a while, then it is back. */

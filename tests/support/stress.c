@@ -17,10 +17,13 @@
 #define VISITS_BETWEEN_YIELDS 64
 #define YIELDING_PAUSES	      66
 
+#define EPT_READ_OF_LINEAR_ADDRESS 0x181
+#define NPT_READ_OF_FINAL_PAGE	   (1ULL << 32 | 4)
+
 /*
  * A run is cut into slices, each with a VM of its own, so that every lock, both
- * formats, each way to drop a slot and to break up a huge leaf, and teardown are
- * met in any run. What the command line says goes before.
+ * formats, each way to drop a slot, to break up a huge leaf and to age pages, and teardown
+ * are met in any run. What the command line says goes before.
  */
 static const struct variant {
 	enum tdp_lock_policy lock;
@@ -30,19 +33,20 @@ static const struct variant {
 	enum tdp_huge_fault_policy huge_fault;
 	enum tdp_stats_policy stats;
 	enum tdp_range_flush_policy range_flush;
+	enum tdp_choice lockless_age;
 } variants[SLICES] = {
 	{TDP_LOCK_SHARED, TDP_NPT, 4, TDP_ON, TDP_HUGE_FAULT_SPLIT, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_FULL},
+	 TDP_RANGE_FLUSH_FULL, TDP_ON},
 	{TDP_LOCK_PERCPU, TDP_EPT, 5, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_EXACT},
+	 TDP_RANGE_FLUSH_EXACT, TDP_OFF},
 	{TDP_LOCK_EXCLUSIVE, TDP_NPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_FULL},
+	 TDP_RANGE_FLUSH_FULL, TDP_ON},
 	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_EXACT},
+	 TDP_RANGE_FLUSH_EXACT, TDP_OFF},
 	{TDP_LOCK_PERCPU, TDP_NPT, 5, TDP_ON, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_FULL},
+	 TDP_RANGE_FLUSH_FULL, TDP_OFF},
 	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_EXACT},
+	 TDP_RANGE_FLUSH_EXACT, TDP_ON},
 };
 
 static const char *const lock_names[] = {"baseline", "exclusive", "shared", "percpu"};
@@ -156,6 +160,26 @@ int player_access(struct player *player, uint64_t gpa, enum tdp_access access, v
 	if (result->outcome == TDP_ACCESS_REFUSED || result->outcome == TDP_ACCESS_GUEST_FAULT)
 		return player_fail(player, "gpa 0x%llx: outcome %d, error %d",
 				   (unsigned long long)gpa, (int)result->outcome, result->error);
+	return 0;
+}
+
+int player_fault(struct player *player, tdp_gfn_t gfn)
+{
+	struct tdp_fault fault = {
+		.gpa = gfn.n << TDP_PAGE_SHIFT,
+		.error_code = player->stress->format == TDP_EPT ? EPT_READ_OF_LINEAR_ADDRESS
+								: NPT_READ_OF_FINAL_PAGE,
+	};
+	enum tdp_fault_result result = TDP_FAULT_RETRY;
+	int err = tdp_vcpu_load_root(player->vcpu);
+
+	if (!err)
+		err = tdp_vcpu_fault(player->vcpu, &fault, &result);
+	if (err == -ENOMEM) /* freed tables wait, as above */
+		return 0;
+	if (err || result == TDP_FAULT_EMULATE || result == TDP_FAULT_WRITE_PROTECTED)
+		return player_fail(player, "gfn 0x%llx: a fault ended with %d, %d",
+				   (unsigned long long)gfn.n, (int)result, err);
 	return 0;
 }
 
@@ -329,6 +353,7 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 	if (options->baseline == TDP_BASELINE_LATEST) {
 		config.policy.slot_zap_all = variant->slot_zap_all;
 		config.policy.range_flush = variant->range_flush;
+		config.policy.lockless_age = variant->lockless_age;
 		config.policy.huge_fault =
 			scenario->huge_fault ? scenario->huge_fault : variant->huge_fault;
 	}

@@ -135,4 +135,7 @@ void player_dawdle(struct player *player, unsigned int most);
 int player_access(struct player *player, uint64_t gpa, enum tdp_access access, void *data,
 		  size_t bytes, struct tdp_access_result *result);
 
+/* A read's exit without the read, whatever the tables and the TLB say; likewise. */
+int player_fault(struct player *player, tdp_gfn_t gfn);
+
 #endif

@@ -1,0 +1,42 @@
+/*
+ * On a CPU without accessed and dirty flags an old page has no rights, the next access
+ * gives them back without mmu_lock (lib/mmu/fast.c), and nobody is flushed for either.
+ * Here pages grow old all the time, with mmu_lock and without it, under vCPUs that
+ * write them through what their TLBs still hold, while the host moves the pages: the
+ * tracked form must never be made of an entry that has gone, nor rights given back to
+ * one, and who unmaps an old page must flush.
+ */
+#include <errno.h>
+
+#include "support/plot.h"
+
+static int judge(struct stress *stress)
+{
+	struct tdp_stats stats;
+
+	tdp_vm_stats(stress->vm, &stats);
+	return stats.pf_fast ? 0 : -ENODATA;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 1}, 0, 0,
+					tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+
+	if (!plot)
+		return -ENOMEM;
+	stress_cast_vcpus(stress, plot_visitor, plot);
+	stress_cast(stress, "ager", plot_ager, plot, 1);
+	stress_cast(stress, "page mover", plot_page_mover, plot, 1);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_age_vs_fast = {
+	.name = "age_vs_fast",
+	.what = "ageing against fast page faults (EPT without A/D)",
+	.vcpus = 2,
+	.ept_only = true,
+	.no_ad = true,
+	.set_up = set_up,
+	.judge = judge,
+};
