@@ -244,6 +244,8 @@ static void dirty_rings_read_as_the_kernels(void **state)
 	event = (struct tdp_trace_event){.kind = TDP_TRACE_DIRTY_RING_RESET,
 					 .dirty_ring = {.ring = 3, .dirty = 8, .reset = 8}};
 	assert_string_equal(text_of(event), "ring 3: dirty 0x8 reset 0x8 (used 0)");
+	event = (struct tdp_trace_event){.kind = TDP_TRACE_DIRTY_RING_EXIT, .vcpu = 3};
+	assert_string_equal(text_of(event), "vcpu 3");
 }
 
 static void probes_carry_their_values_as_kprobes_do(void **state)

@@ -66,7 +66,10 @@ struct tdp_dirty_page {
 /**
  * Takes up to `count` entries, oldest first, from the vCPU's dirty ring and marks
  * them as harvested: the next tdp_vm_reset_dirty_rings() recycles them. Returns how
- * many there were. Any thread, one at a time for each vCPU.
+ * many there were; without dirty rings, none. Any thread.
+ *
+ * A page may be written unseen from when its entry is harvested until it is recycled:
+ * copy it after that.
  */
 TDP_API size_t tdp_vcpu_harvest_dirty_ring(struct tdp_vcpu *vcpu, struct tdp_dirty_page *pages,
 					   size_t count);

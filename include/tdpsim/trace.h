@@ -27,6 +27,7 @@ enum tdp_trace_kind {
 	TDP_TRACE_DIRTY_RING_RESET,	  /* kvm_dirty_ring_reset: once a ring, recycled or not */
 	TDP_TRACE_AGE_HVA,		  /* kvm_age_hva */
 	TDP_TRACE_TEST_AGE_HVA,		  /* kvm_test_age_hva */
+	TDP_TRACE_DIRTY_RING_EXIT,	  /* kvm_dirty_ring_exit: the vCPU may not enter */
 
 	TDP_TRACE_FAULT_RETURN, /* the fault handler returns */
 	TDP_TRACE_FLUSH,	/* a remote TLB flush of the VM */

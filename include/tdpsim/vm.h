@@ -127,8 +127,10 @@ struct tdp_vm_config {
 	void *trace_context;
 	size_t trace_ring; /* events kept for each vCPU, a power of two; 0: none */
 	enum tdp_manual_protect manual_protect;
-	unsigned int dirty_ring; /* entries of each vCPU's dirty ring, a power of two from 512 to
-				    65536; 0: the log is a bitmap (KVM_CAP_DIRTY_LOG_RING) */
+	/** Entries of each vCPU's dirty ring (KVM_CAP_DIRTY_LOG_RING), a power of two from 512
+	    to 65536, and more than the 64, or 576 where the CPU logs writes, that are kept free
+	    for what a running vCPU may still push. 0: the log is a bitmap. */
+	unsigned int dirty_ring;
 	bool dirty_ring_with_bitmap;	/* pages dirtied without a vCPU go to a bitmap beside it */
 	bool no_nx_huge_pages;		/* KVM_CAP_VM_DISABLE_NX_HUGE_PAGES */
 	unsigned int nx_recovery_ratio; /* a round recovers 1/ratio of the list; 0 means 60 */

@@ -3,6 +3,7 @@
 
 #include "mmu/cpu_log.h"
 #include "mmu/flush.h"
+#include "mmu/ring.h"
 #include "mmu/root.h"
 #include "mmu/trace.h"
 
@@ -33,6 +34,10 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 	do {
 		context->next = first;
 	} while (!ptr_cas_seq_cst(&mmu->contexts, &first, context));
+	if (context->next)
+		ptr_store_release(&context->next->younger, context);
+	else
+		ptr_store_release(&mmu->oldest_context, context);
 }
 
 void mmu_context_fini(struct mmu_context *context)
@@ -80,14 +85,28 @@ static int load_root(struct mmu_context *context)
 	return 0;
 }
 
+/* kvm_dirty_ring_check_request(): the request stays until there is room. */
+static bool must_wait_for_ring(struct mmu_context *context, uint32_t requests)
+{
+	if (!(requests & REQUEST_DIRTY_RING_FULL) || !vcpu_ring_is_full(context))
+		return false;
+	u32_or_seq_cst(&context->requests, REQUEST_DIRTY_RING_FULL);
+	return true;
+}
+
 int mmu_context_prepare(struct mmu_context *context)
 {
+	uint32_t requests = 0;
+	int err = 0;
+
 	if (u32_load_relaxed(&context->requests)) { /* hint: mmu_guest_enter() looks again */
-		u32_exchange_acq_rel(&context->requests, 0);
+		requests = u32_exchange_acq_rel(&context->requests, 0);
 		cpu_log_drain(&context->actor, context); /* it was kicked out for them */
 		free_obsolete_root(context);
 	}
-	return context->root ? 0 : load_root(context);
+	if (!context->root)
+		err = load_root(context);
+	return !err && must_wait_for_ring(context, requests) ? MMU_RING_FULL : err;
 }
 
 /*

@@ -51,14 +51,17 @@ struct mmu_context {
 
 	_Alignas(CACHE_LINE) struct mmu_actor actor;
 	struct mmu_context *next; /* immutable once linked */
-	uint64_t flushed;	  /* generation up to which the TLB was emptied */
-	uint32_t root_role;	  /* what the root must look like */
-	struct table *root;	  /* a reference, or NULL */
-	tdp_pfn_t root_pfn;	  /* of root */
+	/* The one that was linked next, or NULL; stored once, release. */
+	atomic_ptr younger;
+	uint64_t flushed;   /* generation up to which the TLB was emptied */
+	uint32_t root_role; /* what the root must look like */
+	struct table *root; /* a reference, or NULL */
+	tdp_pfn_t root_pfn; /* of root */
 	struct mmio_cache mmio;
 	struct table_cache tables;
-	struct flush_mail mail;	     /* by anybody, under its lock */
-	struct write_log *write_log; /* cpu_log.h; NULL where writes are found by protection */
+	struct flush_mail mail;	       /* by anybody, under its lock */
+	struct dirty_ring *dirty_ring; /* NULL: the VM has none */
+	struct write_log *write_log;   /* cpu_log.h; NULL where writes are found by protection */
 
 	struct rwlock_reader lock_reader;
 	struct counters counters;
@@ -80,9 +83,20 @@ void mmu_context_set_role(struct mmu_context *context, uint32_t role);
  */
 void mmu_context_unload(struct mmu_context *context);
 
+/* NULL for a task's actor. */
+static inline struct mmu_context *mmu_context_of(struct mmu_actor *actor)
+{
+	if (actor->vcpu < 0)
+		return NULL;
+	return (struct mmu_context *)((uint8_t *)actor - offsetof(struct mmu_context, actor));
+}
+
+#define MMU_RING_FULL 1
+
 /*
  * Serves what others asked for and sees to it that there is a root. To be called
- * before guest mode. -ENOMEM: no frame for a root.
+ * before guest mode. -ENOMEM: no frame for a root. MMU_RING_FULL: guest mode must not
+ * be entered before entries of the vCPU's dirty ring have been recycled.
  */
 int mmu_context_prepare(struct mmu_context *context);
 

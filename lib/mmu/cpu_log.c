@@ -37,7 +37,7 @@ static void mark_all(struct mmu_actor *actor, struct mmu_context *context, uint3
 	for (uint32_t i = 0; i < count; i++) {
 		tdp_gfn_t page = log->pages[youngest_first ? count - 1 - i : i];
 
-		mmu_mark_dirty(actor, memslot_find(slots, page), page);
+		mmu_mark_dirty_by(actor, context, memslot_find(slots, page), page);
 	}
 }
 
@@ -54,6 +54,14 @@ void cpu_log_drain(struct mmu_actor *actor, struct mmu_context *context)
 	u32_store_release(&log->count, 0);
 	spinlock_unlock(&log->lock);
 	mmu_read_end(actor);
+}
+
+void cpu_log_drain_now(struct mmu_actor *actor, struct mmu_context *context)
+{
+	if (!context->write_log)
+		return;
+	mmu_kick(context);
+	cpu_log_drain(actor, context);
 }
 
 void cpu_logs_drain(struct mmu_actor *actor)

@@ -39,6 +39,9 @@ static inline struct write_log *cpu_log(const struct mmu_context *context)
 /* Empties one; `actor` acts, which need not be the vCPU's. */
 void cpu_log_drain(struct mmu_actor *actor, struct mmu_context *context);
 
+/* The same, all its writes included that were made before the call (L3). */
+void cpu_log_drain_now(struct mmu_actor *actor, struct mmu_context *context);
+
 /* Empties all, all writes included that were made before the call (L3). */
 void cpu_logs_drain(struct mmu_actor *actor);
 

@@ -5,6 +5,7 @@
 #include "mmu/flush.h"
 #include "mmu/protect.h"
 #include "mmu/recover.h"
+#include "mmu/ring.h"
 #include "mmu/split.h"
 #include "mmu/trace.h"
 
@@ -18,25 +19,39 @@ static unsigned int highest(uint64_t mask)
 	return 63 - (unsigned int)__builtin_clzll(mask);
 }
 
-void mmu_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn)
+void mmu_mark_dirty_by(struct mmu_actor *actor, struct mmu_context *writer,
+		       const struct memslot *slot, tdp_gfn_t gfn)
 {
 	if (mmu_tracing(actor))
 		trace_mark_dirty(actor, slot, gfn);
-	if (slot && slot->log && slot->log->words)
+	if (!slot || !slot->log_dirty)
+		return;
+	if (writer && writer->dirty_ring)
+		vcpu_ring_push(actor, writer, slot, gfn);
+	else if (slot->log->words)
 		dirty_log_mark(slot->log, gfn.n - slot->gfn.n);
 }
 
-/* Brackets around a pass that protects and the flush that follows it (P3). */
-static void pass_begin(struct mmu_actor *task)
+void mmu_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn)
+{
+	mmu_mark_dirty_by(actor, mmu_context_of(actor), slot, gfn);
+}
+
+void mmu_dirty_pass_begin(struct mmu_actor *task)
 {
 	u32_add_acq_rel(&task->mmu->log_flushes_owed, 1);
 }
 
-static void pass_end(struct mmu_actor *task, const struct memslot *slot, bool flush)
+void mmu_dirty_pass_end(struct mmu_actor *task)
+{
+	u32_add_acq_rel(&task->mmu->log_flushes_owed, (uint32_t)-1);
+}
+
+static void flush_and_end(struct mmu_actor *task, const struct memslot *slot, bool flush)
 {
 	if (flush)
 		mmu_flush_range(task, slot->gfn, slot->pages);
-	u32_add_acq_rel(&task->mmu->log_flushes_owed, (uint32_t)-1);
+	mmu_dirty_pass_end(task);
 }
 
 /*
@@ -65,6 +80,15 @@ static void protect_again(struct mmu_exclusive exclusive, const struct memslot *
 				  tdp_gfn(gfn + highest(mask)));
 	}
 	mmu_protect_pages(exclusive, slot, first, mask);
+}
+
+void mmu_dirty_protect(struct mmu_actor *task, const struct memslot *slot, uint64_t first,
+		       uint64_t mask)
+{
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(task);
+
+	protect_again(exclusive, slot, first, mask);
+	mmu_unlock_exclusive(exclusive);
 }
 
 static void copy_marks(const struct memslot *slot, uint64_t *bitmap)
@@ -99,11 +123,11 @@ void mmu_dirty_log_read(struct mmu_actor *task, const struct memslot *slot, uint
 		copy_marks(slot, bitmap);
 		return;
 	}
-	pass_begin(task);
+	mmu_dirty_pass_begin(task);
 	exclusive = mmu_lock_exclusive(task);
 	flush = take_marks(exclusive, slot, bitmap);
 	mmu_unlock_exclusive(exclusive);
-	pass_end(task, slot, flush);
+	flush_and_end(task, slot, flush);
 }
 
 /* True: marks were taken. */
@@ -132,11 +156,11 @@ void mmu_dirty_log_clear(struct mmu_actor *task, const struct memslot *slot, uin
 	bool flush;
 
 	cpu_logs_drain(task);
-	pass_begin(task);
+	mmu_dirty_pass_begin(task);
 	exclusive = mmu_lock_exclusive(task);
 	flush = clear_marks(exclusive, slot, first, pages, bitmap);
 	mmu_unlock_exclusive(exclusive);
-	pass_end(task, slot, flush);
+	flush_and_end(task, slot, flush);
 }
 
 void mmu_dirty_log_enabled(struct mmu_actor *task, const struct memslot *slot)
@@ -147,11 +171,11 @@ void mmu_dirty_log_enabled(struct mmu_actor *task, const struct memslot *slot)
 	if (task->mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
 		return;
 	mmu_split_slot(task, slot);
-	pass_begin(task);
+	mmu_dirty_pass_begin(task);
 	shared = mmu_lock_shared(task);
 	mmu_protect_slot(shared, slot);
 	mmu_unlock_shared(shared);
-	pass_end(task, slot, true); /* D4: whether anything was found or not */
+	flush_and_end(task, slot, true); /* D4: whether anything was found or not */
 }
 
 void mmu_dirty_log_disabled(struct mmu_actor *task, const struct memslot *slot)

@@ -6,6 +6,7 @@
 #include "guest/backing.h"
 #include "mmu/cpu_log.h"
 #include "mmu/invalidate.h"
+#include "mmu/ring.h"
 #include "mmu/root.h"
 #include "mmu/trace.h"
 #include "platform/charge.h"
@@ -227,7 +228,7 @@ int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
 	counter_bump(&context->counters.exits);
 	cpu_log_drain(actor, context); /* first of all, as vmx_handle_exit() */
 	trace_exit(context, exit);
-	if (!context->root)
+	if (!context->root || !vcpu_ring_has_room(context))
 		return STEP_RETRY;
 	mmu_read_begin(actor);
 	step = fault_in_section(&fault);

@@ -25,6 +25,15 @@ static struct mmu_context *first_context(struct mmu *mmu)
 	return ptr_load_seq_cst(&mmu->contexts);
 }
 
+static bool kick(const struct mmu_context *context)
+{
+	bool inside = wait_until_left(context);
+
+	if (inside)
+		charge(CHARGE_IPI, 1);
+	return inside;
+}
+
 /* All are told before any is waited for, so that they leave side by side. */
 static bool kick_all(struct mmu *mmu)
 {
@@ -32,10 +41,7 @@ static bool kick_all(struct mmu *mmu)
 	bool any = false;
 
 	for (context = first_context(mmu); context; context = context->next)
-		if (wait_until_left(context)) {
-			charge(CHARGE_IPI, 1);
-			any = true;
-		}
+		any |= kick(context);
 	return any;
 }
 
@@ -78,6 +84,11 @@ void mmu_flush_all(struct mmu_actor *actor)
 void mmu_flush_range(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
 {
 	flush(actor, gfn, pages);
+}
+
+void mmu_kick(struct mmu_context *context)
+{
+	kick(context);
 }
 
 void mmu_kick_all(struct mmu_actor *actor)

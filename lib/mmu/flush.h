@@ -22,6 +22,7 @@
 
 enum mmu_request {
 	REQUEST_FREE_OBSOLETE_ROOTS = 1,
+	REQUEST_DIRTY_RING_FULL = 2, /* look at it; stays until entries are recycled */
 };
 
 /* Every vCPU of the VM, everything. */
@@ -33,7 +34,8 @@ void mmu_flush_all(struct mmu_actor *actor);
  */
 void mmu_flush_range(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages);
 
-/* Waits until every vCPU that is in guest mode has left it; it may come back at once. */
+/* Waits until the vCPU, or every one, has left guest mode; it may come back at once. */
+void mmu_kick(struct mmu_context *context);
 void mmu_kick_all(struct mmu_actor *actor);
 
 /* Makes every vCPU leave guest mode and serve `request` before it comes back. */

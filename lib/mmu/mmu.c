@@ -82,6 +82,8 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 	mmu->tracer = (struct tracer){vm->trace, vm->trace_context};
 	mmu->check = vm->check;
 	mmu->manual_protect = vm->manual_protect;
+	mmu->dirty_ring = vm->dirty_ring;
+	mmu->dirty_ring_reserved = config->dirty_ring_reserved;
 	mmu->nx_active = config->policy.nx_huge_pages == TDP_ON && !vm->no_nx_huge_pages;
 	init_encoding(mmu, config);
 	if (config->task_events)

@@ -60,6 +60,7 @@ struct mmu {
 	struct tracer tracer;
 	bool check;
 	enum tdp_manual_protect manual_protect;
+	uint32_t dirty_ring, dirty_ring_reserved; /* entries of each vCPU's; 0: no rings */
 	bool nx_active; /* huge leaves are never executable; under mmu_lock, changed exclusively */
 
 	struct shared_ring task_ring; /* events of actors that are no vCPU */
@@ -70,7 +71,8 @@ struct mmu {
 	struct invalidation invalidation;
 	/* All vCPUs; prepended sequentially consistent at creation (flush.c), never removed. */
 	atomic_ptr contexts;
-	bool shadow_generation; /* flips at every fast zap; under slots_lock */
+	atomic_ptr oldest_context; /* the same list from its other end; stored with release */
+	bool shadow_generation;	   /* flips at every fast zap; under slots_lock */
 
 	/* Slots that are logged; written under slots_lock, order in cpu_log.h. */
 	atomic_u32 logged_slots;
@@ -119,6 +121,7 @@ struct mmu_config {
 	struct guest_memory *memory;
 	const struct tdp_vm_config *vm;
 	struct tdp_policy policy;	     /* resolved */
+	uint32_t dirty_ring_reserved;	     /* B1 of guest/dirty_ring.h */
 	struct tdp_trace_event *task_events; /* room for the task ring, or NULL */
 };
 

@@ -155,3 +155,31 @@ void trace_test_age_hva(struct mmu_actor *actor, uint64_t hva)
 	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_TEST_AGE_HVA,
 						   .test_age_hva = {.hva = hva}});
 }
+
+void trace_dirty_ring_push(struct mmu_actor *actor, const struct mmu_context *context,
+			   const struct dirty_ring_entry *entry, struct dirty_ring_counts counts)
+{
+	mmu_trace(actor,
+		  &(struct tdp_trace_event){
+			  .kind = TDP_TRACE_DIRTY_RING_PUSH,
+			  .dirty_ring = {.ring = (unsigned int)context->actor.vcpu,
+					 .dirty = counts.dirty,
+					 .reset = counts.reset,
+					 .slot = (uint32_t)entry->address_space << 16 | entry->slot,
+					 .offset = entry->offset}});
+}
+
+void trace_dirty_ring_reset(struct mmu_actor *actor, const struct mmu_context *context,
+			    struct dirty_ring_counts counts)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_DIRTY_RING_RESET,
+				 .dirty_ring = {.ring = (unsigned int)context->actor.vcpu,
+						.dirty = counts.dirty,
+						.reset = counts.reset}});
+}
+
+void trace_dirty_ring_exit(struct mmu_actor *actor)
+{
+	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_DIRTY_RING_EXIT});
+}

@@ -5,7 +5,8 @@
 #ifndef TDPSIM_MMU_TRACE_H
 #define TDPSIM_MMU_TRACE_H
 
-#include "mmu/mmu.h"
+#include "guest/dirty_ring.h"
+#include "mmu/context.h"
 
 static inline bool mmu_tracing(const struct mmu_actor *actor)
 {
@@ -28,6 +29,11 @@ void trace_flush(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages);
 void trace_load_root(struct mmu_actor *actor, const struct table *root);
 void trace_zap_all_fast(struct mmu_actor *actor);
 void trace_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn);
+void trace_dirty_ring_push(struct mmu_actor *actor, const struct mmu_context *context,
+			   const struct dirty_ring_entry *entry, struct dirty_ring_counts counts);
+void trace_dirty_ring_reset(struct mmu_actor *actor, const struct mmu_context *context,
+			    struct dirty_ring_counts counts);
+void trace_dirty_ring_exit(struct mmu_actor *actor);
 void trace_unmap_hva(struct mmu_actor *actor, uint64_t start, uint64_t end);
 void trace_age_hva(struct mmu_actor *actor, uint64_t start, uint64_t end);
 void trace_test_age_hva(struct mmu_actor *actor, uint64_t hva);

@@ -35,6 +35,7 @@ const char *tdp_trace_name(enum tdp_trace_kind kind)
 		[TDP_TRACE_DIRTY_RING_RESET] = "kvm_dirty_ring_reset",
 		[TDP_TRACE_AGE_HVA] = "kvm_age_hva",
 		[TDP_TRACE_TEST_AGE_HVA] = "kvm_test_age_hva",
+		[TDP_TRACE_DIRTY_RING_EXIT] = "kvm_dirty_ring_exit",
 		[TDP_TRACE_FAULT_RETURN] = "ret_tdp_page_fault",
 		[TDP_TRACE_FLUSH] = "flush_all",
 		[TDP_TRACE_LOAD_ROOT] = "load_pgd",
@@ -250,6 +251,9 @@ static void put_event(struct text *text, const struct tdp_trace_event *event)
 	case TDP_TRACE_DIRTY_RING_PUSH:
 	case TDP_TRACE_DIRTY_RING_RESET:
 		put_dirty_ring(text, event);
+		break;
+	case TDP_TRACE_DIRTY_RING_EXIT:
+		put(text, "vcpu %d", event->vcpu);
 		break;
 	case TDP_TRACE_FAULT_RETURN:
 	case TDP_TRACE_FLUSH:

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "host/frame.h"
+#include "mmu/flush.h"
 #include "mmu/root.h"
 #include "vm/checker.h"
 
@@ -105,7 +106,8 @@ static void check_loaded(struct checker *checker, const struct tdp_vcpu *vcpu)
 	    table_pfn(checker->vm->host, root).n != context->root_pfn.n)
 		violation(checker, TDP_INVARIANT_REFERENCE,
 			  "vCPU %u has a root loaded that is not of its role", vcpu->id);
-	if (root_invalid(root) && !u32_load_relaxed(&context->requests))
+	if (root_invalid(root) &&
+	    !(u32_load_relaxed(&context->requests) & REQUEST_FREE_OBSOLETE_ROOTS))
 		violation(checker, TDP_INVARIANT_INVALID_ROOT,
 			  "vCPU %u has an invalid root loaded and was not told", vcpu->id);
 }

@@ -3,7 +3,10 @@
 
 #include <errno.h>
 
+#include "guest/dirty_ring.h"
+#include "mmu/cpu_log.h"
 #include "mmu/dirty.h"
+#include "mmu/ring.h"
 #include "vm/vm.h"
 
 static int refuse(const struct tdp_vm *vm, int err, const char *reason)
@@ -95,4 +98,49 @@ int tdp_vm_clear_dirty_log(struct tdp_vm *vm, unsigned int address_space, unsign
 	err = clear_locked(vm, address_space, slot, first, pages, bitmap);
 	mutex_unlock(&vm->memory.slots_lock);
 	return err;
+}
+
+/* What the CPU has logged and nobody taken out yet belongs in the ring first. */
+static void fill_ring(struct tdp_vcpu *vcpu)
+{
+	struct mmu_actor *task = mmu_task_get(&vcpu->vm->mmu);
+
+	cpu_log_drain_now(task, &vcpu->context);
+	mmu_task_put(task);
+}
+
+size_t tdp_vcpu_harvest_dirty_ring(struct tdp_vcpu *vcpu, struct tdp_dirty_page *pages,
+				   size_t count)
+{
+	struct dirty_ring *ring = vcpu->context.dirty_ring;
+	struct dirty_ring_entry entry;
+	size_t taken = 0;
+
+	if (!ring)
+		return 0;
+	fill_ring(vcpu);
+	while (taken < count && dirty_ring_harvest(ring, &entry))
+		pages[taken++] = (struct tdp_dirty_page){
+			.address_space = entry.address_space,
+			.slot = entry.slot,
+			.offset = entry.offset,
+		};
+	return taken;
+}
+
+int tdp_vm_reset_dirty_rings(struct tdp_vm *vm, uint64_t *count)
+{
+	struct mmu_actor *task;
+	uint64_t recycled;
+
+	if (!vm->config.dirty_ring)
+		return refuse(vm, -EINVAL, "the VM has no dirty rings");
+	mutex_lock(&vm->memory.slots_lock);
+	task = mmu_task_get(&vm->mmu);
+	recycled = mmu_dirty_rings_reset(task);
+	mmu_task_put(task);
+	mutex_unlock(&vm->memory.slots_lock);
+	if (count)
+		*count = recycled;
+	return 0;
 }

@@ -2,11 +2,15 @@
  * A vCPU: its creation and its accesses. One access is TLB, walk, A/D update and
  * data inside guest mode; an exit, the fault handler and another attempt outside.
  */
+#include <tdpsim/dirty.h>
+
 #include <errno.h>
 
 #include "mmu/cpu_log.h"
 #include "mmu/fault.h"
 #include "mmu/gate.h"
+#include "mmu/ring.h"
+#include "mmu/trace.h"
 #include "platform/bytes.h"
 #include "platform/charge.h"
 #include "platform/clock.h"
@@ -47,6 +51,7 @@ void vcpu_free(struct tdp_vcpu *vcpu)
 
 	watch_destroy(vcpu);
 	cpu_log_destroy(&vcpu->context, &vm->mmu);
+	vcpu_ring_destroy(&vcpu->context);
 	if (vcpu->events)
 		host_release(vm->host, vcpu->events, vm->config.trace_ring * sizeof(*vcpu->events));
 	host_release(vm->host, vcpu, sizeof(*vcpu));
@@ -64,7 +69,8 @@ static int vcpu_alloc(struct tdp_vm *vm, struct tdp_vcpu **result)
 	if (vm->config.trace_ring)
 		vcpu->events = host_allocate(host, vm->config.trace_ring * sizeof(*vcpu->events));
 	if ((vm->config.trace_ring && !vcpu->events) || watch_create(vcpu) ||
-	    cpu_log_create(&vcpu->context, &vm->mmu)) {
+	    cpu_log_create(&vcpu->context, &vm->mmu) ||
+	    vcpu_ring_create(&vcpu->context, &vm->mmu)) {
 		vcpu_free(vcpu);
 		return -ENOMEM;
 	}
@@ -250,6 +256,8 @@ static int enter_guest(struct mmu_context *context)
 	do {
 		err = mmu_context_prepare(context);
 	} while (!err && !mmu_guest_enter(context));
+	if (err == MMU_RING_FULL && mmu_tracing(&context->actor))
+		trace_dirty_ring_exit(&context->actor);
 	return err;
 }
 
@@ -274,7 +282,10 @@ static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *re
 			plain_exit(context);
 	}
 	gate_leave(&context->actor);
-	return err;
+	if (err != MMU_RING_FULL)
+		return err;
+	result->outcome = TDP_ACCESS_RING_FULL;
+	return 0;
 }
 
 static int check_request(const struct tdp_vcpu *vcpu, const struct tdp_access_request *request)
@@ -413,7 +424,7 @@ int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)
 	gate_enter(&vcpu->context.actor);
 	err = mmu_context_prepare(&vcpu->context);
 	gate_leave(&vcpu->context.actor);
-	return err;
+	return err == MMU_RING_FULL ? 0 : err; /* that is for who enters the guest */
 }
 
 void tdp_vcpu_exit(struct tdp_vcpu *vcpu)

@@ -3,13 +3,12 @@
 
 #include <errno.h>
 
+#include "guest/dirty_ring.h"
 #include "mmu/age.h"
 #include "mmu/invalidate.h"
 #include "mmu/zap.h"
 #include "platform/check.h"
 
-#define DIRTY_RING_MIN	  512
-#define DIRTY_RING_MAX	  65536
 #define NX_RECOVERY_RATIO 60 /* upstream's default (arch/x86/kvm/mmu/mmu.c, 6.12) */
 
 static void notified_begin(void *context, uint64_t start, uint64_t end)
@@ -95,6 +94,27 @@ static int check_logging(const struct tdp_host *host, const struct tdp_vm_config
 		return refuse(host, "a dirty ring has 512 to 65536 entries, a power of two");
 	if (config->dirty_ring_with_bitmap && !ring)
 		return refuse(host, "a bitmap beside the dirty ring needs a dirty ring");
+	return 0;
+}
+
+/* What a ring keeps free for a vCPU that is inside (B1 of guest/dirty_ring.h). */
+static uint32_t ring_reserve(const struct tdp_policy *policy)
+{
+	bool logs = policy->dirty_track == TDP_DIRTY_TRACK_DBIT;
+
+	return DIRTY_RING_RESERVED + (logs ? WRITE_LOG_ENTRIES : 0);
+}
+
+static int check_ring(const struct tdp_host *host, const struct tdp_vm_config *config,
+		      const struct tdp_policy *policy)
+{
+	if (!config->dirty_ring)
+		return 0;
+	if (config->dirty_ring <= ring_reserve(policy))
+		return refuse(host,
+			      "a dirty ring must be larger than the CPU's log and 64 entries");
+	if (config->manual_protect == TDP_MANUAL_PROTECT_ALL_SET && !config->dirty_ring_with_bitmap)
+		return refuse(host, "there is no bitmap that could begin with every page marked");
 	return 0;
 }
 
@@ -189,6 +209,7 @@ static int vm_init(struct tdp_vm *vm, const struct tdp_policy *policy)
 					 .memory = &vm->memory,
 					 .vm = &vm->config,
 					 .policy = *policy,
+					 .dirty_ring_reserved = ring_reserve(policy),
 					 .task_events = vm->task_events,
 				 });
 	if (err)
@@ -226,6 +247,8 @@ int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *config, str
 	if (policy_resolve(config->baseline, &config->policy, &policy))
 		return refuse(host, "the baseline, or a policy's value, is none that there is");
 	err = resolve_tracking(host, config, &policy);
+	if (!err)
+		err = check_ring(host, config, &policy);
 	if (err)
 		return err;
 

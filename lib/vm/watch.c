@@ -24,7 +24,8 @@ bool watch_will_flush(const struct tdp_vcpu *vcpu)
 {
 	const struct mmu_context *context = &vcpu->context;
 
-	return vcpu->no_tlb || !context->root || u32_load_seq_cst(&context->requests) ||
+	return vcpu->no_tlb || !context->root ||
+	       u32_load_seq_cst(&context->requests) & REQUEST_FREE_OBSOLETE_ROOTS ||
 	       u64_load_seq_cst(&context->flush_generation) != context->flushed;
 }
 
