@@ -324,6 +324,29 @@ static void logs(struct story *story)
 	story->vm = NULL;
 }
 
+/* Fetches split, rounds of recovery and the switch give back; none of the latter can fail. */
+static void executes(struct story *story)
+{
+	struct tdp_stats stats;
+
+	story->vm_config.policy.nx_huge_pages = TDP_ON;
+	story->vm_config.nx_recovery_ratio = 1;
+	make_anon(story, TDP_1G);
+	make_vm(story);
+	STEP(story, set_slot(story, 1, AT, 1 << 18));
+	for (unsigned int i = 0; i < 3; i++) {
+		STEP(story, touch(story, AT + i * 512, TDP_READ));
+		STEP(story, touch(story, AT + i * 512, TDP_FETCH));
+	}
+	tdp_vm_stats(story->vm, &stats);
+	assert_int_equal(stats.nx_lpage_splits, 4);
+	assert_int_equal(tdp_vm_recover_nx_huge_pages(story->vm), 1);
+	STEP(story, touch(story, AT + 512, TDP_FETCH));
+	tdp_vm_set_nx_huge_pages(story->vm, false);
+	STEP(story, touch(story, AT + 512, TDP_FETCH));
+	assert_int_equal(tdp_mmu_mapped_level(story->vm, 0, tdp_gfn(AT)), TDP_1G);
+}
+
 /* The frame around a story */
 
 static void end(struct story *story, const struct tdp_host_usage *before)
@@ -392,6 +415,7 @@ TELLS(a_4k_fault_survives_each_failure, faults_4k)
 TELLS(a_2m_fault_survives_each_failure, faults_2m)
 TELLS(a_1g_fault_survives_each_failure, faults_1g)
 TELLS(a_split_survives_each_failure, splits)
+TELLS(executing_survives_each_failure, executes)
 TELLS(logging_survives_each_failure, logs)
 TELLS(unmapping_never_fails, unmaps)
 TELLS(changing_slots_survives_each_failure, slots_change)
@@ -492,6 +516,7 @@ int main(void)
 		guest_tests(a_2m_fault_survives_each_failure),
 		guest_test(a_1g_fault_survives_each_failure),
 		guest_test(a_split_survives_each_failure),
+		guest_test(executing_survives_each_failure),
 		guest_test(logging_survives_each_failure),
 		guest_tests(unmapping_never_fails),
 		guest_test(changing_slots_survives_each_failure),
