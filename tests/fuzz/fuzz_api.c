@@ -3,7 +3,8 @@
  *
  * The input says what host and VM to make, then which calls: vCPUs, slots, accesses,
  * faults with any error code, pages given back, zaps, registers, SMM, invalidations
- * by hand, iterators, allocations that fail.
+ * by hand, iterators, rounds of recovery, the switch of NX huge pages, allocations
+ * that fail.
  *
  * What must hold: no call stops the program; an error is one of those the call
  * documents; at any moment tdp_vm_check() has nothing to say, and in the end the
@@ -202,10 +203,15 @@ static bool make_vm(struct input *input, struct world *world)
 		.reserved_not_present = bits & 1 << 14,
 		.l1tf = bits & 1 << 15,
 	};
+	uint8_t width;
 	int err;
 
-	config.maxphyaddr = input_u8(input) % 64;
+	width = input_u8(input);
+	config.maxphyaddr = width % 64;
+	config.no_nx_huge_pages = width & 0x80;
+	config.nx_recovery_ratio = width % 4;
 	read_policy(input, &config.policy);
+	config.policy.nx_huge_pages = width & 0x40 ? TDP_ON : TDP_OFF;
 	err = tdp_vm_create(world->host, &config, &world->vm);
 	expect(err, -EINVAL, -EINVAL);
 	if (err)
@@ -473,9 +479,19 @@ static void zap(struct input *input, struct world *world)
 	uint8_t kind = input_u8(input);
 	uint64_t gfn;
 
-	if (kind & 1) {
+	switch (kind & 7) {
+	case 1:
+	case 7:
 		tdp_mmu_zap_all_fast(world->vm);
 		return;
+	case 3:
+		tdp_vm_set_nx_huge_pages(world->vm, kind & 8);
+		return;
+	case 5:
+		tdp_vm_recover_nx_huge_pages(world->vm);
+		return;
+	default:
+		break;
 	}
 	gfn = read_gfn(input);
 	tdp_mmu_zap_range(world->vm, tdp_gfn(gfn), read_pages(input));
