@@ -33,14 +33,18 @@ static inline int backing_peek(const struct memslot *slot, tdp_gfn_t gfn,
 	return backing->ops->peek(backing->context, memslot_hva(slot, gfn), page);
 }
 
+/* `page` is a copy, so that the caller's needs no memory where nobody wants to hear. */
 static inline void backing_release(const struct memslot *slot, tdp_gfn_t gfn,
-				   const struct tdp_backing_page *page, bool mapped_writable)
+				   struct tdp_backing_page page, bool mapped_writable)
 {
 	const struct tdp_backing *backing = slot->backing;
 
-	if (backing->ops->release)
-		backing->ops->release(backing->context, memslot_hva(slot, gfn), page,
+	if (__builtin_expect(backing->ops->release != NULL, 0)) {
+		struct tdp_backing_page told = page;
+
+		backing->ops->release(backing->context, memslot_hva(slot, gfn), &told,
 				      mapped_writable);
+	}
 }
 
 /*

@@ -84,6 +84,23 @@ static inline bool memslot_holds(const struct memslot *slot, tdp_gfn_t gfn)
 	return gfn.n - slot->gfn.n < slot->pages;
 }
 
+/*
+ * memslot_find() for one who asks often: *last is the index of the slot that he found
+ * last, in whichever array that was (kvm_vcpu_gfn_to_memslot(), 6.12).
+ */
+static inline const struct memslot *memslot_find_again(const struct memslots *slots, size_t *last,
+						       tdp_gfn_t gfn)
+{
+	const struct memslot *slot = &slots->slot[*last];
+
+	if (__builtin_expect(*last < slots->count && memslot_holds(slot, gfn), 1))
+		return slot;
+	slot = memslot_find(slots, gfn);
+	if (slot)
+		*last = (size_t)(slot - slots->slot);
+	return slot;
+}
+
 static inline uint64_t memslot_hva(const struct memslot *slot, tdp_gfn_t gfn)
 {
 	return slot->hva + ((gfn.n - slot->gfn.n) << TDP_PAGE_SHIFT);

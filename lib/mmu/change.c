@@ -133,10 +133,9 @@ static void watch_change(struct mmu_actor *actor, const struct spot *spot, uint6
 						    .new = new});
 }
 
-/* What every change entails but the gauges and the table below. */
-static inline void entry_told(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
+void entry_tell(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
 {
-	if (__builtin_expect(actor->mmu->check, 0))
+	if (actor->mmu->check)
 		watch_change(actor, spot, new);
 	if (mmu_tracing(actor))
 		trace_spte_changed(actor, spot->address_space, spot->gfn, spot->entry, new,
@@ -252,7 +251,7 @@ unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
 {
 	struct mmu_actor *actor = held.actor;
 	const struct mmu *mmu = actor->mmu;
-	bool told = mmu->check || mmu_tracing(actor);
+	bool told = actor->told;
 	unsigned int zapped = 0;
 
 	for (unsigned int i = from; i < to; i++) {
@@ -267,7 +266,7 @@ unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
 			continue;
 		zapped++;
 		if (told)
-			entry_told(actor, &spot, mmu->encoding.nonpresent);
+			entry_tell(actor, &spot, mmu->encoding.nonpresent);
 	}
 	if (zapped)
 		mmu_gauge(actor, GAUGE_PAGES_4K, -(int64_t)zapped);
@@ -296,14 +295,14 @@ static inline void clear_bits(struct mmu_held held, struct spot *spot, uint64_t 
 		if (!clear_once(held, spot, bits))
 			continue;
 		if (told)
-			entry_told(held.actor, spot, spot->entry & ~bits);
+			entry_tell(held.actor, spot, spot->entry & ~bits);
 		spot->entry &= ~bits;
 	}
 }
 
 void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits)
 {
-	clear_bits(held, spot, bits, held.actor->mmu->check || mmu_tracing(held.actor));
+	clear_bits(held, spot, bits, held.actor->told);
 	DCHECK(!spot_is_leaf(&held.actor->mmu->encoding, spot) ||
 	       spte_writability_legal(&held.actor->mmu->encoding, spot->entry));
 }
@@ -311,7 +310,7 @@ void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits)
 void entries_clear_bits(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
 			unsigned int from, unsigned int to, uint64_t bits)
 {
-	bool told = held.actor->mmu->check || mmu_tracing(held.actor);
+	bool told = held.actor->told;
 
 	for (unsigned int i = from; i < to; i++) {
 		struct spot spot = {

@@ -22,6 +22,36 @@
 /* Under the shared lock: false if the entry was no longer spot->entry, which is refreshed. */
 bool entry_set_atomic(struct mmu_shared shared, struct spot *spot, uint64_t new);
 
+/* change.c: who listens is told of a change. The spot still holds the old value. */
+void entry_tell(struct mmu_actor *actor, const struct spot *spot, uint64_t new);
+
+/* What every change entails but the gauges and the table below. */
+static inline void entry_told(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
+{
+	if (__builtin_expect(actor->told, 0))
+		entry_tell(actor, spot, new);
+}
+
+/*
+ * entry_set_atomic() of a leaf to where nothing is, which is what most faults do. The
+ * spot is handed over as it is, so that it needs no memory unless somebody listens.
+ */
+static inline bool entry_fill(struct mmu_shared shared, struct spot spot, uint64_t leaf)
+{
+	struct mmu_actor *actor = shared.held.actor;
+	uint64_t found = spot.entry;
+
+	if (!u64_cas_acq_rel(spot.slot, &found, leaf))
+		return false;
+	if (__builtin_expect(actor->told, 0)) {
+		struct spot told = spot;
+
+		entry_tell(actor, &told, leaf);
+	}
+	mmu_gauge(actor, gauge_of_leaves(spot.level), 1);
+	return true;
+}
+
 /* Under the exclusive lock: always succeeds. */
 void entry_set(struct mmu_exclusive exclusive, struct spot *spot, uint64_t new);
 

@@ -23,7 +23,7 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 	context->actor.deltas = &context->deltas;
 	context->actor.ring = &context->ring;
 	trace_ring_init(&context->ring, vcpu + 1, events, event_count);
-	context->actor.traced = tracing(&mmu->tracer, &context->ring);
+	mmu_actor_listen(&context->actor, &context->ring);
 	context->tables.needed = mmu->levels - 1;
 	rwlock_register(&mmu->lock, &context->lock_reader);
 	tlb_init(&context->tlb);
@@ -57,11 +57,29 @@ void mmu_context_unload(struct mmu_context *context)
 	mmio_cache_clear(context);
 }
 
+/* The bits of a leaf of ordinary memory over a hole; what else it may be is for map.c. */
+static uint64_t leaf_bits(const struct encoding *e, uint32_t role, bool writable)
+{
+	uint64_t bits = spte_make_leaf(e, &(struct leaf){.level = TDP_4K,
+							 .writable = writable,
+							 .guest_mode = role & ROLE_GUEST_MODE,
+							 .old = e->nonpresent});
+
+	CHECK(spte_leaf(e, bits, TDP_4K) && spte_writability_legal(e, bits));
+	return bits;
+}
+
 void mmu_context_set_role(struct mmu_context *context, uint32_t role)
 {
+	const struct mmu *mmu = context->actor.mmu;
+
 	mmu_context_unload(context);
 	cpu_log_change_role(context, role);
 	context->root_role = role;
+	context->reach = tdp_gfn(table_reach(role_level(role)));
+	context->slots = &mmu->memory->slots[role_address_space(role)];
+	context->leaf[false] = leaf_bits(&mmu->encoding, role, false);
+	context->leaf[true] = leaf_bits(&mmu->encoding, role, true);
 }
 
 static void free_obsolete_root(struct mmu_context *context)

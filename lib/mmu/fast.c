@@ -14,18 +14,6 @@
 
 #define FAST_TRIES 5
 
-/* Not present can be repaired only where "old" pages have no rights at all. */
-static bool eligible(const struct fault *fault)
-{
-	const struct encoding *e = &fault->context->actor.mmu->encoding;
-
-	if (fault->error & PFERR_RSVD)
-		return false;
-	if (!(fault->error & PFERR_PRESENT))
-		return !e->hardware_ad;
-	return fault->error & PFERR_WRITE;
-}
-
 static bool logged(const struct fault *fault)
 {
 	return fault->slot && fault->slot->log_dirty;
@@ -127,8 +115,6 @@ int fault_fast(struct fault *fault)
 	struct mmu_context *context = fault->context;
 	struct attempt attempt;
 
-	if (!eligible(fault))
-		return STEP_INVALID;
 	mmu_read_begin(&context->actor);
 	attempt = try_to_fix(fault);
 	if (mmu_tracing(&context->actor))

@@ -52,7 +52,7 @@ static enum tdp_access access_of_error(uint64_t error)
 static void trace_exit(struct mmu_context *context, const struct tdp_fault *exit)
 {
 	/* An EPT misconfiguration has no kvm_page_fault event. */
-	if (exit->misconfig || !mmu_tracing(&context->actor))
+	if (exit->misconfig)
 		return;
 	mmu_trace(&context->actor,
 		  &(struct tdp_trace_event){.kind = TDP_TRACE_PAGE_FAULT,
@@ -61,35 +61,61 @@ static void trace_exit(struct mmu_context *context, const struct tdp_fault *exit
 							   .error_code = exit->error_code}});
 }
 
-static int resolve_page(struct fault *fault)
+/*
+ * What only some faults need works on a copy of struct fault. Where nobody else is
+ * handed the address of the fault itself, the compiler keeps it in registers.
+ */
+#define ASIDE static __attribute__((noinline))
+
+ASIDE int aside_mmio(struct fault fault)
+{
+	return fault_mmio(&fault);
+}
+
+ASIDE int aside_fast(struct fault fault)
+{
+	return fault_fast(&fault);
+}
+
+ASIDE int aside_hole(struct fault fault)
+{
+	return fault_hole(&fault);
+}
+
+ASIDE int aside_map(struct mmu_shared shared, struct fault fault)
+{
+	return fault_map(shared, &fault);
+}
+
+static inline int resolve_page(struct fault *fault)
 {
 	struct host_caller *caller = &fault->context->actor.caller;
 	bool write = fault->access == TDP_WRITE;
+	struct tdp_backing_page page;
 	int err;
 
 	/* A write to a read-only slot is an MMIO exit: the host is not asked. */
 	if (write && fault->slot->read_only)
 		return STEP_EMULATE;
-	err = backing_resolve(fault->slot, caller, fault->gfn, write, &fault->page);
+	err = backing_resolve(fault->slot, caller, fault->gfn, write, &page);
 	if (err)
 		return err;
-	fault->resolved = true;
+	fault->page = page;
 	return STEP_CONTINUE;
 }
 
-static void release_page(struct fault *fault, int step)
+static inline void release_page(const struct fault *fault, int step)
 {
-	if (fault->resolved)
-		backing_release(fault->slot, fault->gfn, &fault->page,
+	if (fault->slot)
+		backing_release(fault->slot, fault->gfn, fault->page,
 				step >= STEP_FIXED && fault->page.writable);
-	fault->resolved = false;
 }
 
 /*
  * The order is the contract: the snapshot before the host is asked, so that a
  * change of the page in between is seen by fault_stale() (N2 of invalidate.h).
  */
-static int resolve(struct fault *fault)
+static inline int resolve(struct fault *fault)
 {
 	const struct mmu *mmu = fault->context->actor.mmu;
 	bool early = mmu->policy.early_invalidation_check == TDP_ON;
@@ -97,7 +123,7 @@ static int resolve(struct fault *fault)
 
 	fault->snapshot = invalidation_snapshot(mmu);
 	if (!fault->slot)
-		return fault_hole(fault);
+		return aside_hole(*fault);
 	if (fault->slot->invalid)
 		return STEP_RETRY; /* being deleted or moved */
 	if (early && invalidation_hits(mmu, fault->snapshot, fault->gfn))
@@ -111,7 +137,7 @@ static int resolve(struct fault *fault)
 }
 
 /* Under mmu_lock: was the root invalidated, or the page changed, since we looked? */
-static bool fault_stale(const struct fault *fault)
+static inline bool fault_stale(const struct fault *fault)
 {
 	const struct mmu_context *context = fault->context;
 
@@ -120,13 +146,15 @@ static bool fault_stale(const struct fault *fault)
 	return fault->slot && invalidation_hits(context->actor.mmu, fault->snapshot, fault->gfn);
 }
 
-static int map_under_lock(struct fault *fault)
+static inline int map_under_lock(struct fault *fault)
 {
 	struct mmu_actor *actor = &fault->context->actor;
 	struct mmu_shared shared = mmu_lock_shared(actor);
 	bool stale = fault_stale(fault);
-	int step = stale ? STEP_RETRY : fault_map(shared, fault);
+	int step = stale ? STEP_RETRY : fault_fill(shared, fault);
 
+	if (step == STEP_INVALID)
+		step = aside_map(shared, *fault);
 	mmu_unlock_shared(shared);
 	if (stale)
 		counter_bump(&fault->context->counters.retries_locked);
@@ -134,20 +162,22 @@ static int map_under_lock(struct fault *fault)
 }
 
 /* An address that no table of this root translates is nobody's memory. */
-static bool out_of_reach(const struct fault *fault)
+static inline bool out_of_reach(const struct fault *fault)
 {
-	return fault->gfn.n >= table_reach(role_level(fault->context->root_role));
+	return fault->gfn.n >= fault->context->reach.n;
 }
 
-static int handle(struct fault *fault)
+static inline int handle(struct fault *fault)
 {
 	int step;
 
 	if (out_of_reach(fault))
 		return STEP_EMULATE;
-	step = fault_fast(fault);
-	if (step != STEP_INVALID)
-		return step;
+	if (fault_may_be_fast(fault)) {
+		step = aside_fast(*fault);
+		if (step != STEP_INVALID)
+			return step;
+	}
 	step = table_cache_fill(fault->context);
 	if (step)
 		return step;
@@ -159,7 +189,7 @@ static int handle(struct fault *fault)
 	return step;
 }
 
-static void count_result(struct counters *counters, int step)
+static inline void count_result(struct counters *counters, int step)
 {
 	switch (step) {
 	case STEP_FIXED:
@@ -180,7 +210,7 @@ static void count_result(struct counters *counters, int step)
 	}
 }
 
-static int handle_and_count(struct fault *fault)
+static inline int handle_and_count(struct fault *fault)
 {
 	struct mmu_context *context = fault->context;
 	struct mmu_actor *actor = &context->actor;
@@ -198,16 +228,15 @@ static int handle_and_count(struct fault *fault)
 	return step;
 }
 
-static int fault_in_section(struct fault *fault)
+static inline int fault_in_section(struct fault *fault)
 {
-	struct guest_memory *memory = fault->context->actor.mmu->memory;
-	unsigned int address_space = role_address_space(fault->context->root_role);
+	struct mmu_context *context = fault->context;
 	int step = STEP_INVALID;
 
-	fault->slots = memslots_of(memory, address_space);
-	fault->slot = memslot_find(fault->slots, fault->gfn);
+	fault->slots = ptr_load_acquire(context->slots);
+	fault->slot = memslot_find_again(fault->slots, &context->last_slot, fault->gfn);
 	if ((fault->error & PFERR_RSVD) && !out_of_reach(fault))
-		step = fault_mmio(fault);
+		step = aside_mmio(*fault);
 	return step == STEP_INVALID ? handle_and_count(fault) : step;
 }
 
@@ -227,7 +256,8 @@ int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
 	charge(CHARGE_VM_EXIT, 1);
 	counter_bump(&context->counters.exits);
 	cpu_log_drain(actor, context); /* first of all, as vmx_handle_exit() */
-	trace_exit(context, exit);
+	if (mmu_tracing(actor))
+		trace_exit(context, exit);
 	if (!context->root || !vcpu_ring_has_room(context))
 		return STEP_RETRY;
 	mmu_read_begin(actor);

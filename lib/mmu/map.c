@@ -229,7 +229,6 @@ static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 int fault_map(struct mmu_shared shared, struct fault *fault)
 {
 	struct mmu_actor *actor = &fault->context->actor;
-	int step;
 
 	choose_level(fault);
 	if (mmu_tracing(actor)) {
@@ -238,9 +237,6 @@ int fault_map(struct mmu_shared shared, struct fault *fault)
 		trace_spte_requested(actor, fault->gfn,
 				     fault->slot ? fault->pfn.n | low : NO_SLOT_PFN, fault->goal);
 	}
-	mmu_read_begin(actor);
-	step = walk_and_install(shared, fault);
-	/* The flush for a replaced table is made by now (flush.h). */
-	mmu_read_end(actor);
-	return step;
+	/* The flush for a replaced table is made before the fault's RCU section ends (flush.h). */
+	return walk_and_install(shared, fault);
 }

@@ -108,6 +108,7 @@ struct mmu_actor {
 	struct trace_ring *ring;	   /* NULL: the task ring */
 	int vcpu;			   /* or -1 */
 	bool traced;			   /* somebody listens; immutable */
+	bool told;			   /* of changes: traced, or check; immutable */
 	struct mmu_actor *next_idle;
 	struct mmu_actor *next_task; /* immutable once linked */
 	atomic_u32 at_work;	     /* under check; written by its user alone (gate.h) */
@@ -131,6 +132,13 @@ void mmu_fini(struct mmu *mmu);
 
 void mmu_actor_init(struct mmu_actor *actor, struct mmu *mmu);
 void mmu_actor_fini(struct mmu_actor *actor);
+
+/* Whose events go into `ring`: does anybody listen? */
+static inline void mmu_actor_listen(struct mmu_actor *actor, const struct trace_ring *ring)
+{
+	actor->traced = tracing(&actor->mmu->tracer, ring);
+	actor->told = actor->traced || actor->mmu->check;
+}
 
 /* The tasks' actors, task.c. -ENOMEM. */
 int mmu_tasks_init(struct mmu *mmu);

@@ -12,7 +12,7 @@ void mmu_actor_init(struct mmu_actor *actor, struct mmu *mmu)
 {
 	actor->mmu = mmu;
 	actor->vcpu = -1;
-	actor->traced = tracing(&mmu->tracer, &mmu->task_ring.ring);
+	mmu_actor_listen(actor, &mmu->task_ring.ring);
 	host_caller_init(&actor->caller, mmu->host);
 }
 

@@ -53,6 +53,17 @@ bool table_is_of(const struct tdp_host *host, const struct table *table, tdp_gfn
 	       table->gfn.n == gfn.n;
 }
 
+bool table_examine(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn, unsigned int level)
+{
+	bool there = frame_is_table(host, pfn);
+
+	if (host->config.check)
+		there = there && table_is_of(host, table_of(host, pfn), gfn, level - 1);
+	if (!there)
+		u64_add_relaxed(&host->strays, 1);
+	return there;
+}
+
 void table_free_now(struct host_caller *caller, struct table *table)
 {
 	frame_free_table(caller->host, caller, table_pfn(caller->host, table));

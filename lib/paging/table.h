@@ -90,6 +90,9 @@ static inline uint64_t table_reach(unsigned int root_level)
 	return tdp_level_pages(root_level + 1);
 }
 
+/* table.c: table_is_there() at length. */
+bool table_examine(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn, unsigned int level);
+
 /*
  * Is there, behind an entry that spans `gfn` at `level`, the table that it links?
  * Always, inside an RCU section (T2): if not, somebody freed the table too early, or
@@ -99,13 +102,8 @@ static inline uint64_t table_reach(unsigned int root_level)
 static inline bool table_is_there(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn,
 				  unsigned int level)
 {
-	bool there = frame_is_table(host, pfn);
-
-	if (__builtin_expect(host->config.check, 0))
-		there = there && table_is_of(host, table_of(host, pfn), gfn, level - 1);
-	if (__builtin_expect(!there, 0))
-		u64_add_relaxed(&host->strays, 1);
-	return there;
+	return __builtin_expect(pfn.n < host->tables_trusted, 1) ||
+	       table_examine(host, pfn, gfn, level);
 }
 
 /* Under `check`: an entry whose value says that its table has been freed is counted. */
