@@ -53,8 +53,8 @@ struct mmu_context {
 	struct mmu_context *next; /* immutable once linked */
 	/* The one that was linked next, or NULL; stored once, release. */
 	atomic_ptr younger;
-	uint64_t flushed;	  /* generation up to which the TLB was emptied */
-	uint32_t root_role;	  /* what the root must look like */
+	uint64_t flushed;   /* generation up to which the TLB was emptied */
+	uint32_t root_role; /* what the root must look like */
 	/* What follows from root_role: the first frame that no table translates, the slots
 	 * (guest_memory.slots), a leaf's bits without and with the right to write. */
 	tdp_gfn_t reach;

@@ -11,11 +11,11 @@
 		each(split_vs_split) each(huge_zap_vs_access) each(table_vs_huge) each(            \
 			table_removal_vs_fault) each(fast_vs_zap) each(slot_delete_vs_access)      \
 			each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)            \
-				each(yield_in_zap) each(iter_vs_zap) each(zap_across_roots)        \
-					each(long_invalidation) each(unmap_vs_root_put)            \
-						each(dirty_log) each(logging_mix)                  \
-							each(age_vs_fast) each(age_vs_table)       \
-								each(age_vs_log)
+				each(yield_in_zap) each(iter_vs_zap) each(zap_across_roots) each(  \
+					long_invalidation) each(unmap_vs_root_put) each(dirty_log) \
+					each(logging_mix) each(age_vs_fast) each(age_vs_table)     \
+						each(age_vs_log) each(nx_recovery_vs_zap)          \
+							each(nx_recovery_vs_fetch)
 
 #define DECLARE(name) extern const struct scenario scenario_##name;
 #define LIST(name)    &scenario_##name,

@@ -34,19 +34,20 @@ static const struct variant {
 	enum tdp_stats_policy stats;
 	enum tdp_range_flush_policy range_flush;
 	enum tdp_choice lockless_age;
+	enum tdp_choice nx_recovery_shared;
 } variants[SLICES] = {
 	{TDP_LOCK_SHARED, TDP_NPT, 4, TDP_ON, TDP_HUGE_FAULT_SPLIT, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_FULL, TDP_ON},
+	 TDP_RANGE_FLUSH_FULL, TDP_ON, TDP_ON},
 	{TDP_LOCK_PERCPU, TDP_EPT, 5, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_EXACT, TDP_OFF},
+	 TDP_RANGE_FLUSH_EXACT, TDP_OFF, TDP_ON},
 	{TDP_LOCK_EXCLUSIVE, TDP_NPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_FULL, TDP_ON},
+	 TDP_RANGE_FLUSH_FULL, TDP_ON, TDP_ON},
 	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_EXACT, TDP_OFF},
+	 TDP_RANGE_FLUSH_EXACT, TDP_OFF, TDP_OFF},
 	{TDP_LOCK_PERCPU, TDP_NPT, 5, TDP_ON, TDP_HUGE_FAULT_ZAP, TDP_STATS_SHARED,
-	 TDP_RANGE_FLUSH_FULL, TDP_OFF},
+	 TDP_RANGE_FLUSH_FULL, TDP_OFF, TDP_OFF},
 	{TDP_LOCK_SHARED, TDP_EPT, 4, TDP_OFF, TDP_HUGE_FAULT_SPLIT, TDP_STATS_PERCPU,
-	 TDP_RANGE_FLUSH_EXACT, TDP_ON},
+	 TDP_RANGE_FLUSH_EXACT, TDP_ON, TDP_ON},
 };
 
 static const char *const lock_names[] = {"baseline", "exclusive", "shared", "percpu"};
@@ -356,6 +357,11 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 		config.policy.lockless_age = variant->lockless_age;
 		config.policy.huge_fault =
 			scenario->huge_fault ? scenario->huge_fault : variant->huge_fault;
+		config.policy.nx_recovery_shared = variant->nx_recovery_shared;
+	}
+	if (scenario->nx_ratio) {
+		config.policy.nx_huge_pages = TDP_ON;
+		config.nx_recovery_ratio = scenario->nx_ratio;
 	}
 	if (options->lock)
 		config.policy.lock = options->lock;
