@@ -118,7 +118,7 @@ uint64_t nx_recover(struct mmu_actor *actor, unsigned int ratio)
 	uint64_t taken, most = actor->mmu->nx_active ? share_of_list(actor->mmu, ratio) : 0;
 	bool flush = false;
 
-	/* One section, flush included, from finding a table until its caches are empty. */
+	/* X4. The section also keeps what is found on the list, and the table above it. */
 	mmu_read_begin(actor);
 	for (taken = 0; taken < most; taken++) {
 		struct table *table = take_oldest(actor);

@@ -12,7 +12,9 @@
  *       its flag is still set: who has taken it apart meanwhile has cleared it
  *       (21a36ac6b6c7, 6.2).
  *   X3  So the list holds linked tables alone, and none is freed while on it.
- *   X4  mmu->nx_active changes together with the dropping of all roots, in one
+ *   X4  A round flushes for what it has zapped before it gives way and before it leaves
+ *       its RCU section: the tables are freed after that (T2 of table.h).
+ *   X5  mmu->nx_active changes together with the dropping of all roots, in one
  *       section of mmu_lock held exclusively: within a root it is always the same.
  *
  * Rules of the levels: kvm_mmu_hugepage_adjust() and disallowed_hugepage_adjust(),
@@ -40,7 +42,7 @@ void nx_forget(struct mmu_actor *actor, struct table *table);
  */
 uint64_t nx_recover(struct mmu_actor *actor, unsigned int ratio);
 
-/* Drops all roots if that changes anything (X4). slots_lock is held. */
+/* Drops all roots in the same section (X5). slots_lock is held. */
 void nx_set_active(struct mmu_actor *actor, bool active);
 
 #endif

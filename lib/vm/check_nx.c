@@ -8,7 +8,7 @@
 #include "mmu/nx.h"
 #include "vm/checker.h"
 
-/* X4: the leaves of a root are all of one time. An old leaf keeps its right in other bits. */
+/* X5: the leaves of a root are all of one time. An old leaf keeps its right in other bits. */
 void check_executable(struct checker *checker, const struct met_entry *spot)
 {
 	const struct encoding *e = checker->encoding;

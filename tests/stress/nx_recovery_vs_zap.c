@@ -3,7 +3,7 @@
  * of all roots, the switch, and a host that moves memory. vCPUs
  * execute, read and write; what they read is held against the pages' stamps. The
  * checker holds the list against the trees (X3 of lib/mmu/nx.h) and each leaf's right
- * to be executed against the switch (X4).
+ * to be executed against the switch (X5).
  */
 #include <errno.h>
 
