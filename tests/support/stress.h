@@ -54,6 +54,7 @@ struct scenario {
 	uint64_t carveout_bytes; /* for terrains; 0: 1 GiB */
 	uint64_t table_bytes;	 /* few table frames come round again soon; 0: 64 MiB */
 	enum tdp_huge_fault_policy huge_fault; /* 0: the one and the other */
+	unsigned int nx_ratio; /* NX huge pages, of which a round recovers 1 in so many; 0: none */
 	/* What else the VM is to be, by a random number; may be NULL. */
 	void (*configure)(struct tdp_vm_config *config, uint64_t random);
 	unsigned int nx_ratio; /* NX huge pages, of which a round recovers 1 in so many; 0: none */
