@@ -57,7 +57,6 @@ struct scenario {
 	unsigned int nx_ratio; /* NX huge pages, of which a round recovers 1 in so many; 0: none */
 	/* What else the VM is to be, by a random number; may be NULL. */
 	void (*configure)(struct tdp_vm_config *config, uint64_t random);
-	unsigned int nx_ratio; /* NX huge pages, of which a round recovers 1 in so many; 0: none */
 	/* Lays out the slots and casts the players. 0 or a negative errno. */
 	int (*set_up)(struct stress *stress);
 	/* After the last player: what else must hold; may be NULL. */
