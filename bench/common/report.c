@@ -92,6 +92,26 @@ static void extras_into(json_t *object, const struct phase *phase)
 		set_count(object, phase->extras[i].name, phase->extras[i].value);
 }
 
+/* Accesses in a second, or how often a phase without any could be done. */
+static double rate_of(const struct phase *phase)
+{
+	return per_second(phase->accesses ? phase->accesses : 1, phase->seconds);
+}
+
+/* How much faster than the same phase of the first run; 0 if that is not known. */
+static double ratio(const struct report *report, const struct phase *phase)
+{
+	const struct measurement *first = &report->runs[0].median;
+
+	for (size_t i = 0; i < first->phase_count; i++) {
+		const struct phase *base = &first->phases[i];
+
+		if (base->number == phase->number && strcmp(base->name, phase->name) == 0)
+			return rate_of(base) > 0 ? rate_of(phase) / rate_of(base) : 0;
+	}
+	return 0;
+}
+
 static json_t *phase_json(const struct report *report, const struct phase *phase)
 {
 	json_t *object = json_object();
@@ -104,6 +124,8 @@ static json_t *phase_json(const struct report *report, const struct phase *phase
 	set_count(object, "bytes", phase->bytes);
 	set(object, "gib_per_second", json_real(gib_per_second(phase)));
 	set(object, "faults_per_second", json_real(per_second(phase->faults, phase->seconds)));
+	if (report->cli->vary)
+		set(object, "ratio", json_real(ratio(report, phase)));
 	cpu_into(object, report, phase);
 	counted_into(object, phase);
 	extras_into(object, phase);
@@ -184,29 +206,18 @@ static void run_into(json_t *object, const struct report *report, const struct r
 	set(object, "check", check_json(run));
 }
 
-/* How much faster than the first run, by the phase's pages in a second. */
-static double ratio(const struct report *report, size_t i)
-{
-	const struct measurement *first = &report->runs[0].median, *this = &report->runs[i].median;
-	double base, rate;
-
-	if (!first->phase_count || !this->phase_count)
-		return 0;
-	base = per_second(first->phases[0].accesses, first->phases[0].seconds);
-	rate = per_second(this->phases[0].accesses, this->phases[0].seconds);
-	return base > 0 ? rate / base : 0;
-}
-
 static json_t *runs_json(const struct report *report)
 {
 	json_t *runs = json_array();
 
 	for (size_t i = 0; i < report->count; i++) {
+		const struct report_run *run = &report->runs[i];
 		json_t *object = json_object();
 
 		set(object, "value", json_string(report->cli->values[i]));
-		set(object, "ratio", json_real(ratio(report, i)));
-		run_into(object, report, &report->runs[i]);
+		set(object, "ratio",
+		    json_real(run->median.phase_count ? ratio(report, &run->median.phases[0]) : 0));
+		run_into(object, report, run);
 		json_array_append_new(runs, object);
 	}
 	return runs;
@@ -372,8 +383,8 @@ static void print_run(const struct report *report, size_t i)
 		snprintf(name, sizeof(name), "%s%s%s", cli->vary ? cli->values[i] : "",
 			 cli->vary ? " " : "", phase_title(phase, title));
 		print_phase(name, phase);
-		if (cli->vary && j == 0)
-			printf(" %10.3f", ratio(report, i));
+		if (cli->vary)
+			printf(" %10.3f", ratio(report, phase));
 		putchar('\n');
 		print_cpu(report, phase);
 		if (run->median.phase_count > 1)

@@ -220,7 +220,7 @@ expect 0 -v 2 -b 1M -i 3 --vary lock=shared,percpu,exclusive --json
 holds '.vary == "lock" and (.runs | length) == 3 and .runs[0].ratio == 1
     and ([.runs[].value] == ["shared", "percpu", "exclusive"])
     and ([.runs[].config.lock] == ["shared", "percpu", "exclusive"])
-    and all(.runs[]; .ratio > 0 and .stats.pf_fixed == 512 and (.iteration_seconds | length) == 3)' \
+    and all(.runs[]; .ratio > 0 and .phases[0].ratio == .ratio and .stats.pf_fixed == 512 and (.iteration_seconds | length) == 3)' \
     vary
 expect 0 --config "$work/latest" --vary baseline=6.1,latest --json
 holds '[.runs[].config["huge-fault"]] == ["zap", "split"]' "a varied baseline"
