@@ -49,6 +49,8 @@ static int make_vm(struct guest *guest, tdp_trace_sink trace, void *trace_contex
 		.baseline = options->baseline,
 		.policy = options->policy,
 		.check = options->check,
+		.manual_protect = options->manual_protect,
+		.dirty_ring = options->dirty_ring,
 		.trace = trace,
 		.trace_context = trace_context,
 	};

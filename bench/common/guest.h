@@ -60,6 +60,9 @@ struct guest_options {
 	 * Their memory then need not be whole backing pages; the guest's still is.
 	 */
 	bool small_steps;
+	/* Likewise: how writes are logged, see struct tdp_vm_config. */
+	enum tdp_manual_protect manual_protect;
+	unsigned int dirty_ring;
 };
 
 /* What --help promises. */

@@ -1,0 +1,379 @@
+/*
+ * dirtylog: live migration's workload, as dirty_log_perf_test has it. The vCPUs
+ * populate their memory, logging is turned on, and then they go over it again and
+ * again, writing some of its pages, while between two rounds the log is read and
+ * cleared; at last logging is turned off. See book.h for what is verified.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/crew.h"
+#include "common/selftest.h"
+#include "dirtylog/book.h"
+#include "dirtylog/draw.h"
+#include "dirtylog/log.h"
+
+#define LOOK_UP_EVERY 64 /* pages between two looks at the flags that end a pass */
+
+static const struct word log_words[] = {{"bitmap", LOG_BITMAP}, {"ring", LOG_RING}, {0}};
+
+#define AT(field) .offset = offsetof(struct dirtylog, field)
+
+static const struct parameter dirtylog_table[] = {
+	{"iterations", 'i', "N", "rounds of dirtying, reading and clearing (2)", &parameter_count,
+	 AT(iterations), .least = 1, .most = 10000},
+	{"no-manual-protect", 'g', NULL, "reading the log protects again: there is no clearing",
+	 &parameter_flag, AT(no_manual_protect)},
+	{"random-access", 'a', NULL, "draw the pages, whether they were drawn before or not",
+	 &parameter_flag, AT(random_access)},
+	{"run-while-disabling", 'e', NULL, "the vCPUs go on while logging is turned off",
+	 &parameter_flag, AT(run_while_disabling)},
+	{"log", 0, "KIND", "bitmap, or a ring of each vCPU (bitmap)", &parameter_choice, AT(log),
+	 .words = log_words, .in_title = true},
+	{"ring-entries", 0, "N", "room of each ring, a power of two (65536)", &parameter_count,
+	 AT(ring_entries), .least = 512, .most = 65536},
+	{"repeat", 0, "N", "repetitions, each from nothing; the median is reported (1)",
+	 &parameter_count, AT(guest.iterations), .least = 1, .most = 10000},
+};
+
+static const struct parameters dirtylog_parameters = {
+	"Logging:", dirtylog_table, sizeof(dirtylog_table) / sizeof(dirtylog_table[0])};
+
+/* A run. The director's, but for what a vCPU has of its own in `log`. */
+struct logging {
+	const struct dirtylog *options;
+	struct log log;
+	struct book book;
+	struct measurement *measurement;
+	unsigned int iteration; /* written while the vCPUs rest */
+};
+
+/* The vCPUs' parts */
+
+/* One pass; *on is false when it ended early. */
+static int access_drawn(struct crew_vcpu *vcpu, struct logging *logging,
+			bool (*ends)(const struct crew *), bool *on)
+{
+	struct draw draw = draw_of(logging->options, vcpu->id, logging->iteration);
+	uint64_t base = guest_vcpu_address(&logging->options->guest, vcpu->id);
+	int err = 0;
+
+	for (uint64_t i = 0; !err && i < draw.pages; i++) {
+		uint64_t address = base + (draw_page(&draw, i) << TDP_PAGE_SHIFT);
+
+		if (i % LOOK_UP_EVERY == 0 && ends(vcpu->crew)) {
+			*on = false;
+			return 0;
+		}
+		err = crew_touch(vcpu, logging, address,
+				 draw_writes(&draw, i) ? TDP_WRITE : TDP_READ);
+	}
+	return err;
+}
+
+static int dirty_once(struct crew_vcpu *vcpu, void *context)
+{
+	bool on;
+
+	return access_drawn(vcpu, context, crew_stopped, &on);
+}
+
+static bool done_or_stopped(const struct crew *crew)
+{
+	return crew_task_done(crew) || crew_stopped(crew);
+}
+
+static int dirty_meanwhile(struct crew_vcpu *vcpu, void *context)
+{
+	bool on = true;
+	int err = 0;
+
+	while (!err && on)
+		err = access_drawn(vcpu, context, done_or_stopped, &on);
+	return err;
+}
+
+static int make_room(struct crew_vcpu *vcpu, void *context)
+{
+	struct logging *logging = context;
+
+	return log_make_room(&logging->log, vcpu->id);
+}
+
+/* The director's tasks */
+
+static int enable(struct crew *crew, void *context)
+{
+	(void)crew;
+	return log_enable(&((struct logging *)context)->log);
+}
+
+static int disable(struct crew *crew, void *context)
+{
+	(void)crew;
+	return log_disable(&((struct logging *)context)->log);
+}
+
+static int get(struct crew *crew, void *context)
+{
+	(void)crew;
+	return log_get(&((struct logging *)context)->log);
+}
+
+static int clear(struct crew *crew, void *context)
+{
+	(void)crew;
+	return log_clear(&((struct logging *)context)->log);
+}
+
+/* The log against the book: what stands beside the phases, and what must not be. */
+
+static void judge_fixed(struct logging *logging, struct phase *dirty, const struct verdict *verdict)
+{
+	uint64_t fixed = dirty->counted.pf_fixed;
+
+	phase_extra(dirty, "pages_written", verdict->written);
+	phase_extra(dirty, "pf_fixed_least", verdict->fixed_least);
+	phase_extra(dirty, "pf_fixed_most", verdict->fixed_most);
+	if (fixed < verdict->fixed_least || fixed > verdict->fixed_most)
+		measurement_fail(
+			logging->measurement,
+			"pf_fixed of iteration %u is %" PRIu64 ", not %" PRIu64 " to %" PRIu64,
+			logging->iteration, fixed, verdict->fixed_least, verdict->fixed_most);
+}
+
+static void judge_reported(struct logging *logging, struct phase *get,
+			   const struct verdict *verdict)
+{
+	phase_extra(get, "pages_reported", verdict->reported);
+	phase_extra(get, "pages_lost", verdict->lost);
+	if (verdict->lost)
+		measurement_fail(logging->measurement,
+				 "%" PRIu64 " of %" PRIu64
+				 " pages written in iteration %u are not in the log",
+				 verdict->lost, verdict->written, logging->iteration);
+	if (verdict->surplus)
+		measurement_fail(logging->measurement,
+				 "%" PRIu64 " pages in the log of iteration %u were not dirtied",
+				 verdict->surplus, logging->iteration);
+}
+
+static void judge(struct logging *logging, size_t dirty, size_t get)
+{
+	struct phase *phases = logging->measurement->phases;
+	uint64_t rings_full = log_rings_full(&logging->log);
+	struct verdict verdict;
+
+	if (logging->options->log == LOG_RING)
+		phase_extra(&phases[dirty], "rings_full", rings_full);
+	book_dirty(&logging->book, logging->iteration);
+	log_reported(&logging->log, book_report(&logging->book));
+	verdict = book_judge(&logging->book, rings_full);
+	judge_fixed(logging, &phases[dirty], &verdict);
+	judge_reported(logging, &phases[get], &verdict);
+}
+
+/* The director */
+
+static int play(struct crew *crew, struct logging *logging, const char *name, crew_part *part,
+		crew_task *task)
+{
+	struct crew_phase phase = {
+		.name = name,
+		.number = logging->iteration,
+		.part = part,
+		.task = task,
+		.context = logging,
+	};
+
+	return crew_play(crew, &phase, NULL);
+}
+
+/* Is there something to protect again that reading the log did not? */
+static bool clears(const struct dirtylog *options)
+{
+	return options->log == LOG_RING || !options->no_manual_protect;
+}
+
+static int iterate(struct crew *crew, struct logging *logging)
+{
+	size_t dirty = logging->measurement->phase_count;
+	int err = play(crew, logging, "dirty", dirty_once, NULL);
+
+	if (err || crew_stopped(crew))
+		return err;
+	err = play(crew, logging, "get", NULL, get);
+	if (err)
+		return err;
+	judge(logging, dirty, dirty + 1);
+	if (clears(logging->options))
+		err = play(crew, logging, "clear", NULL, clear);
+	book_clear(&logging->book);
+	return err;
+}
+
+/* Its last pass is one more draw, of which nobody reads a log. */
+static int end_logging(struct crew *crew, struct logging *logging)
+{
+	struct crew_phase phase = {
+		.name = "disable",
+		.part = logging->options->run_while_disabling ? dirty_meanwhile : NULL,
+		.task = disable,
+		.context = logging,
+	};
+
+	return crew_play(crew, &phase, NULL);
+}
+
+static int direct(struct crew *crew, void *context)
+{
+	struct logging *logging = context;
+	int err = play(crew, logging, "populate", dirty_once, NULL);
+
+	if (err || crew_stopped(crew))
+		return err;
+	err = play(crew, logging, "enable", NULL, enable);
+	if (err)
+		return err;
+	book_enable(&logging->book, &crew_guest(crew)->options.policy);
+	while (!err && !crew_stopped(crew) && logging->iteration < logging->options->iterations) {
+		logging->iteration++;
+		err = iterate(crew, logging);
+	}
+	logging->iteration++;
+	return err || crew_stopped(crew) ? err : end_logging(crew, logging);
+}
+
+static int measure_guest(struct logging *logging, struct meter *meter, struct dirtylog *options,
+			 struct driver_tools *tools)
+{
+	struct crew_config config = {
+		.meter = meter, .direct = direct, .context = logging, .ring_full = make_room};
+	struct guest guest;
+	int err = guest_init(&guest, &options->guest, tools->trace, tools->trace_context);
+
+	if (err)
+		return err;
+	log_begin(&logging->log, &guest);
+	err = crew_run(&guest, tools, logging->measurement, &config);
+	if (!err) {
+		measurement_take(logging->measurement, &guest);
+		measurement_verify(logging->measurement);
+	}
+	options->guest.policy = guest.options.policy;
+	guest_fini(&guest);
+	return err;
+}
+
+static int measure(void *context, struct driver_tools *tools, struct measurement *measurement)
+{
+	struct dirtylog *options = context;
+	struct logging logging = {.options = options, .measurement = measurement};
+	struct meter meter;
+	int err;
+
+	meter_init(&meter, &options->guest, true);
+	log_init(&logging.log, options);
+	book_init(&logging.book, options);
+	err = measure_guest(&logging, &meter, options, tools);
+	book_fini(&logging.book);
+	log_fini(&logging.log);
+	meter_fini(&meter);
+	return err;
+}
+
+/* Options */
+
+static bool settle(void *context, char *why, size_t size)
+{
+	struct dirtylog *options = context;
+	bool ring = options->log == LOG_RING;
+
+	if (options->random_access && options->guest.order == GUEST_RANDOM) {
+		snprintf(why, size,
+			 "--random-access draws the pages, --order random goes over "
+			 "each once: only one of them");
+		return false;
+	}
+	if (ring && options->ring_entries & (options->ring_entries - 1)) {
+		snprintf(why, size, "--ring-entries %u is not a power of two",
+			 options->ring_entries);
+		return false;
+	}
+	if (ring) /* nothing would ever protect what the rings begin with */
+		options->no_manual_protect = true;
+	options->guest.small_steps = true;
+	options->guest.dirty_ring = ring ? options->ring_entries : 0;
+	options->guest.manual_protect =
+		options->no_manual_protect ? TDP_MANUAL_PROTECT_OFF : TDP_MANUAL_PROTECT_ALL_SET;
+	return guest_options_settle(&options->guest, why, size);
+}
+
+/* The selftest's lines */
+
+static double print_line(const struct report_run *run, const char *format, const char *name,
+			 unsigned int number)
+{
+	const struct phase *phase = selftest_phase(run, name, number);
+	char time[SELFTEST_TIME];
+
+	if (!phase)
+		return 0;
+	if (number)
+		printf(format, number, selftest_time(phase->seconds, time));
+	else
+		printf(format, selftest_time(phase->seconds, time));
+	return phase->seconds;
+}
+
+static void print_total(const char *what, double seconds, unsigned int iterations)
+{
+	char total[SELFTEST_TIME], average[SELFTEST_TIME];
+
+	printf("%s dirty log over %u iterations took %s. (Avg %s/iteration)\n", what, iterations,
+	       selftest_time(seconds, total), selftest_time(seconds / iterations, average));
+}
+
+static void print_selftest(const struct report_run *run)
+{
+	const struct dirtylog *options = run->options;
+	double get = 0, clear = 0;
+
+	selftest_seed(&options->guest);
+	printf("Test iterations: %u\n", options->iterations);
+	selftest_memory(&options->guest);
+	print_line(run, "Populate memory time: %s\n", "populate", 0);
+	print_line(run, "Enabling dirty logging time: %s\n\n", "enable", 0);
+	for (unsigned int i = 1; i <= options->iterations; i++) {
+		print_line(run, "Iteration %u dirty memory time: %s\n", "dirty", i);
+		get += print_line(run, "Iteration %u get dirty log time: %s\n", "get", i);
+		clear += print_line(run, "Iteration %u clear dirty log time: %s\n", "clear", i);
+	}
+	print_line(run, "Disabling dirty logging time: %s\n", "disable", 0);
+	print_total("Get", get, options->iterations);
+	if (clears(options))
+		print_total("Clear", clear, options->iterations);
+}
+
+int main(int argc, char **argv)
+{
+	const struct dirtylog defaults = {
+		.guest = GUEST_DEFAULTS, .iterations = 2, .ring_entries = 65536};
+	const struct parameters tables[] = {guest_parameters, dirtylog_parameters,
+					    policy_parameters};
+	const struct driver driver = {
+		.name = "dirtylog",
+		.doc = "Measures what dirty logging costs a guest and its host: vCPUs dirty their "
+		       "memory while it is logged, the log is read and cleared.",
+		.tables = tables,
+		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.defaults = &defaults,
+		.options_bytes = sizeof(defaults),
+		.settle = settle,
+		.selftest = print_selftest,
+		.measure = measure,
+	};
+
+	return driver_main(&driver, argc, argv);
+}

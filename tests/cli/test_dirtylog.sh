@@ -1,0 +1,215 @@
+#!/bin/sh
+# bench/dirtylog as its users meet it: what each phase takes, under eager splits and
+# splits and zaps on fault, and that no written page is missing in the log.
+#
+# The oracle: a page that is protected faults at its first write and at no other
+# time, whether it is 4K already or its huge leaf is split for it. If the huge leaf is
+# zapped instead, every page accessed from then on faults once, by a read too, and is
+# in the log, because it is mapped writable. Without manual protection (-g) that is
+# in dirty-1; with it nothing is protected before clear-1, so it is in dirty-2.
+set -eu
+LC_ALL=C
+export LC_ALL
+bench=${TDPSIM_BENCH:-build/debug/bench}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+fail() {
+    echo "FAILED: $*"
+    failed=1
+}
+
+# expect STATUS ARGUMENTS...
+expect() {
+    wanted=$1
+    shift
+    status=0
+    "$bench/dirtylog" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+    [ "$status" = "$wanted" ] || {
+        fail "dirtylog $*: exit status $status instead of $wanted"
+        cat "$work/err"
+    }
+}
+
+# holds FILTER WORDS...: jq finds it true of the last output.
+holds() {
+    filter=$1
+    shift
+    jq -e "def phase(\$name): .phases[] | select(.name == \$name); $filter" \
+        "$work/out" >/dev/null || {
+        fail "$*: not so: $filter"
+        jq -c '.phases[] | del(.stall)' "$work/out" || cat "$work/out"
+    }
+}
+
+refuses() {
+    words=$1
+    shift
+    expect 2 "$@"
+    [ ! -s "$work/out" ] || fail "dirtylog $*: printed a result"
+    grep -qF -e "$words" "$work/err" || fail "dirtylog $*: no '$words' in its complaint"
+}
+
+refuses "--iterations '0'" -i 0
+refuses "is not a power of two" --log ring --ring-entries 1000
+refuses "only one of them" -a --order random
+refuses "is not a multiple of the page that is touched" -b 5000
+refuses "writes are logged by D flags only where EPT keeps them" -b 1M --track dbit
+
+sound='.check.failed == 0 and (.check.violations // 0) == 0 and .stats.errors == 0
+    and ([.phases[].pf_taken] | add) == .stats.pf_taken
+    and all(.phases[]; .pf_taken == .pf_fixed + .pf_spurious + .pf_emulate + .retries
+        and .stall.count <= .accesses)
+    and all(.phases[] | select(has("pages_lost")); .pages_lost == 0)'
+names_g='[.phases[].name] == ["populate", "enable", "dirty-1", "get-1", "dirty-2", "get-2", "disable"]'
+names='[.phases[].name] == ["populate", "enable", "dirty-1", "get-1", "clear-1",
+    "dirty-2", "get-2", "clear-2", "disable"]'
+
+# The phase in which the pages of huge leaves fault, by what becomes of the leaves. 8
+# vCPUs x 32M: 65536 pages in one leaf of 1G or 128 of 2M. Of the pages read before a
+# leaf is zapped there are few: each vCPU writes every page or every 20th.
+for backing in 1g 2m; do
+    for write in 5 100; do
+        for how in "on split" "on zap" "off split" "off zap"; do
+            for log in -g ""; do
+                options="-v 8 -b 32M -s $backing -w $write $log"
+                options="$options --eager-split ${how% *} --on-fault ${how#* }"
+                # shellcheck disable=SC2086  # a list of words
+                expect 0 $options --check --json
+                if [ "$log" ]; then
+                    holds "$sound and $names_g" "$options"
+                    n=1
+                else
+                    holds "$sound and $names and phase(\"dirty-1\").pf_taken == 0
+                        and phase(\"get-1\").pages_reported >= 65536" "$options"
+                    n=2
+                fi
+                if [ "$how" = "off zap" ]; then
+                    holds "phase(\"dirty-$n\") | .pf_fixed <= 65536 and .pf_fixed > 60000
+                        and .pf_fixed == .pf_fixed_least and .pf_fixed == .pf_fixed_most" \
+                        "$options"
+                    holds "phase(\"get-$n\").pages_reported == phase(\"dirty-$n\").pf_fixed" \
+                        "$options"
+                else
+                    holds "phase(\"dirty-$n\") | .pf_fixed == .pages_written
+                        and .pf_fixed_least == .pages_written" "$options"
+                    holds "phase(\"get-$n\").pages_reported == phase(\"dirty-$n\").pages_written" \
+                        "$options"
+                fi
+                [ $write = 5 ] || holds "phase(\"dirty-$n\").pf_fixed == 65536" "$options"
+            done
+        done
+    done
+done
+
+# At the size that the drivers are compared at, and 15 times the faults.
+for log in -g:1 :2; do
+    for how in split zap; do
+        # shellcheck disable=SC2086
+        expect 0 -v 8 -b 256M --backing 1g -w 5 ${log%:*} --eager-split off --on-fault $how --json
+        holds "$sound" "256M $how"
+        jq ".phases[] | select(.name == \"dirty-${log#*:}\") | .pf_taken" "$work/out" \
+            >"$work/$how"
+    done
+    [ "$(cat "$work/zap")" -ge $((15 * $(cat "$work/split"))) ] ||
+        fail "zap takes $(cat "$work/zap") faults, split $(cat "$work/split")"
+done
+
+# One vCPU alone: all kinds exactly. 64M are 32 regions of 2M, each written somewhere.
+alone="-v 1 -b 64M -w 20 --check --json"
+# shellcheck disable=SC2086
+{
+    expect 0 $alone -g -s 1g --eager-split on
+    holds "$sound"' and all(phase("dirty-1", "dirty-2"); .pf_fast == .pages_written
+        and .pf_taken == .pages_written)' "alone, eager"
+    expect 0 $alone -g -s 1g --eager-split off
+    holds "$sound"' and (phase("dirty-1") | .pf_fast == .pages_written - 32
+        and .pf_taken == .pages_written)
+        and (phase("dirty-2") | .pf_fast == .pages_written)' "alone, split on fault"
+    expect 0 $alone -s 1g --eager-split off
+    holds "$sound"' and (phase("dirty-2") | .pf_fast == 0 and .pf_taken == .pages_written)' \
+        "alone, split on fault after a clear, which takes the fast path away"
+    expect 0 $alone -g -s 1g --eager-split off --on-fault zap
+    holds "$sound"' and (phase("dirty-1") | .pf_fast == 0 and .pf_taken == .pf_fixed)
+        and phase("dirty-2").pf_taken == phase("dirty-2").pf_fixed_least' "alone, zap"
+    expect 0 $alone -s 4k
+    holds "$sound"' and phase("dirty-1").pf_taken == 0
+        and (phase("dirty-2") | .pf_fast == .pages_written and .pf_taken == .pages_written)' \
+        "alone, 4k"
+    # Where the CPU logs, 4K leaves stay writable: nothing faults, nothing is lost.
+    expect 0 $alone -g -s 1g --format ept --eager-split on
+    holds "$sound"' and .config.track == "dbit" and all(phase("dirty-1", "dirty-2"); .pf_taken == 0)
+        and all(phase("get-1", "get-2"); .pages_reported > 3000)' "alone, D flags"
+}
+holds 'phase("get-1").pages_reported == phase("dirty-1").pages_written' "D flags report what was written"
+
+# Other orders, slots, shared memory, more rounds, other kernels; vCPUs that go on
+# while logging ends, after which huge pages are back. Nothing is lost.
+for options in "-a" "--order random" "-x 4" "-o" "-o -a" "-i 5" "-e" "-e -g" \
+    "--baseline 6.12" "--baseline 6.1" "--baseline 6.1 -o -a -g" "--guest-memory 2G -s 1g" \
+    "--format ept --levels 5 -a -o" "--format ept --track wrprot -e" "--lock percpu" "-w 0" \
+    "-s 4k -x 3 -a" "-s 4k -g -b 300K"; do
+    for how in "on split" "off zap" "off split"; do
+        # shellcheck disable=SC2086
+        expect 0 -v 3 -b 8M -s 2m -w 30 --eager-split ${how% *} --on-fault ${how#* } \
+            $options --check --json
+        holds "$sound" "$options" "$how"
+    done
+done
+expect 0 -v 2 -b 8M -s 2m -g --json
+holds '[.phases[].pages_2m] == [8, 0, 0, 0, 0, 0, 8]' "huge pages come back in place"
+expect 0 -v 2 -b 8M -s 2m -g --recovery zap --json
+holds '[.phases[] | .pages_2m, .pages_4k] | .[-2:] == [0, 0]' "zapped tables come back by faults"
+
+# The lines of the selftest.
+expect 0 -v 2 -b 8M -s 2m --selftest-format
+cat >"$work/wanted" <<'END'
+Random seed: 0x1
+Test iterations: 2
+Testing guest mode: PA-bits:ANY, VA-bits:48,  4K pages
+guest physical test memory: [0x100000000, 0x101000000)
+Populate memory time: T
+Enabling dirty logging time: T
+
+Iteration 1 dirty memory time: T
+Iteration 1 get dirty log time: T
+Iteration 1 clear dirty log time: T
+Iteration 2 dirty memory time: T
+Iteration 2 get dirty log time: T
+Iteration 2 clear dirty log time: T
+Disabling dirty logging time: T
+Get dirty log over 2 iterations took T. (Avg T/iteration)
+Clear dirty log over 2 iterations took T. (Avg T/iteration)
+END
+sed -E 's/[0-9]+\.[0-9]{9}s/T/g' "$work/out" | cmp - "$work/wanted" || fail "--selftest-format"
+expect 0 -v 2 -b 8M -g --selftest-format
+! grep -qi clear "$work/out" || fail "a clear without manual protection"
+
+# A result's config repeats the run; repetitions are not iterations here.
+expect 0 -v 2 -b 4M -i 3 --repeat 4 -g -a -e -w 7 -r 99 --json
+holds '(.iteration_seconds | length) == 4 and .config.iterations == 3 and .seed == 99' repeat
+jq .config "$work/out" >"$work/config"
+expect 0 --config "$work/config" --json
+jq .config "$work/out" | cmp -s - "$work/config" || fail "--config changes the config"
+
+# Ctrl-C: the phases so far.
+status=0
+timeout --foreground --preserve-status -s INT 1 "$bench/dirtylog" -v 2 -b 64M -i 10000 --json \
+    >"$work/out" || status=$?
+[ $status = 130 ] || fail "exit status $status after Ctrl-C"
+holds '.interrupted and .phases[0].name == "populate" and .check.failed == 0' interrupted
+
+# Simulated time: the same to the byte, with vCPUs that are in each other's way.
+for options in "-g -s 1g" "-e -s 2m --on-fault zap --eager-split off" "-o -a -s 2m"; do
+    for run in a b; do
+        # shellcheck disable=SC2086
+        "$bench/dirtylog" -v 5 -b 6M -w 30 $options --check --clock virtual --json >"$work/$run" ||
+            fail "virtual time, $options: exit status $?"
+    done
+    cmp "$work/a" "$work/b" || fail "another result the second time: $options"
+    cp "$work/a" "$work/out"
+    holds "$sound" "virtual time" "$options"
+done
+
+exit $failed
