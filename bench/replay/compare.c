@@ -48,17 +48,25 @@ static const char *const kind_names[EVENT_KINDS] = {
 	[EVENT_LOAD_ROOT] = "the load of a root",
 	[EVENT_ZAP_ALL_FAST] = "kvm_mmu_zap_all_fast",
 	[EVENT_MISCONFIG] = "ept_misconfig",
+	[EVENT_RING_PUSH] = "kvm_dirty_ring_push",
+	[EVENT_RING_RESET] = "kvm_dirty_ring_reset",
 	[EVENT_REGION_RESULT] = "the result of a slot call",
+	[EVENT_LOG_RESULT] = "the result of a dirty-log call",
+	[EVENT_RESET_RESULT] = "the result of reset_dirty_rings",
 	[EVENT_EXIT] = "EXIT",
 	[EVENT_UNMAP] = "kvm_unmap_hva_range",
 	[EVENT_AGE] = "kvm_age_hva",
+	[EVENT_TEST_AGE] = "kvm_test_age_hva",
 	[EVENT_SMM] = "kvm_smm_transition",
 	[EVENT_NX_RECOVERY] = "an NX recovery round",
-	[EVENT_RING] = "the dirty ring",
 	[EVENT_PHASE] = "PHASE",
 	[EVENT_ACCESS] = "ACC",
 	[EVENT_BACKING] = "HOST backing",
 	[EVENT_REGION] = "HOST set_memory_region",
+	[EVENT_GET_LOG] = "HOST get_dirty_log",
+	[EVENT_CLEAR_LOG] = "HOST clear_dirty_log",
+	[EVENT_RING_ENTRY] = "HOST ring",
+	[EVENT_PARAMETER] = "HOST write",
 	[EVENT_END] = "END",
 };
 
@@ -301,6 +309,61 @@ static void same_result(const struct pair *pair, const struct event *t, const st
 	same_signed(pair, "errno", t->u.result.err, o->u.result.err);
 }
 
+/* The first run of pages in which the two lists are not the same. */
+static void same_pages(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	const char *theirs = t->text + t->u.log_result.gfns, *ours = o->text + o->u.log_result.gfns;
+	size_t theirs_left = t->length - t->u.log_result.gfns;
+	size_t ours_left = o->length - o->u.log_result.gfns;
+	size_t run = 0, i = 0;
+
+	while (i < theirs_left && i < ours_left && theirs[i] == ours[i]) {
+		run = theirs[i] == ' ' ? i + 1 : run;
+		i++;
+	}
+	if (i == theirs_left && i == ours_left)
+		return;
+	theirs_left -= run;
+	ours_left -= run;
+	compare_note(pair->comparison, pair->theirs->line,
+		     "%s, gfns, from here on: the trace has \"%.*s\", the simulator \"%.*s\"",
+		     event_name(t->kind), (int)(theirs_left < 40 ? theirs_left : 40), theirs + run,
+		     (int)(ours_left < 40 ? ours_left : 40), ours + run);
+}
+
+static void same_log_result(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	same_signed(pair, "rc", t->u.log_result.rc, o->u.log_result.rc);
+	same_signed(pair, "errno", t->u.log_result.err, o->u.log_result.err);
+	same(pair, "whether it lists pages", t->u.log_result.has_pages, o->u.log_result.has_pages);
+	if (!t->u.log_result.has_pages || !o->u.log_result.has_pages)
+		return;
+	same(pair, "dirty", t->u.log_result.dirty, o->u.log_result.dirty);
+	same_pages(pair, t, o);
+}
+
+static void same_reset_result(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	same_signed(pair, "rc", t->u.result.rc, o->u.result.rc);
+}
+
+static void same_ring(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	same(pair, "ring", t->u.ring.ring, o->u.ring.ring);
+	same(pair, "dirty", t->u.ring.dirty, o->u.ring.dirty);
+	same(pair, "reset", t->u.ring.reset, o->u.ring.reset);
+	same(pair, "slot", t->u.ring.slot, o->u.ring.slot);
+	same(pair, "offset", t->u.ring.offset, o->u.ring.offset);
+	same(pair, "used", t->u.ring.used, o->u.ring.used);
+}
+
+static void same_ring_entry(const struct pair *pair, const struct event *t, const struct event *o)
+{
+	same(pair, "flags", t->u.ring_entry.flags, o->u.ring_entry.flags);
+	same(pair, "slot", t->u.ring_entry.slot, o->u.ring_entry.slot);
+	same(pair, "offset", t->u.ring_entry.offset, o->u.ring_entry.offset);
+}
+
 /* A kind without an entry has no field: that it stands here is all there is to compare. */
 static void (*const same_fields[EVENT_KINDS])(const struct pair *pair, const struct event *theirs,
 					      const struct event *ours) = {
@@ -318,7 +381,12 @@ static void (*const same_fields[EVENT_KINDS])(const struct pair *pair, const str
 	[EVENT_MARK_DIRTY] = same_dirty,
 	[EVENT_LOAD_ROOT] = same_root,
 	[EVENT_ZAP_ALL_FAST] = same_zap_all,
+	[EVENT_RING_PUSH] = same_ring,
+	[EVENT_RING_RESET] = same_ring,
 	[EVENT_REGION_RESULT] = same_result,
+	[EVENT_LOG_RESULT] = same_log_result,
+	[EVENT_RESET_RESULT] = same_reset_result,
+	[EVENT_RING_ENTRY] = same_ring_entry,
 	[EVENT_EXIT] = same_exit,
 };
 
@@ -330,4 +398,13 @@ void compare_events(struct comparison *comparison, const struct event *theirs,
 	comparison->compared++;
 	if (same_fields[theirs->kind])
 		same_fields[theirs->kind](&pair, theirs, ours);
+}
+
+void compare_repair(struct comparison *comparison, const struct event *theirs, uint64_t old,
+		    uint64_t ours)
+{
+	struct pair pair = {comparison, theirs};
+
+	comparison->compared++;
+	same_leaf(&pair, "old", old, ours);
 }

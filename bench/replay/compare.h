@@ -26,6 +26,10 @@ struct comparison {
 void compare_events(struct comparison *comparison, const struct event *theirs,
 		    const struct event *ours);
 
+/* Compares what a repair of the trace found with what ours did, line by line of another kind. */
+void compare_repair(struct comparison *comparison, const struct event *theirs, uint64_t old,
+		    uint64_t ours);
+
 /* Notes a difference at a line. */
 void compare_note(struct comparison *comparison, unsigned int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

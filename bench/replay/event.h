@@ -32,15 +32,20 @@ enum event_kind {
 	EVENT_LOAD_ROOT,
 	EVENT_ZAP_ALL_FAST,
 	EVENT_MISCONFIG,
+	EVENT_RING_PUSH,
+	EVENT_RING_RESET,
 	EVENT_REGION_RESULT,
+	EVENT_LOG_RESULT,
+	EVENT_RESET_RESULT,
+	EVENT_RING_ENTRY, /* as user space reads it */
 	EVENT_EXIT,
 
 	/* What happened to it: input. */
 	EVENT_UNMAP,
 	EVENT_AGE,
+	EVENT_TEST_AGE,
 	EVENT_SMM,
-	EVENT_NX_RECOVERY,
-	EVENT_RING,
+	EVENT_NX_RECOVERY, /* of a round that zaps several tables, one for each */
 	EVENT_PHASE,
 	EVENT_ACCESS,
 	EVENT_BACKING,
@@ -48,8 +53,11 @@ enum event_kind {
 	EVENT_SREGS,
 	EVENT_COLLAPSE,
 	EVENT_CAPABILITY,
-	EVENT_FEATURE, /* a HOST line of something that this program cannot drive yet */
-	EVENT_MARKER,  /* another P: line: it ends the interval of an access */
+	EVENT_GET_LOG,
+	EVENT_CLEAR_LOG,
+	EVENT_PARAMETER, /* of the module, behind its effect */
+	EVENT_FEATURE,	 /* a HOST line of something that this program cannot drive yet */
+	EVENT_MARKER,	 /* another P: line: it ends the interval of an access */
 	EVENT_END,
 	EVENT_KINDS,
 };
@@ -60,7 +68,14 @@ enum phase_kind {
 	PHASE_CREATE,
 	PHASE_WARM,
 	PHASE_PARALLEL,
+	PHASE_RESET_RINGS,
 	PHASE_DESTROY,
+};
+
+enum module_parameter {
+	PARAMETER_NX_HUGE_PAGES,
+	PARAMETER_NX_RATIO,
+	PARAMETER_OTHER,
 };
 
 enum access_op {
@@ -82,6 +97,7 @@ enum exit_kind {
 	EXIT_MEMORY_FAULT,
 };
 
+#define TASKS_MAX	 64 /* of a trace; those beyond share the last number */
 #define FEATURE_NAME_MAX 40
 #define ROLE_TEXT_MAX	 64
 
@@ -184,9 +200,33 @@ struct event {
 		} result;
 		struct {
 			unsigned int vcpu;
+			uint64_t cr0, cr3, cr4, efer;
 		} sregs;
 		struct {
+			int64_t rc, err;
+			bool has_pages; /* a read of the log: the pages follow */
+			uint64_t dirty;
+			size_t gfns; /* where in the text "0x40000+8 0x40010+4" begins, to its end
+				      */
+		} log_result;
+		struct {
+			unsigned int ring;
+			uint64_t dirty, reset, slot, offset, used;
+		} ring;
+		struct {
+			uint64_t index, flags, slot, offset;
+		} ring_entry;
+		struct {
+			unsigned int as_id, slot;
+			uint64_t first, pages; /* of a clear */
+		} log;
+		struct {
+			enum module_parameter name;
+			uint64_t value;
+		} parameter;
+		struct {
 			uint64_t capability, argument;
+			int64_t rc;
 		} capability;
 		struct {
 			char name[FEATURE_NAME_MAX]; /* "dirty logging" */
@@ -203,7 +243,7 @@ static inline bool event_is_output(const struct event *event)
 /* Is it a line that the program under KVM wrote, not KVM? */
 static inline bool event_is_marker(const struct event *event)
 {
-	return event->kind == EVENT_EXIT || event->kind == EVENT_REGION_RESULT ||
+	return (event->kind >= EVENT_REGION_RESULT && event->kind <= EVENT_EXIT) ||
 	       event->kind >= EVENT_PHASE;
 }
 

@@ -3,9 +3,7 @@
  * of them it is played: where it first changed an entry, else where the fast path
  * fixed one, else at its return (a host call: where it was made).
  *
- * The kernel prints a change after it made it, so between two vCPUs the later one
- * can be printed first: the changes of one entry are ranked so that each finds what
- * the one before it left, as far as they can be.
+ * In which order they are played is said in chain.c.
  */
 #include "parallel.h"
 
@@ -14,12 +12,11 @@
 #include <string.h>
 
 #define RESULT_RETRY 1
-#define SUPPRESS_VE  ((uint64_t)1 << 63)
-#define FROZEN_BITS  0x5a0
 
 /* Of a task: the groups it is in, index + 1, or 0. */
 struct open_groups {
 	size_t fault, host;
+	bool call; /* the host's is a call: its result ends it, and nothing else does */
 };
 
 static size_t open_group(struct parallel *parallel, enum group_kind kind, size_t i)
@@ -31,6 +28,7 @@ static size_t open_group(struct parallel *parallel, enum group_kind kind, size_t
 				.last = i,
 				.place = i,
 				.task = event_at(parallel, i)->task};
+	parallel->owner[i - parallel->first] = parallel->group_count;
 	return parallel->group_count;
 }
 
@@ -47,8 +45,9 @@ static void place(struct parallel *parallel, size_t group, size_t i)
 {
 	struct group *g = &parallel->groups[group - 1];
 
+	parallel->owner[i - parallel->first] = group;
 	g->changed |= maps(event_at(parallel, i));
-
+	g->slow |= event_at(parallel, i)->kind == EVENT_SPTE_CHANGED;
 	g->last = i;
 	if (!g->placed)
 		g->place = i;
@@ -74,14 +73,25 @@ static void close_fault(struct parallel *parallel, struct open_groups *open, siz
 	open->fault = open->host = 0;
 }
 
-/* Any other event of the task ends its host call; a marker ends its fault, too. */
+/* Any other event of the task ends its unmap; a marker ends its call or its fault, too. */
 static void other_event(struct parallel *parallel, struct open_groups *open, size_t i)
 {
-	open->host = 0;
+	bool marker = event_is_marker(event_at(parallel, i));
+
+	if (open->host && open->call)
+		parallel->groups[open->host - 1].last = i;
+	if (!open->call || marker)
+		open->host = 0;
 	if (open->fault)
 		parallel->groups[open->fault - 1].last = i;
-	if (event_is_marker(event_at(parallel, i)))
+	if (marker)
 		open->fault = 0;
+}
+
+static void open_host(struct parallel *parallel, struct open_groups *open, size_t i)
+{
+	open->host = open_group(parallel, GROUP_HOST, i);
+	open->call = event_at(parallel, i)->kind != EVENT_UNMAP;
 }
 
 static void group_event(struct parallel *parallel, struct open_groups *open, size_t i)
@@ -96,7 +106,9 @@ static void group_event(struct parallel *parallel, struct open_groups *open, siz
 		break;
 	case EVENT_UNMAP:
 	case EVENT_REGION:
-		open->host = open_group(parallel, GROUP_HOST, i);
+	case EVENT_GET_LOG:
+	case EVENT_CLEAR_LOG:
+		open_host(parallel, open, i);
 		break;
 	case EVENT_SPTE_CHANGED:
 	case EVENT_ZAP_ALL_FAST:
@@ -151,103 +163,14 @@ static int find_groups(struct parallel *parallel)
 	return 0;
 }
 
-/* Not present, or frozen and by now not present: all the same. */
-static bool is_empty(uint64_t spte)
-{
-	spte &= ~SUPPRESS_VE;
-	return spte == 0 || spte == FROZEN_BITS;
-}
-
-/* Can an entry's old value be what another change left? The guest's own flags may differ. */
-static bool follows(const struct parallel *parallel, uint64_t new_spte, uint64_t old_spte)
-{
-	uint64_t flags = accessed_flag(parallel->replay) | dirty_flag(parallel->replay);
-
-	if (spte_is_present(new_spte) && spte_is_present(old_spte))
-		return ((new_spte ^ old_spte) & ~flags) == 0;
-	return new_spte == old_spte || (is_empty(new_spte) && is_empty(old_spte));
-}
-
-/* The changes of one entry in the order of their lines, and in an order in which they fit. */
-struct chain {
-	size_t *lines, *fitting;
-	size_t count;
-};
-
-static void collect_chain(const struct parallel *parallel, size_t first, struct chain *chain)
-{
-	chain->count = 0;
-	for (size_t i = first; i < parallel->end; i++) {
-		if (event_at(parallel, i)->kind == EVENT_SPTE_CHANGED &&
-		    same_entry(event_at(parallel, first), event_at(parallel, i)))
-			chain->lines[chain->count++] = i;
-	}
-}
-
-/* Takes the first line that fits `spte`, or else the first one. */
-static size_t take_line(const struct parallel *parallel, struct chain *chain, size_t taken,
-			uint64_t spte)
-{
-	size_t left = chain->count - taken, at = 0, line;
-
-	while (at < left &&
-	       !follows(parallel, spte, event_at(parallel, chain->lines[at])->u.changed.old_spte))
-		at++;
-	if (at == left)
-		at = 0;
-	line = chain->lines[at];
-	memmove(&chain->lines[at], &chain->lines[at + 1], (left - at - 1) * sizeof(line));
-	return line;
-}
-
-/* A change gets its own rank, but a lower one than those that follow it. */
-static void rank_chain(struct parallel *parallel, struct chain *chain)
-{
-	uint64_t spte = entry_now(parallel->replay, event_at(parallel, chain->lines[0]));
-	size_t rank = SIZE_MAX;
-
-	for (size_t i = 0; i < chain->count; i++) {
-		chain->fitting[i] = take_line(parallel, chain, i, spte);
-		spte = event_at(parallel, chain->fitting[i])->u.changed.new_spte;
-	}
-	for (size_t i = chain->count; i-- > 0;) {
-		size_t own = rank_of(parallel, chain->fitting[i]);
-
-		rank = rank <= own ? rank - 1 : own;
-		parallel->rank[chain->fitting[i] - parallel->first] = rank;
-	}
-}
-
-static int rank_events(struct parallel *parallel)
-{
-	size_t count = parallel->end - parallel->first + 1;
-	struct chain chain = {calloc(count, sizeof(size_t)), calloc(count, sizeof(size_t)), 0};
-	int err = 0;
-
-	for (size_t i = parallel->first; i < parallel->end && chain.lines && chain.fitting; i++) {
-		if (parallel->rank[i - parallel->first])
-			continue;
-		parallel->rank[i - parallel->first] = rank_of(parallel, i);
-		if (event_at(parallel, i)->kind == EVENT_SPTE_CHANGED) {
-			collect_chain(parallel, i, &chain);
-			rank_chain(parallel, &chain);
-		}
-	}
-	if (!chain.lines || !chain.fitting)
-		err = -ENOMEM;
-	free(chain.lines);
-	free(chain.fitting);
-	return err;
-}
-
 static int by_rank(const void *a, const void *b, void *context)
 {
-	const struct parallel *parallel = context;
 	const struct group *one = *(struct group *const *)a, *other = *(struct group *const *)b;
-	size_t rank = parallel->rank[one->place - parallel->first];
-	size_t other_rank = parallel->rank[other->place - parallel->first];
 
-	return rank < other_rank ? -1 : rank > other_rank;
+	(void)context;
+	if (one->rank != other->rank)
+		return one->rank < other->rank ? -1 : 1;
+	return one->place < other->place ? -1 : one->place > other->place;
 }
 
 int group_events(struct parallel *parallel)
@@ -257,9 +180,11 @@ int group_events(struct parallel *parallel)
 	parallel->groups = calloc(count, sizeof(*parallel->groups));
 	parallel->order = calloc(count, sizeof(struct group *));
 	parallel->rank = calloc(count, sizeof(*parallel->rank));
+	parallel->owner = calloc(count, sizeof(*parallel->owner));
 	parallel->met = calloc(count, sizeof(*parallel->met));
-	if (!parallel->groups || !parallel->order || !parallel->rank || !parallel->met ||
-	    find_groups(parallel) || rank_events(parallel))
+	parallel->excused = calloc(count, sizeof(*parallel->excused));
+	if (!parallel->groups || !parallel->order || !parallel->rank || !parallel->owner ||
+	    !parallel->met || !parallel->excused || find_groups(parallel) || chain_groups(parallel))
 		return -ENOMEM;
 	for (size_t g = 0; g < parallel->group_count; g++)
 		parallel->order[g] = &parallel->groups[g];

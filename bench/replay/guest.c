@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <tdpsim/dirty.h>
+
 #define FAULTS_MAX	  64 /* of one step: more is a loop, not a restart */
 #define SMI_HANDLER	  0x38000
 #define SMI_HANDLER_RIP	  0x8000 /* CS base is SMBASE */
@@ -23,9 +25,7 @@
 #define EPT_WRITE	  ((uint64_t)1 << 1)
 #define EPT_LINEAR	  ((uint64_t)3 << 7) /* valid, and final */
 #define EPT_LINEAR_TABLE  ((uint64_t)1 << 7)
-#define EFER_MSR_LONG	  0x500
 #define CR0_PROTECTED	  0x11
-#define CR0_PAGING	  ((uint64_t)1 << 31)
 #define GFN_DIRECTORY	  0x10
 #define GFN_PML4	  0x20
 #define GFN_PDPT	  0x21
@@ -73,14 +73,6 @@ struct plan guest_smi_plan(uint64_t gpa)
 	add_step(&plan, TDP_READ, gpa, SMI_HANDLER_RIP, 0);
 	add_step(&plan, TDP_FETCH, SMI_HANDLER + 4, SMI_HANDLER_RIP + 4, 2);
 	return plan;
-}
-
-struct tdp_registers guest_long_mode(void)
-{
-	return (struct tdp_registers){.cr0 = CR0_PAGING | CR0_PROTECTED,
-				      .cr3 = (uint64_t)GFN_PML4 << 12,
-				      .cr4 = 0x20,
-				      .efer = EFER_MSR_LONG};
 }
 
 void guest_reset(struct guest_cpu *cpu)
@@ -167,22 +159,9 @@ static void prepare_answer(struct replay *replay)
 			       guest_fault_end(replay->trace, replay->cursor), first->task);
 }
 
-static bool needs_nx(struct replay *replay, unsigned int as_id, uint64_t gpa)
-{
-	const struct scripted_slot *slot = script_slot(&replay->script, as_id, gpa);
-	const struct range *range;
-
-	if (!replay->settings.value[SETTING_NX_HUGE_PAGES] || !slot)
-		return false;
-	range = script_range(&replay->script, slot->hva + (gpa - slot->gpa));
-	return (range && range->level > 1) || replay->script.answer.level > 1;
-}
-
 bool guest_cannot_answer(struct replay *replay, unsigned int line, unsigned int as_id, uint64_t gpa)
 {
-	if (needs_nx(replay, as_id, gpa))
-		replay_stop(replay, line, "NX huge pages");
-	else if (script_contradicts(replay, as_id, gpa))
+	if (script_contradicts(replay, as_id, gpa))
 		replay_lose(replay, line,
 			    "the trace has another page for a gfn that the simulator maps");
 	return replay->over;
@@ -230,7 +209,7 @@ static void foreign_events(struct replay *replay)
 {
 	const struct event *event = replay_peek(replay), *later;
 
-	while (event && event->kind == EVENT_UNMAP && !event->vmm) {
+	while (event && host_acts(event) && !event->vmm) {
 		for (size_t i = replay->cursor + 1;; i++) {
 			later = i < replay->trace->count ? &replay->trace->events[i] : NULL;
 			if (!later || event_is_marker(later))
@@ -238,7 +217,7 @@ static void foreign_events(struct replay *replay)
 			if (later->kind == EVENT_PAGE_FAULT || later->kind == EVENT_MISCONFIG)
 				break;
 		}
-		host_unmap(replay, event);
+		host_act(replay, event);
 		event = replay_peek(replay);
 	}
 }
@@ -363,8 +342,11 @@ static void take_smi(struct replay *replay, const struct event *access)
 	if (!event || event->kind != EVENT_SMM)
 		return;
 	expect_smm(replay, access->u.access.vcpu, true);
-	if (run_plan(replay, &plan, access, 1))
-		expect_smm(replay, access->u.access.vcpu, false);
+	if (!run_plan(replay, &plan, access, 1))
+		return;
+	/* RSM is an exit, still in the handler's address space. */
+	tdp_vcpu_exit(replay->cpus[access->u.access.vcpu].vcpu);
+	expect_smm(replay, access->u.access.vcpu, false);
 }
 
 static void run_access(struct replay *replay, const struct event *access)
@@ -377,8 +359,11 @@ static void run_access(struct replay *replay, const struct event *access)
 		return;
 	}
 	take_smi(replay, access);
+	if (replay->over)
+		return;
+	run_plan(replay, &plan, access, 0);
 	if (!replay->over)
-		run_plan(replay, &plan, access, 0);
+		tdp_vcpu_exit(replay->cpus[access->u.access.vcpu].vcpu);
 }
 
 void guest_access(struct replay *replay)

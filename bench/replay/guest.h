@@ -34,17 +34,12 @@ void guest_warm(struct replay *replay);
 
 /* Behind the last event of the fault that begins at event `first`. */
 size_t guest_fault_end(const struct trace *trace, size_t first);
-/*
- * True, and the replay over at `line`, if the fault at `gpa` needs what is not there
- * or the trace's answer to it cannot be given.
- */
+/* True, and the replay over at `line`, if the trace's answer to the fault cannot be given. */
 bool guest_cannot_answer(struct replay *replay, unsigned int line, unsigned int as_id,
 			 uint64_t gpa);
 
 /* Flat 32-bit protected mode, as a vCPU of the captures begins. */
 void guest_reset(struct guest_cpu *cpu);
-/* Long mode with the guest's identity map. */
-struct tdp_registers guest_long_mode(void);
 /* The registers after the instruction that `access` names. */
 struct tdp_registers guest_changed_registers(const struct tdp_registers *before,
 					     const struct event *access);

@@ -9,23 +9,31 @@
 #include <string.h>
 
 #include <tdpsim/check.h>
+#include <tdpsim/nx.h>
 
-#define GIB		      ((uint64_t)1 << 30)
-#define MAXPHYADDR	      40 /* of both emulators that the captures come from */
-#define NOT_A_FRAME	      ((uint64_t)1 << 52)
-#define CAP_DIRTY_LOG_PROTECT 168
-#define CAP_DIRTY_RING	      192
-#define CAP_DISABLE_QUIRKS    213
-#define QUIRK_SLOT_ZAP_ALL    0x80
-#define REGION_LOG	      1u
-#define REGION_READ_ONLY      2u
-#define REGION_GUEST_MEMFD    4u
+#define GIB		   ((uint64_t)1 << 30)
+#define MAXPHYADDR	   40	/* of both emulators that the captures come from */
+#define CR0_ET		   0x10 /* always set, so the program does not print it */
+#define NOT_A_FRAME	   ((uint64_t)1 << 52)
+#define CAP_DISABLE_QUIRKS 213
+#define QUIRK_SLOT_ZAP_ALL 0x80
+#define REGION_LOG	   1u
+#define REGION_READ_ONLY   2u
+#define REGION_GUEST_MEMFD 4u
 
 static void keep_reason(void *context, const char *sentence)
 {
 	struct replay *replay = context;
 
 	snprintf(replay->problem.sentence, sizeof(replay->problem.sentence), "%s", sentence);
+}
+
+/* Behind the last page that the host answered with, of whatever size. */
+static uint64_t end_of_page(uint64_t pfn, unsigned int level)
+{
+	uint64_t pages = tdp_level_pages(level <= TDP_LEAF_LEVEL_MAX ? level : 1);
+
+	return (pfn / pages + 1) * pages;
 }
 
 /* Behind the frames of the trace one more is kept: the answer to a fault without a page. */
@@ -36,9 +44,12 @@ static uint64_t frames_of_trace(const struct trace *trace)
 	for (size_t i = 0; i < trace->count; i++) {
 		const struct event *event = &trace->events[i];
 
-		if (event->kind == EVENT_SPTE_REQUESTED && event->u.requested.pfn < NOT_A_FRAME &&
-		    event->u.requested.pfn >= limit)
-			limit = event->u.requested.pfn + 1;
+		uint64_t end;
+
+		if (event->kind != EVENT_SPTE_REQUESTED || event->u.requested.pfn >= NOT_A_FRAME)
+			continue;
+		end = end_of_page(event->u.requested.pfn, event->u.requested.level);
+		limit = end > limit ? end : limit;
 	}
 	return limit;
 }
@@ -79,10 +90,29 @@ static bool disables_slot_zap_all(const struct trace *trace)
 
 		if (event->kind == EVENT_CAPABILITY &&
 		    event->u.capability.capability == CAP_DISABLE_QUIRKS &&
+		    event->u.capability.rc == 0 &&
 		    (event->u.capability.argument & QUIRK_SLOT_ZAP_ALL))
 			return true;
 	}
 	return false;
+}
+
+/* A VM has one ratio: a trace that writes several has rounds only under the first. */
+static unsigned int recovery_ratio(const struct trace *trace)
+{
+	for (size_t i = 0; i < trace->count; i++) {
+		const struct event *event = &trace->events[i];
+
+		if (event->kind == EVENT_PARAMETER &&
+		    event->u.parameter.name == PARAMETER_NX_RATIO && event->u.parameter.value)
+			return (unsigned int)event->u.parameter.value;
+	}
+	return 0;
+}
+
+static enum tdp_choice choice(int value)
+{
+	return value ? TDP_ON : TDP_OFF;
 }
 
 static int create_vm(struct replay *replay)
@@ -99,6 +129,10 @@ static int create_vm(struct replay *replay)
 	config.no_mmio_caching = !settings->value[SETTING_MMIO_CACHING];
 	if (disables_slot_zap_all(replay->trace))
 		config.policy.slot_zap_all = TDP_OFF;
+	config.policy.eager_split = choice(settings->value[SETTING_EAGER_SPLIT]);
+	config.policy.nx_huge_pages = choice(replay->nx_huge_pages);
+	config.nx_recovery_ratio = recovery_ratio(replay->trace);
+	log_configure(replay, &config);
 	config.check = replay->check;
 	config.trace = sink_event;
 	config.trace_context = replay;
@@ -196,9 +230,7 @@ void host_destroy_vm(struct replay *replay)
 
 bool host_region_needs_feature(struct replay *replay, const struct event *event)
 {
-	if (event->u.region.flags & REGION_LOG)
-		replay_stop(replay, event->line, "dirty logging");
-	else if (event->u.region.flags & REGION_GUEST_MEMFD)
+	if (event->u.region.flags & REGION_GUEST_MEMFD)
 		replay_stop(replay, event->line, "guest_memfd");
 	return replay->over;
 }
@@ -214,6 +246,7 @@ static int set_memslot(struct replay *replay, const struct event *event)
 		.backing = &replay->script.backing,
 		.hva = event->u.region.hva,
 		.read_only = event->u.region.flags & REGION_READ_ONLY,
+		.log_dirty = event->u.region.flags & REGION_LOG,
 	};
 
 	return tdp_vm_set_memslot(replay->vm, &slot);
@@ -253,10 +286,20 @@ void host_set_region(struct replay *replay, const struct event *event)
 	replay_meet(replay, &ours);
 }
 
+/* KVM rounds outwards to pages (hva_to_gfn_memslot() of the ends, virt/kvm/kvm_main.c). */
+static uint64_t range_start(const struct event *event)
+{
+	return event->u.range.start & ~(TDP_PAGE_SIZE - 1);
+}
+
+static uint64_t range_end(const struct event *event)
+{
+	return (event->u.range.end + TDP_PAGE_SIZE - 1) & ~(TDP_PAGE_SIZE - 1);
+}
+
 void host_unmap(struct replay *replay, const struct event *event)
 {
-	uint64_t start = event->u.range.start & ~(TDP_PAGE_SIZE - 1);
-	uint64_t end = (event->u.range.end + TDP_PAGE_SIZE - 1) & ~(TDP_PAGE_SIZE - 1);
+	uint64_t start = range_start(event), end = range_end(event);
 
 	if (!replay->parallel)
 		replay_take(replay);
@@ -276,23 +319,88 @@ void host_set_sregs(struct replay *replay, const struct event *event)
 		return;
 	}
 	replay_take(replay);
-	cpu->registers = guest_long_mode();
+	cpu->registers = (struct tdp_registers){.cr0 = event->u.sregs.cr0 | CR0_ET,
+						.cr3 = event->u.sregs.cr3,
+						.cr4 = event->u.sregs.cr4,
+						.efer = event->u.sregs.efer};
 	err = tdp_vcpu_set_registers(cpu->vcpu, &cpu->registers, TDP_CHANGE_SREGS);
 	if (err)
 		replay_fail(replay, err, "the vCPU refuses its new registers");
 }
 
-/* Capabilities that change nothing here, or were taken into account when the VM was made. */
-void host_enable_capability(struct replay *replay, const struct event *event)
+bool host_acts(const struct event *event)
 {
-	switch (event->u.capability.capability) {
-	case CAP_DIRTY_LOG_PROTECT:
-		replay_stop(replay, event->line, "manual dirty-log protection");
-		break;
-	case CAP_DIRTY_RING:
-		replay_stop(replay, event->line, "the dirty ring");
-		break;
-	default:
-		replay_take(replay);
+	return event->kind == EVENT_UNMAP || event->kind == EVENT_AGE ||
+	       event->kind == EVENT_TEST_AGE || event->kind == EVENT_NX_RECOVERY;
+}
+
+static void recover(struct replay *replay)
+{
+	replay->recovering = true;
+	tdp_vm_recover_nx_huge_pages(replay->vm);
+	replay->recovering = false;
+}
+
+void host_act(struct replay *replay, const struct event *event)
+{
+	if (!replay->vm) {
+		replay_lose(replay, event->line, "the trace has no VM at this line");
+		return;
 	}
+	if (event->kind == EVENT_UNMAP) {
+		host_unmap(replay, event);
+		return;
+	}
+	replay_take(replay);
+	if (event->kind == EVENT_AGE)
+		tdp_host_age(replay->host, range_start(event), range_end(event));
+	else if (event->kind == EVENT_TEST_AGE)
+		tdp_host_test_age(replay->host, event->u.range.start);
+	else
+		recover(replay);
+}
+
+static void set_nx(struct replay *replay, bool on)
+{
+	replay->nx_huge_pages = on;
+	if (replay->vm)
+		tdp_vm_set_nx_huge_pages(replay->vm, on);
+}
+
+/* The write that the fast zap under the cursor belongs to, or NULL. */
+static const struct event *next_write(const struct replay *replay)
+{
+	const struct trace *trace = replay->trace;
+	unsigned int task = trace->events[replay->cursor].task;
+
+	for (size_t i = replay->cursor; i < trace->count; i++) {
+		const struct event *event = &trace->events[i];
+
+		if (event->task == task && event_is_marker(event))
+			return event->kind == EVENT_PARAMETER &&
+					       event->u.parameter.name == PARAMETER_NX_HUGE_PAGES
+				       ? event
+				       : NULL;
+	}
+	return NULL;
+}
+
+void host_toggle_nx(struct replay *replay)
+{
+	const struct event *event = replay_peek(replay), *write = next_write(replay);
+	size_t cursor = replay->cursor;
+
+	if (write && replay->vm)
+		set_nx(replay, write->u.parameter.value);
+	if (replay->cursor == cursor)
+		replay_lose(replay, event->line, "the trace has \"%.*s\", the simulator nothing",
+			    (int)event->length, event->text);
+}
+
+void host_set_parameter(struct replay *replay, const struct event *event)
+{
+	replay_take(replay);
+	if (event->u.parameter.name == PARAMETER_NX_HUGE_PAGES &&
+	    replay->nx_huge_pages != (event->u.parameter.value != 0))
+		set_nx(replay, event->u.parameter.value);
 }

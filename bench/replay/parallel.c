@@ -15,6 +15,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define NPT_PRESENT	 ((uint64_t)1 << 0)
+#define EPT_ENTRY_RIGHTS ((uint64_t)7 << 3)
+
 static bool same_key(const struct event *theirs, const struct event *ours)
 {
 	if (theirs->kind != ours->kind)
@@ -53,12 +56,14 @@ static unsigned int line_of_no_match(const struct parallel *parallel)
 }
 
 /* The first event of ours's key that none of ours has met, or the stretch's end. */
-static size_t find_match(const struct parallel *parallel, const struct event *ours)
+static size_t find_match(const struct parallel *parallel, const struct event *ours, bool excused)
 {
 	size_t found = parallel->end;
 
 	for (size_t i = parallel->first; i < parallel->end; i++) {
-		if (parallel->met[i - parallel->first] || !same_key(event_at(parallel, i), ours))
+		if (parallel->met[i - parallel->first] ||
+		    parallel->excused[i - parallel->first] != excused ||
+		    !same_key(event_at(parallel, i), ours))
 			continue;
 		if (found == parallel->end ||
 		    parallel->rank[i - parallel->first] < parallel->rank[found - parallel->first])
@@ -67,22 +72,66 @@ static size_t find_match(const struct parallel *parallel, const struct event *ou
 	return found;
 }
 
+/*
+ * Two faults of one page, one under mmu_lock and one without: either may give W back, and
+ * in a replay it can be the other. So a repair is also what a change is that gives W and
+ * no more, and the other way round; who comes too late marks nothing.
+ */
+static bool meet_repair(struct parallel *parallel, const struct event *ours)
+{
+	struct entry_step step, other;
+
+	if (!chain_step(parallel, ours, &step) || step.new_spte != (step.old_spte | ENTRY_WRITE))
+		return false;
+	for (size_t i = parallel->first; i < parallel->end; i++) {
+		const struct event *theirs = event_at(parallel, i);
+		size_t owner = parallel->owner[i - parallel->first];
+
+		if (parallel->met[i - parallel->first] || theirs->kind == ours->kind ||
+		    !chain_step(parallel, theirs, &other) || !chain_same(&step, &other) ||
+		    other.new_spte != (other.old_spte | ENTRY_WRITE))
+			continue;
+		parallel->met[i - parallel->first] = true;
+		compare_repair(&parallel->replay->comparison, theirs, other.old_spte,
+			       step.old_spte);
+		if (owner)
+			calls_excuse(parallel, &parallel->groups[owner - 1]);
+		return true;
+	}
+	return false;
+}
+
 void parallel_event(struct replay *replay, const struct event *ours)
 {
 	struct parallel *parallel = replay->parallel;
+	struct event theirs;
 	size_t match;
 
 	if (!is_compared(ours))
 		return;
-	match = find_match(parallel, ours);
+	match = find_match(parallel, ours, false);
+	if (match == parallel->end)
+		match = find_match(parallel, ours, true);
+	if (match == parallel->end && ours->kind == EVENT_MARK_DIRTY && parallel->playing &&
+	    parallel->playing->free_marks)
+		return;
+	if (match == parallel->end && meet_repair(parallel, ours))
+		return;
 	if (match == parallel->end) {
 		replay_lose(replay, line_of_no_match(parallel),
-			    "the simulator has %.*s, the trace no such change any more",
-			    (int)ours->length, ours->text);
+			    "the simulator has %s (%.*s), the trace no such change any more",
+			    event_name(ours->kind), (int)ours->length,
+			    ours->length ? ours->text : "");
 		return;
 	}
 	parallel->met[match - parallel->first] = true;
-	compare_events(&replay->comparison, event_at(parallel, match), ours);
+	theirs = *event_at(parallel, match);
+	if (theirs.kind == EVENT_FAST_PAGE_FAULT) {
+		theirs.u.fast.vcpu = ours->u.fast.vcpu; /* of two that raced */
+		if (chain_passes(parallel, event_at(parallel, match)))
+			theirs.u.fast.new_spte = chain_repaired(parallel, &theirs);
+	}
+	compare_events(&replay->comparison, &theirs, ours);
 }
 
 static void check_all_met(struct parallel *parallel, size_t end)
@@ -90,20 +139,35 @@ static void check_all_met(struct parallel *parallel, size_t end)
 	for (size_t i = parallel->first; i < end; i++) {
 		const struct event *event = event_at(parallel, i);
 
-		if (is_compared(event) && !parallel->met[i - parallel->first])
+		if (is_compared(event) && !parallel->met[i - parallel->first] &&
+		    !parallel->excused[i - parallel->first])
 			compare_note(&parallel->replay->comparison, event->line,
 				     "the trace has \"%.*s\", the simulator nothing",
 				     (int)event->length, event->text);
 	}
 }
 
+/*
+ * A fault that took mmu_lock had been given up by the fast path, for what the entry was
+ * then. By now others may have made of it what the fast path would take for its own: so
+ * the fault is handed over as one of an entry that is not there.
+ */
+static uint64_t error_code_of(const struct parallel *parallel, const struct group *group,
+			      uint64_t error_code)
+{
+	bool ept = parallel->replay->settings.value[SETTING_FORMAT];
+
+	return group->slow ? error_code & ~(ept ? EPT_ENTRY_RIGHTS : NPT_PRESENT) : error_code;
+}
+
 static void play_fault(struct parallel *parallel, const struct group *group)
 {
 	struct replay *replay = parallel->replay;
 	const struct event *event = event_at(parallel, group->first);
-	struct tdp_fault fault = {.gpa = event->u.page_fault.address,
-				  .error_code = event->u.page_fault.error_code,
-				  .rip = event->u.page_fault.rip};
+	struct tdp_fault fault = {
+		.gpa = event->u.page_fault.address,
+		.error_code = error_code_of(parallel, group, event->u.page_fault.error_code),
+		.rip = event->u.page_fault.rip};
 	unsigned int vcpu = event->u.page_fault.vcpu;
 	enum tdp_fault_result result;
 	int err;
@@ -112,7 +176,8 @@ static void play_fault(struct parallel *parallel, const struct group *group)
 		replay_stop(replay, event->line, "misconfigurations of several vCPUs at once");
 		return;
 	}
-	if (parallel->running[vcpu].faults_left)
+	/* Of the access that runs, or of one to come. */
+	if (parallel->running[vcpu].faults_left && parallel->running[vcpu].began < group->first)
 		parallel->running[vcpu].faults_left--;
 	if (!group->changed)
 		return;
@@ -130,15 +195,25 @@ static void play_host(struct parallel *parallel, const struct group *group)
 {
 	const struct event *event = event_at(parallel, group->first);
 
-	if (event->kind == EVENT_UNMAP)
+	switch (event->kind) {
+	case EVENT_UNMAP:
 		host_unmap(parallel->replay, event);
-	else
+		break;
+	case EVENT_GET_LOG:
+		log_read(parallel->replay, event);
+		break;
+	case EVENT_CLEAR_LOG:
+		log_clear(parallel->replay, event);
+		break;
+	default:
 		host_set_region(parallel->replay, event);
+	}
 }
 
-static void play_group(struct parallel *parallel, const struct group *group)
+static void play_group(struct parallel *parallel, struct group *group)
 {
 	parallel->playing = group;
+	group->played = true;
 	if (group->kind == GROUP_HOST || group->changed)
 		running_before_group(parallel, group);
 	if (group->kind == GROUP_FAULT)
@@ -148,30 +223,11 @@ static void play_group(struct parallel *parallel, const struct group *group)
 	parallel->playing = NULL;
 }
 
-static const char *feature_at(const struct parallel *parallel, const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_FEATURE:
-		return event->u.feature.name;
-	case EVENT_RING:
-		return "the dirty ring";
-	case EVENT_AGE:
-		return script_hits_slot(&parallel->replay->script, event->u.range.start,
-					event->u.range.end)
-			       ? "ageing"
-			       : NULL;
-	default:
-		return NULL;
-	}
-}
-
 /* A call that is to stop the replay stops it where it is made, not where it works. */
 static bool stops_at(struct parallel *parallel, const struct event *event)
 {
-	const char *feature = feature_at(parallel, event);
-
-	if (feature)
-		replay_stop(parallel->replay, event->line, feature);
+	if (event->kind == EVENT_FEATURE)
+		replay_stop(parallel->replay, event->line, event->u.feature.name);
 	else if (event->kind == EVENT_REGION)
 		host_region_needs_feature(parallel->replay, event);
 	return parallel->replay->over;
@@ -189,9 +245,9 @@ static void play_event(struct parallel *parallel, size_t i)
 	if (event->kind == EVENT_ACCESS)
 		running_begin(parallel, i);
 	while (parallel->next < parallel->group_count && !parallel->replay->over) {
-		const struct group *group = parallel->order[parallel->next];
+		struct group *group = parallel->order[parallel->next];
 
-		if (parallel->rank[group->place - parallel->first] > rank_of(parallel, i))
+		if (group->rank > rank_of(parallel, i))
 			break;
 		parallel->next++;
 		play_group(parallel, group);
@@ -212,12 +268,47 @@ static void play(struct parallel *parallel)
 		check_all_met(parallel, i - 1);
 }
 
+static bool is_call(const struct event *event)
+{
+	return event->kind == EVENT_REGION || event->kind == EVENT_GET_LOG ||
+	       event->kind == EVENT_CLEAR_LOG;
+}
+
+/* Behind the last event of a vCPU's thread in the stretch. */
+static size_t end_of_vcpus(const struct trace *trace, size_t first, size_t end)
+{
+	bool runs[TASKS_MAX] = {false};
+	size_t last = first;
+
+	for (size_t i = first; i < end; i++) {
+		if (trace->events[i].kind == EVENT_ACCESS)
+			runs[trace->events[i].task] = true;
+	}
+	for (size_t i = first; i < end; i++) {
+		if (runs[trace->events[i].task])
+			last = i + 1;
+	}
+	return last;
+}
+
+/*
+ * The stretch ends with the next PHASE, or with the first call that is made when no
+ * vCPU runs any more: that one can be compared as in a trace of one thread. Not so where
+ * calls were made beside the vCPUs: what they left in the log depends on the race.
+ */
 static size_t end_of_stretch(const struct trace *trace, size_t first)
 {
-	while (first < trace->count && trace->events[first].kind != EVENT_PHASE &&
-	       trace->events[first].kind != EVENT_END)
-		first++;
-	return first;
+	size_t end = first, vcpus;
+
+	while (end < trace->count && trace->events[end].kind != EVENT_PHASE &&
+	       trace->events[end].kind != EVENT_END)
+		end++;
+	vcpus = end_of_vcpus(trace, first, end);
+	for (size_t i = first; i < end; i++) {
+		if (is_call(&trace->events[i]))
+			return i < vcpus ? end : i;
+	}
+	return end;
 }
 
 void parallel_run(struct replay *replay)
@@ -236,5 +327,8 @@ void parallel_run(struct replay *replay)
 	free(parallel.groups);
 	free(parallel.order);
 	free(parallel.rank);
+	free(parallel.owner);
+	free(parallel.edges);
 	free(parallel.met);
+	free(parallel.excused);
 }

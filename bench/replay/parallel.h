@@ -8,6 +8,8 @@
 
 #include "guest.h"
 
+#define ENTRY_WRITE ((uint64_t)1 << 1) /* in both formats */
+
 enum group_kind { GROUP_FAULT, GROUP_HOST };
 
 /* The events of one fault or one host call. */
@@ -15,8 +17,11 @@ struct group {
 	enum group_kind kind;
 	unsigned int task;
 	size_t first, last, place; /* of the trace's events */
-	bool placed;
-	bool changed; /* a fault that mapped something and did not end in RETRY */
+	size_t rank;		   /* when it is played */
+	bool placed, played;
+	bool slow;	 /* it changed an entry under mmu_lock */
+	bool free_marks; /* whether it marks pages dirty is not asked */
+	bool changed;	 /* a fault that mapped something and did not end in RETRY */
 };
 
 struct running {
@@ -28,17 +33,26 @@ struct running {
 	bool maybe_done;    /* there was a moment at which its end would have left no mark */
 };
 
+/* One group that comes before another; indices. */
+struct edge {
+	size_t before, after;
+};
+
 struct parallel {
 	struct replay *replay;
 	size_t first, end; /* of the trace's events */
 	size_t at;	   /* the event being played */
 	struct group *groups;
 	size_t group_count;
-	struct group **order; /* the groups by the rank of their place */
+	struct group **order; /* the groups by their rank */
 	size_t next;	      /* in order: not yet played */
-	const struct group *playing;
-	size_t *rank; /* of each event: in which order ours should meet them */
-	bool *met;    /* of each event: one of ours met it */
+	struct group *playing;
+	size_t *rank;  /* of each event: in which order ours should meet them */
+	size_t *owner; /* of each event that opens a group or changes an entry: group + 1 */
+	bool *met;     /* of each event: one of ours met it; of an access: it ran early */
+	bool *excused; /* of each event: none of ours need meet it */
+	struct edge *edges;
+	size_t edge_count, edge_room;
 	struct running running[VCPUS_MAX];
 };
 
@@ -61,10 +75,35 @@ uint64_t dirty_flag(const struct replay *replay);
 /* The rank of an event that nothing moved; below it is room for those that come first. */
 static inline size_t rank_of(const struct parallel *parallel, size_t i)
 {
-	return (i - parallel->first + 1) << 10;
+	return (i - parallel->first + 1) << 20;
 }
 
-/* Fills groups, order and rank. -ENOMEM. */
+/* One change of one entry, whoever made it how. */
+struct entry_step {
+	unsigned int as_id, level;
+	uint64_t gfn, old_spte, new_spte;
+};
+
+/* chain.c: in which order the groups are played. -ENOMEM. */
+int chain_groups(struct parallel *parallel);
+/* False if the event changes no entry. */
+bool chain_step(const struct parallel *parallel, const struct event *event,
+		struct entry_step *step);
+/* Are they steps of the same entry? */
+bool chain_same(const struct entry_step *a, const struct entry_step *b);
+/* What a repair by the fast path left, whatever became of it before its line was printed. */
+uint64_t chain_repaired(const struct parallel *parallel, const struct event *event);
+/* Can what the repair's line prints be what became of it? */
+bool chain_passes(const struct parallel *parallel, const struct event *repair);
+/* The group `before` comes before the group `after`; indices. -ENOMEM. */
+int chain_require(struct parallel *parallel, size_t before, size_t after);
+
+/* calls.c: whether the fault marks pages dirty is not asked. */
+void calls_excuse(struct parallel *parallel, struct group *fault);
+/* Puts faults on the side of a change of log_dirty on which they saw the flag. -ENOMEM. */
+int calls_order(struct parallel *parallel);
+
+/* Fills groups and order. -ENOMEM. */
 int group_events(struct parallel *parallel);
 
 /* running.c: an access begins at its line; the interval of those before ends at any marker. */

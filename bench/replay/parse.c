@@ -284,6 +284,25 @@ static void smm(struct scan *scan, struct event *event)
 		scan_word(scan, "leaving");
 }
 
+/* "ring 0: dirty 0x1 reset 0x0 slot 1 offset 0x1 (used 1)": a reset names no page. */
+static void ring(struct scan *scan, struct event *event)
+{
+	scan_word(scan, "ring ");
+	event->u.ring.ring = (unsigned int)scan_dec(scan);
+	scan_word(scan, ": dirty ");
+	event->u.ring.dirty = scan_hex(scan);
+	scan_word(scan, " reset ");
+	event->u.ring.reset = scan_hex(scan);
+	if (event->kind == EVENT_RING_PUSH) {
+		scan_word(scan, " slot ");
+		event->u.ring.slot = scan_dec(scan);
+		scan_word(scan, " offset ");
+		event->u.ring.offset = scan_hex(scan);
+	}
+	scan_word(scan, " (used ");
+	event->u.ring.used = scan_dec(scan);
+}
+
 static void nothing(struct scan *scan, struct event *event)
 {
 	(void)scan;
@@ -315,10 +334,10 @@ static const struct {
 	{"ept_misconfig", EVENT_MISCONFIG, nothing},
 	{"kvm_unmap_hva_range", EVENT_UNMAP, hva_range},
 	{"kvm_age_hva", EVENT_AGE, hva_range},
-	{"kvm_test_age_hva", EVENT_AGE, hva_page},
+	{"kvm_test_age_hva", EVENT_TEST_AGE, hva_page},
 	{"kvm_smm_transition", EVENT_SMM, smm},
-	{"kvm_dirty_ring_push", EVENT_RING, nothing},
-	{"kvm_dirty_ring_reset", EVENT_RING, nothing},
+	{"kvm_dirty_ring_push", EVENT_RING_PUSH, ring},
+	{"kvm_dirty_ring_reset", EVENT_RING_RESET, ring},
 	{"zap_sp", EVENT_NX_RECOVERY, nothing},
 };
 

@@ -187,8 +187,10 @@ static int read_opened(int fd, struct trace *trace, struct problem *problem)
 	else if (!err)
 		err = read_text(trace, &bytes, problem);
 	free(bytes.data);
-	if (!err)
+	if (!err) {
 		state_levels(trace);
+		trace_settle(trace);
+	}
 	return err;
 }
 

@@ -16,17 +16,19 @@ static const enum event_kind kvmmmu_kinds[] = {
 };
 
 static const enum event_kind probe_kinds[] = {
-	EVENT_RETURN, EVENT_MARK_DIRTY, EVENT_FLUSH, EVENT_LOAD_ROOT, EVENT_MISCONFIG,
+	EVENT_RETURN,	 EVENT_MARK_DIRTY, EVENT_FLUSH,	     EVENT_LOAD_ROOT,
+	EVENT_MISCONFIG, EVENT_RING_PUSH,  EVENT_RING_RESET,
 };
 
-static const enum event_kind marker_kinds[] = {EVENT_REGION_RESULT, EVENT_EXIT};
+static const enum event_kind marker_kinds[] = {EVENT_REGION_RESULT, EVENT_LOG_RESULT,
+					       EVENT_RESET_RESULT, EVENT_RING_ENTRY, EVENT_EXIT};
 
 static const enum event_kind fault_kinds[] = {EVENT_PAGE_FAULT};
 
 /*
- * Tracepoints are switched on by the group. A trace with one event of a group has
- * the whole group, so one of ours that is missing there is a difference; a group
- * of which it has none was not recorded.
+ * Tracepoints are switched on by the group, those of the dirty ring with the probes. A trace with
+ * one event of a group has the whole group, so one of ours that is missing there is a difference; a
+ * group of which it has none was not recorded.
  */
 static const struct {
 	const enum event_kind *kinds;
@@ -80,8 +82,10 @@ static bool is_quirky_machine(const struct replay *replay)
 
 static bool has_no_effect(const struct replay *replay, const struct event *event)
 {
-	if (event->kind == EVENT_UNMAP || event->kind == EVENT_AGE)
+	if (event->kind == EVENT_UNMAP || event->kind == EVENT_AGE || event->kind == EVENT_TEST_AGE)
 		return !script_hits_slot(&replay->script, event->u.range.start, event->u.range.end);
+	if (event->kind == EVENT_NX_RECOVERY)
+		return replay->recovering;
 	return event->kind == EVENT_MARK_DIRTY && event->u.dirty.gfn == GFN_SMRAM_STATE;
 }
 
@@ -145,27 +149,10 @@ void replay_lose(struct replay *replay, unsigned int line, const char *format, .
 	end_replay(replay, ENDING_DIFFERS);
 }
 
-/* What a feature's own lines look like, wherever they stand. */
-static const char *feature_of(const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_FEATURE:
-		return event->u.feature.name;
-	case EVENT_AGE:
-		return "ageing";
-	case EVENT_RING:
-		return "the dirty ring";
-	case EVENT_NX_RECOVERY:
-		return "NX huge pages";
-	default:
-		return NULL;
-	}
-}
-
 static void lose_place(struct replay *replay, const struct event *theirs, const struct event *ours)
 {
-	if (feature_of(theirs)) {
-		replay_stop(replay, theirs->line, feature_of(theirs));
+	if (theirs->kind == EVENT_FEATURE) {
+		replay_stop(replay, theirs->line, theirs->u.feature.name);
 		return;
 	}
 	replay_lose(replay, theirs->line, "the trace has \"%.*s\", the simulator %s%s%.*s%s",
@@ -227,6 +214,10 @@ static void phase(struct replay *replay, const struct event *event)
 		else
 			replay_lose(replay, event->line, "the trace has no VM at this line");
 		break;
+	case PHASE_RESET_RINGS:
+		replay_take(replay);
+		log_reset_rings(replay);
+		break;
 	case PHASE_DESTROY:
 		if (ends_before_end(replay)) {
 			replay_take(replay);
@@ -265,30 +256,45 @@ static void drive(struct replay *replay, const struct event *event)
 		host_set_sregs(replay, event);
 		break;
 	case EVENT_UNMAP:
-		host_unmap(replay, event);
+	case EVENT_AGE:
+	case EVENT_TEST_AGE:
+	case EVENT_NX_RECOVERY:
+		host_act(replay, event);
+		break;
+	case EVENT_ZAP_ALL_FAST:
+		host_toggle_nx(replay);
+		break;
+	case EVENT_PARAMETER:
+		host_set_parameter(replay, event);
+		break;
+	case EVENT_GET_LOG:
+		log_read(replay, event);
+		break;
+	case EVENT_CLEAR_LOG:
+		log_clear(replay, event);
+		break;
+	case EVENT_RING_ENTRY:
+		log_read_ring(replay, event);
 		break;
 	case EVENT_COLLAPSE:
 		replay_take(replay);
 		script_collapse(replay);
-		break;
-	case EVENT_CAPABILITY:
-		host_enable_capability(replay, event);
 		break;
 	case EVENT_END:
 		replay_take(replay);
 		if (replay->vm)
 			host_destroy_vm(replay);
 		break;
+	case EVENT_CAPABILITY: /* taken into account when the VM was made */
 	case EVENT_MARKER:
 		replay_take(replay);
 		break;
+	case EVENT_FEATURE:
+		replay_stop(replay, event->line, event->u.feature.name);
+		break;
 	default:
-		if (feature_of(event))
-			replay_stop(replay, event->line, feature_of(event));
-		else
-			replay_lose(replay, event->line,
-				    "the trace has \"%.*s\", the simulator nothing",
-				    (int)event->length, event->text);
+		replay_lose(replay, event->line, "the trace has \"%.*s\", the simulator nothing",
+			    (int)event->length, event->text);
 	}
 }
 
@@ -301,6 +307,7 @@ void replay_run(struct replay *replay, const struct trace *trace, const struct s
 	replay->trace = trace;
 	replay->settings = *settings;
 	replay->check = check;
+	replay->nx_huge_pages = settings->value[SETTING_NX_HUGE_PAGES] != 0;
 	replay->comparison.names = &replay->names;
 	script_init(replay);
 	find_recorded(replay);

@@ -65,7 +65,10 @@ struct replay {
 	 * flags reports read and write (SDM vol. 3, 29.3.3.2).
 	 */
 	bool quirky_machine;
-	struct parallel *parallel; /* while several vCPUs run at once, else NULL */
+	struct parallel *parallel;     /* while several vCPUs run at once, else NULL */
+	bool recovering;	       /* in a round of NX recovery: its other lines say no more */
+	bool nx_huge_pages;	       /* the module's parameter, as it is now */
+	uint64_t ring_size, ring_next; /* entries; the next one that user space reads */
 };
 
 /*
@@ -107,9 +110,24 @@ void host_destroy_vm(struct replay *replay);
 /* True, and the replay stopped, if the call needs what is not there. */
 bool host_region_needs_feature(struct replay *replay, const struct event *event);
 void host_set_region(struct replay *replay, const struct event *event);
+/*
+ * What the host does to its memory, or the kernel to the VM's tables, on its own: an
+ * unmap, ageing, a round of NX recovery. host_acts() is true for such an event.
+ */
+bool host_acts(const struct event *event);
+void host_act(struct replay *replay, const struct event *event);
 void host_unmap(struct replay *replay, const struct event *event);
+/* The parameter's line stands behind what the write did: that begins with a fast zap. */
+void host_toggle_nx(struct replay *replay);
+void host_set_parameter(struct replay *replay, const struct event *event);
 void host_set_sregs(struct replay *replay, const struct event *event);
-void host_enable_capability(struct replay *replay, const struct event *event);
+
+/* log.c: the calls around the dirty log. */
+void log_configure(struct replay *replay, struct tdp_vm_config *config);
+void log_read(struct replay *replay, const struct event *event);
+void log_clear(struct replay *replay, const struct event *event);
+void log_read_ring(struct replay *replay, const struct event *event);
+void log_reset_rings(struct replay *replay);
 
 /* parallel.c: from the PHASE line under the cursor to the next one. */
 void parallel_run(struct replay *replay);

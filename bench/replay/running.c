@@ -6,8 +6,6 @@
  */
 #include "parallel.h"
 
-#define ENTRY_WRITE ((uint64_t)1 << 1) /* in both formats */
-
 uint64_t dirty_flag(const struct replay *replay)
 {
 	return (uint64_t)1 << (replay->settings.value[SETTING_FORMAT] ? 9 : 6);
@@ -24,14 +22,24 @@ static bool only_reads(const struct event *access)
 }
 
 /* Is it a change of the entry that maps the access's page, to or from a leaf? */
-static bool touches(const struct event *access, const struct event *changed)
+static bool step_touches(const struct parallel *parallel, const struct event *access,
+			 const struct event *event, struct entry_step *step)
 {
 	uint64_t gfn = access->u.access.gpa >> 12;
 
+	return chain_step(parallel, event, step) &&
+	       gfn - step->gfn < tdp_level_pages(step->level) &&
+	       (spte_is_leaf(step->old_spte, step->level) ||
+		spte_is_leaf(step->new_spte, step->level));
+}
+
+static bool touches(const struct parallel *parallel, const struct event *access,
+		    const struct event *changed)
+{
+	struct entry_step step;
+
 	return changed->kind == EVENT_SPTE_CHANGED &&
-	       gfn - changed->u.changed.gfn < tdp_level_pages(changed->u.changed.level) &&
-	       (spte_is_leaf(changed->u.changed.old_spte, changed->u.changed.level) ||
-		spte_is_leaf(changed->u.changed.new_spte, changed->u.changed.level));
+	       step_touches(parallel, access, changed, &step);
 }
 
 static bool permits(const struct event *access, uint64_t spte)
@@ -40,21 +48,29 @@ static bool permits(const struct event *access, uint64_t spte)
 }
 
 /* Lets the access run to its HLT; false if it would fault now. */
-static bool complete(struct parallel *parallel, unsigned int vcpu)
+static bool run(struct parallel *parallel, const struct event *access)
 {
-	struct running *running = &parallel->running[vcpu];
-	struct plan plan = guest_plan(running->access);
+	struct tdp_vcpu *vcpu = parallel->replay->cpus[access->u.access.vcpu].vcpu;
+	struct plan plan = guest_plan(access);
 	struct tdp_access_result result;
 
-	for (unsigned int i = 0; i < plan.count && !running->over; i++) {
+	for (unsigned int i = 0; i < plan.count; i++) {
 		struct tdp_access_request request = {.address = plan.steps[i].address,
 						     .access = plan.steps[i].access,
 						     .rip = plan.steps[i].rip};
 
-		if (tdp_vcpu_enter(parallel->replay->cpus[vcpu].vcpu, &request, &result) ||
-		    result.outcome != TDP_ACCESS_DONE)
+		if (tdp_vcpu_enter(vcpu, &request, &result) || result.outcome != TDP_ACCESS_DONE)
 			return false;
 	}
+	return true;
+}
+
+static bool complete(struct parallel *parallel, unsigned int vcpu)
+{
+	struct running *running = &parallel->running[vcpu];
+
+	if (!running->over && !run(parallel, running->access))
+		return false;
 	running->access = NULL;
 	return true;
 }
@@ -67,7 +83,7 @@ static bool write_is_seen(const struct parallel *parallel, const struct event *a
 	for (size_t i = parallel->at; i < trace->count; i++) {
 		const struct event *event = &trace->events[i];
 
-		if (touches(access, event))
+		if (touches(parallel, access, event))
 			return event->u.changed.old_spte & dirty_flag(parallel->replay);
 	}
 	return true;
@@ -97,23 +113,22 @@ static const struct group *group_of(const struct parallel *parallel, size_t i)
 static bool lines_allow(const struct parallel *parallel, const struct running *running)
 {
 	const struct event *access = running->access;
+	struct entry_step step;
 	uint64_t before = 0;
 
 	for (size_t i = parallel->first; i < parallel->end; i++) {
-		const struct event *event = event_at(parallel, i);
-
-		if (!touches(access, event))
+		if (!step_touches(parallel, access, event_at(parallel, i), &step))
 			continue;
 		if (i < running->began) {
-			before = event->u.changed.new_spte;
+			before = step.new_spte;
 			continue;
 		}
-		if (permits(access, event->u.changed.old_spte))
+		if (permits(access, step.old_spte))
 			return true;
 		if (i > parallel->at)
-			return permits(access, event->u.changed.new_spte) &&
-			       group_of(parallel, i) && group_of(parallel, i)->first < parallel->at;
-		if (permits(access, event->u.changed.new_spte))
+			return permits(access, step.new_spte) && group_of(parallel, i) &&
+			       group_of(parallel, i)->first < parallel->at;
+		if (permits(access, step.new_spte))
 			return true;
 	}
 	return permits(access, before);
@@ -133,6 +148,35 @@ static void finish(struct parallel *parallel, unsigned int vcpu)
 	running->access = NULL;
 }
 
+static bool is_to_be_played(const struct parallel *parallel, size_t fault, bool that_map)
+{
+	size_t owner = parallel->owner[fault - parallel->first];
+
+	return owner && !parallel->groups[owner - 1].played &&
+	       (!that_map || parallel->groups[owner - 1].changed);
+}
+
+/* How many faults of the access at `i` are still to be played; does it end with an exit? */
+static size_t faults_of(const struct parallel *parallel, size_t i, bool that_map, bool *over)
+{
+	unsigned int task = event_at(parallel, i)->task;
+	size_t faults = 0;
+
+	for (i++; i < parallel->end; i++) {
+		const struct event *event = event_at(parallel, i);
+
+		if (event->task != task)
+			continue;
+		if (event->kind == EVENT_PAGE_FAULT || event->kind == EVENT_MISCONFIG)
+			faults += is_to_be_played(parallel, i, that_map);
+		else if (event->kind == EVENT_EXIT)
+			*over = true;
+		else if (event_is_marker(event))
+			break;
+	}
+	return faults;
+}
+
 void running_begin(struct parallel *parallel, size_t i)
 {
 	const struct event *access = event_at(parallel, i);
@@ -144,18 +188,10 @@ void running_begin(struct parallel *parallel, size_t i)
 	}
 	running = &parallel->running[access->u.access.vcpu];
 	*running = (struct running){.access = access, .began = i, .task = access->task};
-	for (i++; i < parallel->end; i++) {
-		const struct event *event = event_at(parallel, i);
-
-		if (event->task != access->task)
-			continue;
-		if (event->kind == EVENT_PAGE_FAULT || event->kind == EVENT_MISCONFIG)
-			running->faults_left++;
-		else if (event->kind == EVENT_EXIT)
-			running->over = true;
-		else if (event_is_marker(event))
-			break;
-	}
+	if (parallel->met[i - parallel->first])
+		running->access = NULL;
+	else
+		running->faults_left = faults_of(parallel, i, false, &running->over);
 }
 
 void running_end_interval(struct parallel *parallel, const struct event *marker)
@@ -199,8 +235,34 @@ static bool leaves_no_mark(const struct replay *replay, const struct event *acce
 	return permits(access, entry) && (entry & flags) == flags;
 }
 
-static void before_change(struct parallel *parallel, const struct event *changed, bool zapped)
+/*
+ * A call is played where its first change stands; other vCPUs reached the entries that it
+ * changed later while it was under way. So where one of these shows a flag that nobody
+ * has set yet, an access that begins before its line did, and runs now.
+ */
+static void run_early(struct parallel *parallel, size_t line, uint64_t missing)
 {
+	const struct event *changed = event_at(parallel, line);
+	bool over;
+
+	for (size_t i = parallel->at + 1; i < line; i++) {
+		const struct event *access = event_at(parallel, i);
+
+		over = parallel->met[i - parallel->first];
+		if (access->kind != EVENT_ACCESS || !touches(parallel, access, changed) ||
+		    access->u.access.vcpu >= parallel->replay->cpu_count ||
+		    ((missing & dirty_flag(parallel->replay)) && only_reads(access)))
+			continue;
+		if (faults_of(parallel, i, true, &over) == 0 && !over && run(parallel, access)) {
+			parallel->met[i - parallel->first] = true;
+			return;
+		}
+	}
+}
+
+static void before_change(struct parallel *parallel, size_t line, bool zapped)
+{
+	const struct event *changed = event_at(parallel, line);
 	struct replay *replay = parallel->replay;
 	uint64_t old = changed->u.changed.old_spte, now, missing;
 
@@ -211,13 +273,17 @@ static void before_change(struct parallel *parallel, const struct event *changed
 	for (unsigned int v = 0; v < replay->cpu_count; v++) {
 		struct running *running = &parallel->running[v];
 
-		if (!running->access || running->faults_left || !touches(running->access, changed))
+		if (!running->access || running->faults_left ||
+		    !touches(parallel, running->access, changed))
 			continue;
 		running->maybe_done |= leaves_no_mark(replay, running->access, now);
 		if ((missing || zapped) &&
 		    (only_reads(running->access) || (old & dirty_flag(replay))))
 			complete(parallel, v);
 	}
+	missing = old & ~entry_now(replay, changed) & (dirty_flag(replay) | accessed_flag(replay));
+	if (missing)
+		run_early(parallel, line, missing);
 }
 
 void running_before_group(struct parallel *parallel, const struct group *group)
@@ -226,6 +292,6 @@ void running_before_group(struct parallel *parallel, const struct group *group)
 		const struct event *event = event_at(parallel, i);
 
 		if (event->task == group->task && event->kind == EVENT_SPTE_CHANGED)
-			before_change(parallel, event, group->kind == GROUP_HOST);
+			before_change(parallel, i, group->kind == GROUP_HOST);
 	}
 }

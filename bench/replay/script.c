@@ -198,8 +198,8 @@ static void host_events(struct replay *replay)
 
 	if (replay->parallel)
 		return;
-	while ((event = replay_peek(replay)) != NULL && event->kind == EVENT_UNMAP)
-		host_unmap(replay, event);
+	while ((event = replay_peek(replay)) != NULL && host_acts(event))
+		host_act(replay, event);
 }
 
 static int resolve(void *context, void *caller, uint64_t hva, bool write,

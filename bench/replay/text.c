@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TASKS_MAX 64
-
 struct task {
 	const char *name;
 	size_t length;

@@ -40,6 +40,9 @@ struct event *trace_append(struct trace *trace);
 int problem_state(struct problem *problem, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* settle.c: puts what other tasks did in the midst of a fault before or behind it. */
+void trace_settle(struct trace *trace);
+
 /* Reads the text that trace->text holds. */
 int trace_parse_text(struct trace *trace, struct problem *problem);
 

@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
-#define TASKS_MAX      64
 
 struct dat {
 	struct trace *trace;

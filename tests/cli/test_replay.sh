@@ -45,8 +45,8 @@ expect 0 'agrees' "$work/mmio.txt"
 "$replay" - <"$small" | grep -q '^-: agrees' || fail "standard input is not read"
 "$replay" --baseline 6.12 - <"$dat" | grep -q '^-: agrees' || fail "trace.dat on standard input"
 # Several traces: the gravest outcome is the status.
-expect 3 'needs dirty logging' "$small" "$traces/6.12.117/dirty_4k.txt.xz"
-expect 2 'nowhere' "$small" "$work/nowhere" "$traces/6.12.117/dirty_4k.txt.xz"
+expect 3 'needs pre-fault' "$small" "$traces/6.12.117/prefault.txt.xz"
+expect 2 'nowhere' "$small" "$work/nowhere" "$traces/6.12.117/prefault.txt.xz"
 
 # Broken files are refused by file and line.
 expect 2 "$work/nowhere: No such file" "$work/nowhere"
@@ -88,11 +88,11 @@ sed '/P: END/i x-1 [000] 1: tracing_mark_write: P: PHASE create vm type=0 vcpus=
 expect 1 'line [0-9]*: one VM with at most' "$work/late.txt"
 
 # One object, on standard output alone.
-"$replay" --json "$small" "$traces/6.12.117/dirty_4k.txt.xz" >"$work/json" 2>"$work/complaints"
+"$replay" --json "$small" "$traces/6.12.117/prefault.txt.xz" >"$work/json" 2>"$work/complaints"
 [ $? -eq 3 ] || fail "--json changes the status"
 jq -es 'length == 1 and .[0].tool == "replay" and (.[0].traces | length) == 2
 	and .[0].traces[0].verdict == "agrees" and .[0].traces[0].lines_compared > 80
-	and .[0].traces[1].needs == "dirty logging" and .[0].traces[1].stop_line == 224' \
+	and .[0].traces[1].needs == "pre-fault" and .[0].traces[1].stop_line == 34' \
 	"$work/json" >/dev/null || { fail "--json"; cat "$work/json"; }
 [ -s "$work/complaints" ] && fail "--json complains where there is nothing to complain about"
 exit $((failures > 0))

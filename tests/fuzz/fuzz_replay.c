@@ -48,8 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	trace.text = malloc(trace.text_bytes);
 	HOLDS(trace.text);
 	memcpy(trace.text, data + 1, trace.text_bytes);
-	if (trace_parse_text(&trace, &problem) == 0)
+	if (trace_parse_text(&trace, &problem) == 0) {
+		trace_settle(&trace);
 		replay(&trace, data[0]);
+	}
 	trace_free(&trace);
 	return 0;
 }

@@ -1,0 +1,123 @@
+/*
+ * What other tasks (kdamond, khugepaged, the NX recovery worker) did while a vCPU was
+ * in a fault, brought to a moment at which a replay that does one thing after the
+ * other can do it.
+ *
+ * The kernel prints kvm_age_hva and kvm_unmap_hva_range before it takes mmu_lock, and a
+ * fault's return after it has let it go: so lines of two tasks can stand between each
+ * other although one waited for the other.
+ *
+ * - A range's line moves down to the first change that it made.
+ * - What stands in a fault that holds mmu_lock (from kvm_mmu_spte_requested on) or has
+ *   just dropped it came after the fault. What stands before that line stays: it took
+ *   place while the host looked for the page.
+ * - What stands in front of a fast page fault came before the fault: it took no lock.
+ */
+#include "trace.h"
+
+static bool is_foreign(const struct event *event)
+{
+	return !event->vmm;
+}
+
+/* Moves the event at `from` to `to`; what is between makes room. */
+static void move(struct event *events, size_t from, size_t to)
+{
+	struct event moved = events[from];
+
+	for (; from < to; from++)
+		events[from] = events[from + 1];
+	for (; from > to; from--)
+		events[from] = events[from - 1];
+	events[to] = moved;
+}
+
+/* False if the line stands where it should. */
+static bool settle_range(struct trace *trace, size_t i)
+{
+	size_t next = i + 1;
+
+	while (next < trace->count && trace->events[next].task != trace->events[i].task)
+		next++;
+	if (next == i + 1 || next == trace->count || trace->events[next].kind != EVENT_SPTE_CHANGED)
+		return false;
+	move(trace->events, i, next - 1);
+	return true;
+}
+
+/* The event behind `i` at which the task's fault ends, or the trace's end. */
+static size_t end_of_fault(const struct trace *trace, size_t i)
+{
+	unsigned int task = trace->events[i].task;
+
+	for (i++; i < trace->count; i++) {
+		const struct event *event = &trace->events[i];
+
+		if (event->task != task)
+			continue;
+		if (event->kind == EVENT_RETURN)
+			return i;
+		if (event->kind == EVENT_PAGE_FAULT || event_is_marker(event))
+			break;
+	}
+	return trace->count;
+}
+
+/* Where in the fault the MMU begins to act: what it does first. */
+static size_t first_act(const struct trace *trace, size_t fault, size_t end)
+{
+	for (size_t i = fault + 1; i < end; i++) {
+		if (trace->events[i].task == trace->events[fault].task &&
+		    event_is_output(&trace->events[i]))
+			return i;
+	}
+	return end;
+}
+
+static void settle_fault(struct trace *trace, size_t fault)
+{
+	struct event *events = trace->events;
+	size_t end = end_of_fault(trace, fault), act;
+
+	if (end == trace->count)
+		return;
+	act = first_act(trace, fault, end);
+	for (size_t i = end; i-- > act + 1;) {
+		if (is_foreign(&events[i]))
+			move(events, i, end--);
+	}
+	if (events[act].kind != EVENT_FAST_PAGE_FAULT)
+		return;
+	for (size_t i = fault + 1; i < act; i++) {
+		if (is_foreign(&events[i]))
+			move(events, i, fault++);
+	}
+}
+
+static bool runs_in_parallel(const struct trace *trace)
+{
+	for (size_t i = 0; i < trace->count; i++) {
+		if (trace->events[i].kind == EVENT_PHASE &&
+		    trace->events[i].u.phase.kind == PHASE_PARALLEL)
+			return true;
+	}
+	return false;
+}
+
+void trace_settle(struct trace *trace)
+{
+	if (runs_in_parallel(trace))
+		return;
+	for (size_t i = 0; i < trace->count;) {
+		const struct event *event = &trace->events[i];
+		bool range = event->kind == EVENT_AGE || event->kind == EVENT_UNMAP;
+
+		/* Where one has moved away, another stands now. */
+		if (!is_foreign(event) || !range || !settle_range(trace, i))
+			i++;
+	}
+	for (size_t i = 0; i < trace->count; i++) {
+		if (trace->events[i].kind == EVENT_PAGE_FAULT && !is_foreign(&trace->events[i]))
+			settle_fault(trace, i);
+	}
+}
