@@ -1,0 +1,19 @@
+#!/bin/sh
+# What the given traces do not hold is synthesised (synthesise.awk), for each kernel and
+# each machine: the simulator agrees to the end, and the checker finds nothing.
+. "$TDPSIM_SOURCE/tests/conformance/lib.sh"
+
+for scenario in "$conformance"/scenarios/*; do
+	name=scenarios/${scenario##*/}
+	kernels=$(sed -n 's/^# kernels: //p' "$scenario")
+	for kernel in ${kernels:-6.1 6.12}; do
+		for machine in npt ept nopml noad; do
+			trace=$work/${scenario##*/}-$kernel-$machine
+			synthesise "$name" "$kernel-$machine" >"$trace" || fail "$trace is not made"
+			"$replay" --check "$trace" >"$work/out" 2>&1 && continue
+			fail "$name, $kernel on $machine"
+			cat "$work/out"
+		done
+	done
+done
+exit $((failures > 0))
