@@ -25,10 +25,10 @@ alter() {
 	fi
 }
 
-compared=': \(kvm_mmu_\|kvm_tdp_mmu_spte\|kvm_page_fault\|ret_tdp_page_fault\|flush_all\|load_pgd\|ret_root\)\| P: '
+compared=': \(kvm_mmu_\|kvm_tdp_mmu_spte\|kvm_page_fault\|fast_page_fault\|mark_dirty\|kvm_dirty_ring\|ret_tdp_page_fault\|flush_all\|load_pgd\|ret_root\)\| P: '
 tab=$(printf '\t')
 while IFS=$tab read -r name pattern which command; do
 	case $name in '#'* | '') continue ;; esac
 	alter "$name" "$pattern" "$which" "$command"
-done <"$TDPSIM_SOURCE/tests/conformance/alterations.tsv"
+done <"$conformance/alterations.tsv"
 exit $((failures > 0))
