@@ -15,19 +15,22 @@
  * EXITINFO1, user (APM vol. 2, 15.25.6), and a qualification with a valid linear
  * address that is no table's (SDM vol. 3, table 28-7).
  */
-#define NPT_EXIT  (1ULL << 32 | 1ULL << 2)
-#define NPT_WRITE (1ULL << 1)
-#define EPT_EXIT  0x180ULL
-#define EPT_READ  (1ULL << 0)
-#define EPT_WRITE (1ULL << 1)
+#define NPT_EXIT     (1ULL << 32 | 1ULL << 2)
+#define NPT_WRITE    (1ULL << 1)
+#define NPT_PRESENT  (1ULL << 0)
+#define EPT_EXIT     0x180ULL
+#define EPT_READ     (1ULL << 0)
+#define EPT_WRITE    (1ULL << 1)
+#define EPT_READABLE (1ULL << 3)
 
-static uint64_t error_code_of(const struct guest_options *options)
+static uint64_t error_code_of(const struct handler *handler)
 {
+	const struct guest_options *options = &handler->guest->options;
 	bool write = options->write_percent > 0;
 
 	if (options->format == TDP_NPT)
-		return NPT_EXIT | (write ? NPT_WRITE : 0);
-	return EPT_EXIT | (write ? EPT_WRITE : EPT_READ);
+		return NPT_EXIT | (write ? NPT_WRITE : 0) | (handler->present ? NPT_PRESENT : 0);
+	return EPT_EXIT | (write ? EPT_WRITE : EPT_READ) | (handler->present ? EPT_READABLE : 0);
 }
 
 int handler_init(struct handler *handler, const struct guest *guest, unsigned int vcpu)
@@ -80,7 +83,7 @@ static int fault_each(const struct handler *handler, const struct tdp_flag *stop
 	struct tdp_vcpu *vcpu = handler->guest->vcpus[handler->vcpu];
 	uint64_t page = tdp_level_bytes(options->backing), pages = guest_vcpu_pages(options);
 	uint64_t base = guest_vcpu_address(options, handler->vcpu);
-	struct tdp_fault fault = {.error_code = error_code_of(options)};
+	struct tdp_fault fault = {.error_code = error_code_of(handler)};
 	enum tdp_fault_result result;
 
 	for (uint64_t i = 0; i < pages; i++) {
@@ -141,7 +144,7 @@ static int populate_body(struct tdp_actor *self, void *arg)
 	return err ? err : handler_run(handler, populating->stop, &populating->pass);
 }
 
-static int populate_with(const struct guest *guest, const struct tdp_flag *stop,
+static int populate_with(const struct guest *guest, const struct tdp_flag *stop, bool present,
 			 struct populating *populating, struct tdp_actor_config *actors)
 {
 	const struct guest_options *options = &guest->options;
@@ -151,6 +154,7 @@ static int populate_with(const struct guest *guest, const struct tdp_flag *stop,
 
 		if (err)
 			return err;
+		populating[i].handler.present = present;
 		populating[i].stop = stop;
 		actors[i] = (struct tdp_actor_config){
 			.name = "vcpu",
@@ -163,8 +167,8 @@ static int populate_with(const struct guest *guest, const struct tdp_flag *stop,
 	return cast_run(actors, options->vcpus);
 }
 
-int handler_populate(const struct guest *guest, const struct tdp_flag *stop,
-		     struct handler_pass *total)
+static int populate(const struct guest *guest, const struct tdp_flag *stop, bool present,
+		    struct handler_pass *total)
 {
 	unsigned int vcpus = guest->options.vcpus;
 	struct populating *populating = calloc(vcpus, sizeof(*populating));
@@ -172,7 +176,7 @@ int handler_populate(const struct guest *guest, const struct tdp_flag *stop,
 	int err = -ENOMEM;
 
 	if (populating && actors)
-		err = populate_with(guest, stop, populating, actors);
+		err = populate_with(guest, stop, present, populating, actors);
 	if (err)
 		complain("cannot fault in the guest's memory: %s", strerror(-err));
 	for (unsigned int i = 0; populating && i < vcpus; i++) {
@@ -182,4 +186,16 @@ int handler_populate(const struct guest *guest, const struct tdp_flag *stop,
 	free(actors);
 	free(populating);
 	return err;
+}
+
+int handler_populate(const struct guest *guest, const struct tdp_flag *stop,
+		     struct handler_pass *total)
+{
+	return populate(guest, stop, false, total);
+}
+
+int handler_unprotect(const struct guest *guest, const struct tdp_flag *stop,
+		      struct handler_pass *total)
+{
+	return populate(guest, stop, true, total);
 }

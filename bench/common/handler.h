@@ -13,6 +13,7 @@ struct handler {
 	const struct guest *guest;
 	unsigned int vcpu;
 	uint32_t *order; /* step i's page; NULL: in turn */
+	bool present;	 /* the faults tell that the page is mapped: a right is missing */
 };
 
 /* What one pass over the pages came to. */
@@ -41,6 +42,10 @@ int handler_run(const struct handler *handler, const struct tdp_flag *stop,
  */
 int handler_populate(const struct guest *guest, const struct tdp_flag *stop,
 		     struct handler_pass *total);
+
+/* The same where all is mapped, and protected. */
+int handler_unprotect(const struct guest *guest, const struct tdp_flag *stop,
+		      struct handler_pass *total);
 
 /* Adds one vCPU's pass to what others' came to: from the first one's begin to the last one's end.
  */

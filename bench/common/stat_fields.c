@@ -54,3 +54,15 @@ struct tdp_stats stats_between(const struct tdp_stats *before, const struct tdp_
 	}
 	return between;
 }
+
+void stats_add(struct tdp_stats *counted, const struct tdp_stats *later)
+{
+	for (size_t i = 0; i < STAT_FIELDS; i++) {
+		const struct stat_field *field = &stat_fields[i];
+		int64_t sum = stat_read(later, field);
+
+		if (!field->gauge)
+			sum += stat_read(counted, field);
+		memcpy((char *)counted + field->offset, &sum, sizeof(sum));
+	}
+}

@@ -25,4 +25,7 @@ int64_t stat_read(const struct tdp_stats *stats, const struct stat_field *field)
 /* What was counted from `before` to `after`; the gauges are those of `after`. */
 struct tdp_stats stats_between(const struct tdp_stats *before, const struct tdp_stats *after);
 
+/* Adds what was counted later; the gauges are those of `later`. */
+void stats_add(struct tdp_stats *counted, const struct tdp_stats *later);
+
 #endif
