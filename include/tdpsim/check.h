@@ -15,7 +15,8 @@ enum tdp_invariant {
 	TDP_INVARIANT_COUNT,	    /* counters agree with a recount */
 	TDP_INVARIANT_REFERENCE,    /* root references add up */
 	TDP_INVARIANT_STALE_ACCESS, /* an access went through a translation that was gone */
-	TDP_INVARIANT_NX, /* no huge leaf is executable; the list holds linked tables alone */
+	TDP_INVARIANT_NX,  /* no huge leaf is executable; the list holds linked tables alone */
+	TDP_INVARIANT_LOG, /* what can be written unnoticed is in the dirty log */
 	TDP_INVARIANTS,
 };
 

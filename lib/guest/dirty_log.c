@@ -9,7 +9,7 @@ static size_t bytes_of(size_t words)
 struct dirty_log *dirty_log_create(const struct dirty_log_config *config)
 {
 	size_t words = (size_t)((config->pages + LOG_WORD_PAGES - 1) / LOG_WORD_PAGES);
-	size_t capacity = config->bitmap ? words : 0;
+	size_t capacity = (config->bitmap ? words : 0) + (config->rings ? words : 0);
 	struct dirty_log *log = host_allocate(config->host, bytes_of(capacity));
 
 	if (!log)

@@ -27,15 +27,16 @@ struct dirty_log {
 	size_t words;	 /* of the bitmap; 0: the vCPUs' rings hold the log; immutable */
 	size_t capacity; /* words behind the record; immutable */
 	/* Bit i is page i of the slot. Set by whoever lets a page be written or hears that
-	 * it was; cleared under slots_lock. See above. */
+	 * it was; cleared under slots_lock. See above. Behind the `words` of the bitmap
+	 * are those in which the checker gathers what the rings hold (vm/check_log.c). */
 	atomic_u64 bits[];
 };
 
 struct dirty_log_config {
 	struct tdp_host *host;
 	uint64_t pages;
-	bool bitmap;
-	bool all_set; /* every page is marked from the beginning */
+	bool bitmap, rings; /* what keeps the log: one of them or both */
+	bool all_set;	    /* every page is marked from the beginning */
 };
 
 /* NULL: no memory. */

@@ -20,6 +20,7 @@ static const char *const names[TDP_INVARIANTS] = {
 	[TDP_INVARIANT_REFERENCE] = "reference",
 	[TDP_INVARIANT_STALE_ACCESS] = "stale-access",
 	[TDP_INVARIANT_NX] = "nx",
+	[TDP_INVARIANT_LOG] = "log",
 };
 
 const char *tdp_invariant_name(enum tdp_invariant invariant)
@@ -85,6 +86,7 @@ static void check_all(struct checker *checker)
 {
 	const struct tdp_vcpu *vcpu;
 
+	check_logs(checker);
 	check_roots(checker);
 	for (vcpu = vm_first_vcpu(checker->vm); vcpu; vcpu = vcpu->next)
 		check_tlb(checker, vcpu);

@@ -145,8 +145,10 @@ void check_leaf(struct checker *checker, const struct met_entry *spot)
 	checker->leaves[spot->level]++;
 	check_bits(checker, spot);
 	check_executable(checker, spot);
-	if (check_slot(checker, spot, slot))
+	if (check_slot(checker, spot, slot)) {
 		check_host(checker, spot, slot);
+		check_logged(checker, spot, slot);
+	}
 }
 
 /*

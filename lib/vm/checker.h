@@ -54,7 +54,10 @@ void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu);	/* check_t
 void check_counts(struct checker *checker);				/* check_count.c */
 void check_nx(struct checker *checker);					/* check_nx.c */
 void check_nx_table(struct checker *checker, const struct met_entry *link,
-		    const struct table *table);				      /* check_nx.c */
+		    const struct table *table); /* check_nx.c */
+void check_logs(struct checker *checker);	/* check_log.c */
+void check_logged(struct checker *checker, const struct met_entry *spot,
+		  const struct memslot *slot);				      /* check_log.c */
 void check_executable(struct checker *checker, const struct met_entry *spot); /* check_nx.c */
 
 #endif

@@ -142,6 +142,7 @@ static struct dirty_log *create_log(const struct change *change)
 	return dirty_log_create(&(struct dirty_log_config){
 		.host = change->vm->host,
 		.pages = change->slot.pages,
+		.rings = config->dirty_ring,
 		.bitmap = !config->dirty_ring || config->dirty_ring_with_bitmap,
 		.all_set = config->manual_protect == TDP_MANUAL_PROTECT_ALL_SET,
 	});

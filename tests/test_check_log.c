@@ -1,0 +1,134 @@
+/*
+ * The checker and the dirty log: a page that could be written unnoticed and is not in
+ * the log is found, wherever the log is kept. The wrong is done by hand.
+ */
+#include "support/logged.h"
+
+#include <string.h>
+
+#include <tdpsim/dirty.h>
+
+#include "guest/dirty_ring.h"
+#include "vm/vm.h"
+
+struct found {
+	unsigned int log, others;
+};
+
+static void count(void *context, enum tdp_invariant invariant, const char *sentence)
+{
+	struct found *found = context;
+
+	(void)sentence;
+	if (invariant == TDP_INVARIANT_LOG)
+		found->log++;
+	else
+		found->others++;
+}
+
+/* How many leaves are found, and nothing else is. */
+static unsigned int unlogged(struct guest *guest)
+{
+	struct found found = {0};
+
+	tdp_vm_check(guest->vm, count, &found);
+	assert_int_equal(found.others, 0);
+	return found.log;
+}
+
+static struct guest *logged(void **state, struct tdp_vm_config vm)
+{
+	struct guest *guest = guest_make(state, .vcpus = 2, .vm = vm);
+
+	guest_slot(guest, 1, AT, PAGES, 0);
+	for (unsigned int i = 0; i < 64; i++)
+		guest_touch(guest, AT + i, TDP_WRITE);
+	slot_logged(guest, true);
+	return guest;
+}
+
+static struct dirty_log *log_of(struct guest *guest)
+{
+	return memslot_by_id(memslots_of(&guest->vm->memory, 0), 1)->log;
+}
+
+static void a_mark_lost_from_the_bitmap_is_found(void **state)
+{
+	struct guest *guest =
+		logged(state, (struct tdp_vm_config){.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
+
+	guest_touch(guest, AT + 5, TDP_WRITE);
+	guest_touch_on(guest->vcpus[1], AT + 9, TDP_WRITE);
+	assert_int_equal(unlogged(guest), 0);
+	dirty_log_take_masked(log_of(guest), 0, 1ULL << 9);
+	assert_int_equal(unlogged(guest), 1);
+	dirty_log_take(log_of(guest), 0);
+	assert_int_equal(unlogged(guest), 2);
+	dirty_log_mark(log_of(guest), 5);
+	dirty_log_mark(log_of(guest), 9);
+}
+
+static void a_page_lost_from_the_cpus_log_is_found(void **state)
+{
+	struct guest *guest = logged(state, (struct tdp_vm_config){0});
+	struct write_log *log = guest->vcpu->context.write_log;
+
+	guest_touch(guest, AT + 5, TDP_WRITE);
+	assert_int_equal(unlogged(guest), 0);
+	u32_store_relaxed(&log->count, 0);
+	assert_int_equal(unlogged(guest), 1);
+	u32_store_relaxed(&log->count, 1);
+	/* Nor after it has gone to the bitmap. */
+	tdp_vcpu_exit(guest->vcpu);
+	assert_int_equal(unlogged(guest), 0);
+	dirty_log_take(log_of(guest), 0);
+	assert_int_equal(unlogged(guest), 1);
+	dirty_log_mark(log_of(guest), 5);
+}
+
+static void an_entry_recycled_without_protection_is_found(void **state)
+{
+	struct guest *guest =
+		logged(state, (struct tdp_vm_config){.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT,
+						     .dirty_ring = 1024});
+	struct dirty_ring *ring = guest->vcpu->context.dirty_ring;
+	struct tdp_dirty_page page;
+
+	guest_touch(guest, AT + 5, TDP_WRITE);
+	assert_int_equal(unlogged(guest), 0);
+	assert_int_equal(tdp_vcpu_harvest_dirty_ring(guest->vcpu, &page, 1), 1);
+	assert_int_equal(unlogged(guest), 0);
+	dirty_ring_recycle(ring, 1);
+	assert_int_equal(unlogged(guest), 1);
+	ring->reset--;
+	assert_int_equal(unlogged(guest), 0);
+}
+
+/* Everything is marked from the start, and nothing protected: that is no loss. */
+static void pages_marked_from_the_start_are_no_loss(void **state)
+{
+	struct guest *guest = logged(state, (struct tdp_vm_config){
+						    .manual_protect = TDP_MANUAL_PROTECT_ALL_SET,
+						    .policy.dirty_track = TDP_DIRTY_TRACK_WRPROT,
+					    });
+
+	assert_int_equal(unlogged(guest), 0);
+	log_clear(guest, 0, PAGES);
+	assert_int_equal(unlogged(guest), 0);
+	guest_touch(guest, AT + 5, TDP_WRITE);
+	dirty_log_take(log_of(guest), 0);
+	assert_int_equal(unlogged(guest), 1);
+	dirty_log_mark(log_of(guest), 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		guest_tests(a_mark_lost_from_the_bitmap_is_found),
+		guest_test_ept(a_page_lost_from_the_cpus_log_is_found),
+		guest_tests(an_entry_recycled_without_protection_is_found),
+		guest_tests(pages_marked_from_the_start_are_no_loss),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
