@@ -246,6 +246,30 @@ static void only_events_that_meet_are_switched_at(void **state)
 	}
 }
 
+/* A lock's holder may be preempted, but the others only find it held, wherever that is. */
+static void what_a_lock_orders_is_not_switched_at(void **state)
+{
+	static struct stage stage;
+	unsigned int runs = 0;
+
+	(void)state;
+	for (unsigned int additions = 1; additions < OPS_MOST; additions++) {
+		make_adders(&stage, 2, additions, 0);
+		for (size_t i = 0; i < 2; i++) {
+			struct program *program = &stage.programs[i];
+
+			memmove(&program->ops[1], program->ops, additions * sizeof(struct op));
+			program->ops[0] = (struct op){OP_LOCK, 0};
+			program->count++;
+		}
+		search(&stage, 1, false, &one);
+		assert_int_equal(one.count, 2);
+		if (additions > 1)
+			assert_int_equal(one.runs, runs);
+		runs = one.runs;
+	}
+}
+
 /* SplitMix64 */
 static unsigned int below(uint64_t *random, unsigned int bound)
 {
@@ -356,6 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_are_as_many_runs_as_arrangements_of_blocks),
 		cmocka_unit_test(only_events_that_meet_are_switched_at),
+		cmocka_unit_test(what_a_lock_orders_is_not_switched_at),
 		cmocka_unit_test(what_is_left_out_leads_nowhere_else),
 		cmocka_unit_test(what_takes_one_preemption_is_found_with_one),
 		cmocka_unit_test(a_loop_that_waits_does_not_make_the_search_endless),

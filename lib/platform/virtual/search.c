@@ -71,51 +71,73 @@ static bool lines_grow(struct schedule_search *search)
 	return true;
 }
 
-static void note_access(size_t actor, size_t *first, bool *more)
-{
-	if (*first == NOBODY)
-		*first = actor;
-	else if (*first != actor)
-		*more = true;
-}
-
-static void note_line(struct schedule_search *search, uintptr_t line, size_t actor, bool writes)
+static struct search_line *line_of(struct schedule_search *search, uintptr_t line)
 {
 	struct search_line *at;
 
 	if (2 * search->lines_used >= search->lines_room && !lines_grow(search)) {
 		search->failed = true;
-		return;
+		return NULL;
 	}
 	at = line_at(search, line);
 	if (at->run != search->run) {
-		*at = (struct search_line){line, search->run, NOBODY, NOBODY, false, false};
+		*at = (struct search_line){.line = line, .run = search->run};
 		search->lines_used++;
 	}
-	if (writes)
-		note_access(actor, &at->writer, &at->writers);
-	else
-		note_access(actor, &at->reader, &at->readers);
+	return at;
 }
 
-static bool another(size_t actor, size_t first, bool more)
+static void join(struct search_clock *clock, const struct search_clock *other)
 {
-	return more || (first != NOBODY && first != actor);
+	for (unsigned int i = 0; i < SEARCH_ACTORS; i++)
+		if (clock->before[i] < other->before[i])
+			clock->before[i] = other->before[i];
 }
 
-static bool meets_another(const struct schedule_search *search, size_t actor,
-			  const struct search_event *event)
+/* An earlier access and one that `clock` says all of that comes before it: do they meet? */
+static void meet(struct schedule_search *search, const struct search_clock *clock,
+		 unsigned int actor, const struct search_access *earlier)
 {
-	for (size_t i = 0; i < event->lines; i++) {
-		const struct search_line *at = line_at(search, event->line + i);
+	if (earlier->number > clock->before[actor] && earlier->decision)
+		search->decisions[earlier->decision - 1].matters = true;
+}
 
-		if (at->run != search->run)
-			continue; /* the run ended before it was made */
-		if (another(actor, at->writer, at->writers) ||
-		    (event->writes && another(actor, at->reader, at->readers)))
-			return true;
+static void touch_line(struct schedule_search *search, uintptr_t line, unsigned int actor,
+		       bool writes, struct search_access access)
+{
+	struct search_clock *clock = &search->clocks[actor];
+	struct search_line *at = line_of(search, line);
+
+	if (!at)
+		return;
+	meet(search, clock, at->writer, &at->write);
+	for (unsigned int i = 0; writes && i < SEARCH_ACTORS; i++)
+		meet(search, clock, i, &at->reads[i]);
+	/* Its own accesses are before it, all of them. */
+	if (!writes) {
+		at->reads[actor] = access;
+		return;
 	}
-	return false;
+	memset(at->reads, 0, sizeof(at->reads));
+	at->writer = actor;
+	at->write = access;
+}
+
+/* After the event has met others: it comes after them, and others will after it. */
+static void order_line(struct schedule_search *search, uintptr_t line, unsigned int actor,
+		       bool writes)
+{
+	struct search_clock *clock = &search->clocks[actor];
+	struct search_line *at = line_of(search, line);
+
+	if (!at)
+		return;
+	join(clock, &at->written);
+	if (writes) {
+		join(clock, &at->read);
+		at->written = *clock;
+	}
+	join(&at->read, clock);
 }
 
 /* Events */
@@ -142,14 +164,23 @@ static struct search_event *pending_of(struct schedule_search *search, size_t ac
 }
 
 /* The chosen one makes its event; after it comes one that is not known yet. */
-static void make_event(struct schedule_search *search, size_t actor)
+static void make_event(struct schedule_search *search, size_t actor, size_t decision)
 {
 	struct search_event *pending = pending_of(search, actor);
+	struct search_access access;
 
-	for (size_t i = 0; pending && i < pending->lines; i++)
-		note_line(search, pending->line + i, actor, pending->writes);
-	if (pending)
-		pending->lines = 0;
+	if (!pending || !pending->lines)
+		return;
+	if (actor < SEARCH_ACTORS) {
+		access.number = ++search->clocks[actor].before[actor];
+		access.decision = (uint32_t)decision;
+		for (size_t i = 0; i < pending->lines; i++)
+			touch_line(search, pending->line + i, (unsigned int)actor, pending->writes,
+				   access);
+		for (size_t i = 0; i < pending->lines; i++)
+			order_line(search, pending->line + i, (unsigned int)actor, pending->writes);
+	}
+	pending->lines = 0;
 }
 
 /* Decisions */
@@ -194,8 +225,7 @@ static struct search_decision *next_decision(struct schedule_search *search, siz
 			.count = (uint32_t)count,
 			.preemptions = search->preemptions,
 			.preempts = acting != NOBODY,
-			.matters = acting == NOBODY || search->all,
-			.actor = acting,
+			.matters = acting == NOBODY || search->all || search->many,
 		};
 	}
 	/* The same decisions lead to the same questions, or a run is not repeatable. */
@@ -203,22 +233,22 @@ static struct search_decision *next_decision(struct schedule_search *search, siz
 	return decision;
 }
 
+/* *number is that of the decision plus one, 0 if there was no choice. */
 static size_t decide(struct schedule_search *search, const size_t *ready, size_t count,
-		     size_t acting)
+		     size_t acting, size_t *number)
 {
 	size_t first = default_of(&search->schedule, ready, count, acting);
 	struct search_decision *decision;
 	bool paused = search->paused;
 
+	*number = 0;
 	search->paused = false;
 	if (count == 1 || paused)
 		return first;
 	decision = next_decision(search, count, acting);
 	if (!decision)
 		return first;
-	/* Addresses are this run's own. */
-	if (acting != NOBODY)
-		decision->event = *pending_of(search, acting);
+	*number = search->at;
 	if (decision->taken && decision->preempts)
 		search->preemptions++;
 	return numbered(ready, count, first, decision->taken);
@@ -228,8 +258,10 @@ static size_t search_choose(struct schedule *schedule, const size_t *ready, size
 			    size_t acting)
 {
 	struct schedule_search *search = (struct schedule_search *)schedule;
-	size_t chosen;
+	size_t chosen, decision;
 
+	if (ready[count - 1] >= SEARCH_ACTORS)
+		search->many = true;
 	if (acting != NOBODY) {
 		struct search_event *pending = pending_of(search, acting);
 
@@ -237,8 +269,8 @@ static size_t search_choose(struct schedule *schedule, const size_t *ready, size
 			return acting;
 		*pending = event_of(schedule);
 	}
-	chosen = decide(search, ready, count, acting);
-	make_event(search, chosen);
+	chosen = decide(search, ready, count, acting, &decision);
+	make_event(search, chosen, decision);
 	return chosen;
 }
 
@@ -257,6 +289,7 @@ static void begin_run(struct schedule_search *search)
 	search->paused = false;
 	search->run++;
 	search->lines_used = 0;
+	memset(search->clocks, 0, sizeof(search->clocks));
 	for (size_t i = 0; i < search->actors; i++)
 		search->pending[i].lines = 0;
 }
@@ -283,18 +316,6 @@ void schedule_search_fini(struct schedule_search *search)
 	free(search->lines);
 }
 
-/* Under which decisions of the run that has ended a switch would have been seen. */
-static void weigh(struct schedule_search *search)
-{
-	for (size_t i = 0; i < search->count; i++) {
-		struct search_decision *decision = &search->decisions[i];
-
-		if (!decision->matters)
-			decision->matters =
-				meets_another(search, decision->actor, &decision->event);
-	}
-}
-
 static bool has_another_way(const struct schedule_search *search,
 			    const struct search_decision *decision)
 {
@@ -305,8 +326,6 @@ static bool has_another_way(const struct schedule_search *search,
 
 bool schedule_search_next(struct schedule_search *search)
 {
-	if (!search->all)
-		weigh(search);
 	begin_run(search);
 	while (search->count) {
 		struct search_decision *last = &search->decisions[search->count - 1];

@@ -6,16 +6,16 @@
  * order goes on, so that a waiting loop is not a choice in each of its rounds.
  *
  * What is left out
- *   A switch just before an event that meets no event of another actor in any run
- *   tried below this point is left out. Two events meet if they touch one line of
- *   memory and one of them may write. An event that meets none comes to the same
- *   before what the others do and after it: the switch just before the actor's next
- *   event leads to the same states, and costs no more. Should a run further down
- *   show that the event does meet another, the switch is tried after all. This is
- *   dynamic partial-order reduction (Flanagan, Godefroid, POPL 2005), coarse enough to
- *   keep its promise within a number of preemptions (Coons, Musuvathi, McKinley,
- *   OOPSLA 2013): a decision that matters is taken every way there is, and so is one
- *   that is no preemption. `all` leaves nothing out.
+ *   Two events meet if two actors make them, they touch one line of memory, one of
+ *   them may write, and no chain of such events between them orders them. A switch just
+ *   before an event that meets none later, in any run tried below this point, is left
+ *   out: the switch just before the actor's next event leads to the same states, and
+ *   costs no more. This is dynamic partial-order reduction (Flanagan, Godefroid, POPL
+ *   2005). It keeps its promise within a number of preemptions because a decision that
+ *   is no preemption is always taken every way there is, and so is one that matters
+ *   (Coons, Musuvathi, McKinley, "Bounded partial-order reduction", OOPSLA 2013: the
+ *   conservative backtrack points). `all` leaves nothing out; nor is anything left out
+ *   of runs with more than SEARCH_ACTORS actors.
  *
  * Who decides by a clock, or by memory that is no shared word, is not seen to meet
  * anybody: a program that is searched does neither.
@@ -27,6 +27,8 @@
 #define TDPSIM_PLATFORM_VIRTUAL_SEARCH_H
 
 #include "platform/virtual/schedule.h"
+
+#define SEARCH_ACTORS 8
 
 /* An event that an actor is about to make. */
 struct search_event {
@@ -40,16 +42,27 @@ struct search_decision {
 	uint32_t preemptions;  /* before this one */
 	bool preempts;	       /* to take another than the default is a preemption */
 	bool matters;	       /* to take another may lead elsewhere */
-	size_t actor;	       /* whose event it stands before, if it preempts */
-	struct search_event event;
 };
 
-/* Who has touched a line in the present run. */
+/* How many events of each actor come before, in the order that events give each other. */
+struct search_clock {
+	uint32_t before[SEARCH_ACTORS];
+};
+
+/* An event that was made: its actor's how-manieth, from 1, and by which decision, plus one. */
+struct search_access {
+	uint32_t number;
+	uint32_t decision; /* 0: there was no choice */
+};
+
+/* What a line of memory has seen in the present run. */
 struct search_line {
 	uintptr_t line;
 	uint64_t run; /* an older one's: free */
-	size_t reader, writer;
-	bool readers, writers; /* more than the one */
+	unsigned int writer;
+	struct search_access write; /* the last one, by `writer`; number 0: none yet */
+	struct search_access reads[SEARCH_ACTORS]; /* since then, the last of each */
+	struct search_clock written, read;
 };
 
 struct schedule_search {
@@ -62,9 +75,11 @@ struct schedule_search {
 	uint32_t preemptions; /* likewise */
 	bool paused;	      /* the acting one, just now */
 	bool failed;	      /* out of memory: the search is not what it promises */
+	bool many;	      /* more actors than SEARCH_ACTORS */
 	uint64_t run;
 	struct search_event *pending; /* by actor */
 	size_t actors;
+	struct search_clock clocks[SEARCH_ACTORS];
 	struct search_line *lines; /* a hash table, a power of two */
 	size_t lines_room, lines_used;
 };
