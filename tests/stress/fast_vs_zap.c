@@ -1,52 +1,23 @@
 /*
  * On a CPU without accessed and dirty flags an old page has no rights at all, and
  * the next access gives them back without mmu_lock (lib/mmu/fast.c). Here pages
- * grow old all the time, by compare-and-swap as kvm_tdp_mmu_age_gfn_range() does
- * it, while the host moves them and ranges are zapped: a lost race must never give
- * back the rights of an entry that has gone.
+ * grow old all the time (support/old.h) while the host moves them: a lost race must
+ * never give back the rights of an entry that has gone.
  */
 #include <errno.h>
 
-#include "mmu/flush.h"
-#include "mmu/lookup.h"
-#include "mmu/root.h"
+#include "support/old.h"
 #include "support/plot.h"
-#include "vm/vm.h"
 
-static void age(struct mmu_actor *task, struct table *root, tdp_gfn_t gfn)
-{
-	struct mmu *mmu = task->mmu;
-	struct lookup found;
-
-	mmu_read_begin(task);
-	found = lookup_last(mmu, root, gfn);
-	if (spte_leaf(&mmu->encoding, found.entry, found.level) &&
-	    !spte_access_tracked(&mmu->encoding, found.entry))
-		u64_cas_acq_rel(found.slot, &found.entry,
-				spte_to_tracked(&mmu->encoding, found.entry));
-	mmu_read_end(task);
-}
-
-/* Under the shared lock: the flush is made before anybody can look for it. */
-static int grow_old(struct player *player)
+static int age(struct player *player)
 {
 	struct plot *plot = player->arg;
-	struct mmu *mmu = &player->stress->vm->mmu;
 
 	while (player_goes_on(player)) {
 		unsigned int page =
 			(unsigned int)player_below(player, terrain_pages(plot->terrain));
-		struct mmu_actor *task = mmu_task_get(mmu);
-		struct mmu_shared shared = mmu_lock_shared(task);
-		struct table *root = root_next(task, NULL, ROOTS_VALID, 0);
 
-		if (root) {
-			age(task, root, tdp_gfn(plot->gfn[0].n + terrain_offset(page)));
-			mmu_flush_all(task);
-			root_put(task, root);
-		}
-		mmu_unlock_shared(shared);
-		mmu_task_put(task);
+		grow_old(player->stress, tdp_gfn(plot->gfn[0].n + terrain_offset(page)));
 		player_dawdle(player, 2);
 	}
 	return 0;
@@ -68,7 +39,7 @@ static int set_up(struct stress *stress)
 	if (!plot)
 		return -ENOMEM;
 	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "ager", grow_old, plot, 2);
+	stress_cast(stress, "ager", age, plot, 2);
 	stress_cast(stress, "page mover", plot_page_mover, plot, 1);
 	stress_cast(stress, "region mover", plot_region_mover, plot, 1);
 	return stress_cast_checker(stress);

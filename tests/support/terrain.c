@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mmu/lookup.h"
-#include "mmu/root.h"
 #include "platform/bytes.h"
-#include "vm/vm.h"
+#include "support/mapped.h"
 
 #define BLOCK_FRAMES ((uint64_t)512)
 #define SPARE_BLOCKS 6
@@ -190,37 +188,15 @@ static void bury(const struct terrain *terrain, struct terrain_page *page, tdp_p
 	poison(terrain, pfn);
 }
 
-/* S4, for one place. */
-static bool is_mapped(struct mmu_actor *task, const struct terrain_place *place, uint64_t at,
-		      tdp_pfn_t pfn)
-{
-	const struct encoding *e = &task->mmu->encoding;
-	tdp_gfn_t gfn = tdp_gfn(place->gfn.n + at);
-	struct table *root = NULL;
-	bool found = false;
-
-	while ((root = root_next(task, root, ROOTS_ALL, (int)place->address_space))) {
-		struct lookup last;
-		uint64_t within;
-
-		mmu_read_begin(task);
-		last = lookup_last(task->mmu, root, gfn);
-		mmu_read_end(task);
-		within = gfn.n & (tdp_level_pages(last.level) - 1);
-		found |= spte_leaf(e, last.entry, last.level) &&
-			 spte_pfn(last.entry).n + within == pfn.n;
-	}
-	return found;
-}
-
+/* S4 */
 static int check_unmapped(struct player *player, const struct terrain *terrain, uint64_t at,
 			  tdp_pfn_t pfn)
 {
-	struct mmu_actor *task = mmu_task_get(&terrain->stress->vm->mmu);
-	bool found = is_mapped(task, &terrain->places[0], at, pfn) ||
-		     is_mapped(task, &terrain->places[1], at, pfn);
+	bool found = false;
 
-	mmu_task_put(task);
+	for (unsigned int i = 0; i < 2; i++)
+		found |= mapped_anywhere(terrain->stress->vm, terrain->places[i].address_space,
+					 tdp_gfn(terrain->places[i].gfn.n + at), pfn);
 	if (!found)
 		return 0;
 	return player_fail(player, "frame 0x%llx is mapped after it was unmapped everywhere",
