@@ -1,5 +1,5 @@
 /* The stage of a stress scenario. See stress.h. */
-#include "support/stress.h"
+#include "support/round.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #define GIB	    ((uint64_t)1 << 30)
 #define MIB	    ((uint64_t)1 << 20)
 #define MILLISECOND 1000000ULL
-#define SLICES	    6
+#define SLICES	    STRESS_STAGES
 #define FIRST_HVA   ((uint64_t)1 << 46) /* of scripted memory; anonymous memory lies below */
 #define CHECK_WAIT  300			/* pauses between two checks */
 
@@ -189,7 +189,7 @@ static int play(struct tdp_actor *self, void *arg)
 	struct player *player = arg;
 
 	(void)self;
-	return player->body(player);
+	return player->stress->rounds ? round_play(player) : player->body(player);
 }
 
 int stress_cast(struct stress *stress, const char *name, player_body *body, void *arg,
@@ -221,6 +221,21 @@ int stress_cast_vcpus(struct stress *stress, player_body *body, void *arg)
 	return err;
 }
 
+int stress_cast_vcpu(struct stress *stress, const char *name, player_body *body, void *arg)
+{
+	unsigned int taken = 0;
+	int err;
+
+	for (unsigned int i = 0; i < stress->player_count; i++)
+		taken += stress->players[i].vcpu != NULL;
+	if (taken == stress->vcpu_count)
+		return -ENOSPC;
+	err = stress_cast(stress, name, body, arg, 1);
+	if (!err)
+		stress->players[stress->player_count - 1].vcpu = stress->vcpus[taken];
+	return err;
+}
+
 /* What one call of the checker found. */
 struct inspection {
 	const struct stress *stress;
@@ -245,7 +260,7 @@ static void hear_violation(void *context, enum tdp_invariant invariant, const ch
 		tdp_invariant_name(invariant), sentence);
 }
 
-static uint64_t inspect(struct stress *stress)
+uint64_t stress_inspect(struct stress *stress)
 {
 	struct inspection inspection = {.stress = stress};
 
@@ -256,7 +271,7 @@ static uint64_t inspect(struct stress *stress)
 static int check_again(struct player *player)
 {
 	while (player_goes_on(player)) {
-		uint64_t violations = inspect(player->stress);
+		uint64_t violations = stress_inspect(player->stress);
 
 		if (violations)
 			return player_fail(player, "%llu violations",
@@ -327,6 +342,7 @@ static int build_host(struct stress *stress)
 	const struct scenario *scenario = stress->scenario;
 	struct tdp_host_config config = {
 		.memory_bytes = 16 * GIB,
+		.maxphyaddr = scenario->maxphyaddr,
 		.carveout_bytes = scenario->carveout_bytes ? scenario->carveout_bytes : GIB,
 		.table_bytes = scenario->table_bytes ? scenario->table_bytes : 64 * MIB,
 		.check = true,
@@ -381,7 +397,10 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 
 static int build_vcpus(struct stress *stress, const struct stress_options *options)
 {
-	unsigned int count = options->vcpus ? options->vcpus : stress->scenario->vcpus;
+	const struct scenario *scenario = stress->scenario;
+	/* In a small scenario each has a part of its own. */
+	unsigned int count =
+		options->vcpus && !scenario->prepare ? options->vcpus : scenario->vcpus;
 
 	for (unsigned int i = 0; i < count && i < STRESS_VCPUS_MAX; i++) {
 		int err = tdp_vcpu_create(stress->vm, NULL, &stress->vcpus[i]);
@@ -428,6 +447,7 @@ static void dismantle(struct stress *stress)
 		u32_add_relaxed(&stress->failures, 1);
 	}
 	tdp_host_destroy(stress->host);
+	tdp_barrier_destroy(stress->rounds);
 	tdp_flag_destroy(stress->stop);
 }
 
@@ -442,16 +462,18 @@ static int perform(struct stress *stress)
 			.body = play,
 			.arg = &stress->players[i],
 		};
-	err = tdp_run(cast, stress->player_count, results);
+	err = round_begin(stress);
+	if (!err)
+		err = tdp_run(cast, stress->player_count, results);
 	for (unsigned int i = 0; i < stress->player_count; i++)
 		if (results[i] == -EDEADLK)
 			return -EDEADLK;
-	return err;
+	return err ? err : round_end(stress);
 }
 
 static int judge(struct stress *stress)
 {
-	uint64_t violations = inspect(stress);
+	uint64_t violations = stress_inspect(stress);
 
 	if (violations) {
 		fprintf(stderr, "%s: %llu violations at the end\n", stress->scenario->name,
@@ -482,7 +504,8 @@ static void print_slice(struct stress *stress)
 static int run_slice(const struct scenario *scenario, const struct stress_options *options,
 		     const struct variant *variant, uint64_t seed, uint64_t nanoseconds, bool brief)
 {
-	struct stress stress = {.scenario = scenario, .seed = seed, .next_hva = FIRST_HVA};
+	struct stress stress = {
+		.scenario = scenario, .seed = seed, .next_hva = FIRST_HVA, .once = brief};
 	int err = build(&stress, options, variant);
 
 	if (err)
@@ -522,8 +545,8 @@ int stress_run(const struct scenario *scenario, const struct stress_options *opt
 int stress_run_once(const struct scenario *scenario, const struct stress_options *options,
 		    uint64_t nanoseconds)
 {
+	const struct variant *variant = &variants[(options->seed + SLICES - 1) % SLICES];
 	uint64_t state = options->seed;
 
-	return run_slice(scenario, options, &variants[mix(&state) % SLICES], mix(&state),
-			 nanoseconds, true);
+	return run_slice(scenario, options, variant, mix(&state), nanoseconds, true);
 }

@@ -39,7 +39,7 @@ struct player {
 	const char *name;
 	player_body *body;
 	void *arg;
-	struct tdp_vcpu *vcpu; /* players of stress_cast_vcpus() */
+	struct tdp_vcpu *vcpu; /* players of stress_cast_vcpus() and _vcpu() */
 	unsigned int number;   /* among those of one stress_cast() */
 	uint64_t random;       /* state; player_random() */
 	uint64_t rounds;       /* of player_goes_on(), for the report */
@@ -52,6 +52,7 @@ struct scenario {
 	uint64_t steps;		 /* of a schedule (tests/explore), until the players end; 0: few */
 	bool ept_only, no_ad;	 /* a CPU without accessed and dirty flags */
 	uint64_t carveout_bytes; /* for terrains; 0: 1 GiB */
+	unsigned int maxphyaddr; /* few bits: a root is gone over in few steps; 0: 52 */
 	uint64_t table_bytes;	 /* few table frames come round again soon; 0: 64 MiB */
 	enum tdp_huge_fault_policy huge_fault; /* 0: the one and the other */
 	unsigned int nx_ratio; /* NX huge pages, of which a round recovers 1 in so many; 0: none */
@@ -61,6 +62,13 @@ struct scenario {
 	int (*set_up)(struct stress *stress);
 	/* After the last player: what else must hold; may be NULL. */
 	int (*judge)(struct stress *stress);
+	/*
+	 * A small scenario (round.h) has the first of these, and perhaps the second. Both
+	 * are called while nobody acts, by the first player or on its behalf: `prepare`
+	 * brings about the state that a round begins from, `settle` judges what came of it.
+	 */
+	int (*prepare)(struct player *player);
+	int (*settle)(struct player *player);
 };
 
 /* What a scenario allocates and wants ended after the VM. */
@@ -88,13 +96,20 @@ struct stress {
 	uint64_t seed;
 	uint64_t deadline;
 	struct tdp_flag *stop;
-	atomic_u32 failures; /* players and checks; relaxed, for the verdict at the end */
-	void *world;	     /* the scenario's own */
+	atomic_u32 failures;	    /* players and checks; relaxed, for the verdict at the end */
+	bool once;		    /* a small scenario's players act once, without a barrier */
+	struct tdp_barrier *rounds; /* else they meet here */
+	atomic_u32 over;	    /* and there are no more rounds; stored before they meet */
+	void *world;		    /* the scenario's own */
 };
 
 /* Runs one scenario for options->milliseconds; 0, or 1 if a fault was found. */
 int stress_run(const struct scenario *scenario, const struct stress_options *options);
-/* The same for a few nanoseconds, in which all there is to choose depends on the seed. */
+/*
+ * The same for a few nanoseconds, or one round, in which all there is to choose depends
+ * on the seed: each of STRESS_STAGES seeds in a row gives another stage.
+ */
+#define STRESS_STAGES 6
 int stress_run_once(const struct scenario *scenario, const struct stress_options *options,
 		    uint64_t nanoseconds);
 
@@ -103,6 +118,8 @@ int stress_cast(struct stress *stress, const char *name, player_body *body, void
 		unsigned int count);
 /* A player for each vCPU. */
 int stress_cast_vcpus(struct stress *stress, player_body *body, void *arg);
+/* A player for the next vCPU that has none yet. */
+int stress_cast_vcpu(struct stress *stress, const char *name, player_body *body, void *arg);
 /* One that calls the checker again and again. */
 int stress_cast_checker(struct stress *stress);
 void stress_keep(struct stress *stress, void (*end)(void *thing), void *thing);
@@ -111,6 +128,9 @@ void *stress_allocate(struct stress *stress, size_t bytes);
 struct tdp_anon *stress_anon(struct stress *stress, uint64_t bytes, enum tdp_level page);
 int stress_slot(struct stress *stress, unsigned int address_space, unsigned int id, tdp_gfn_t gfn,
 		uint64_t pages, const struct tdp_backing *backing, bool read_only);
+
+/* What the checker finds now. */
+uint64_t stress_inspect(struct stress *stress);
 
 /* For players. False once the time is up or somebody has failed. */
 bool player_goes_on(struct player *player);
