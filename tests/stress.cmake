@@ -1,5 +1,6 @@
 # Every file in stress/ but main.c is one scenario, named after the file:
-# `stress --seconds N NAME`. Each runs twice as a test, for 5 s and for 60 s.
+# `stress --seconds N NAME`. Each runs twice as a test, for 5 s and for 60 s; a small
+# one, in which there is little to choose, for 2 s and for 20 s.
 # The twin runs for simulated time, from one seed: the same run every time.
 add_executable(stress ${stress_sources})
 target_link_libraries(stress PRIVATE tdpsim-test-support)
@@ -17,8 +18,15 @@ endif()
 foreach(source ${stress_sources})
     cmake_path(GET source STEM scenario)
     if(NOT scenario STREQUAL main)
-        tdpsim_test(stress/${scenario} "fast;stress" 180 stress --seconds 5 ${scenario})
-        tdpsim_test(long/${scenario} long 900 stress --seconds 60 ${scenario})
+        set(seconds 5)
+        set(long_seconds 60)
+        if(scenario MATCHES ^small_)
+            set(seconds 2)
+            set(long_seconds 20)
+        endif()
+        tdpsim_test(stress/${scenario} "fast;stress" 180
+            stress --seconds ${seconds} ${scenario})
+        tdpsim_test(long/${scenario} long 900 stress --seconds ${long_seconds} ${scenario})
         # All on one thread: there is no race that ThreadSanitizer could find, slowly.
         if(NOT TDPSIM_SANITIZE MATCHES thread)
             tdpsim_test(virtual/stress/${scenario} "fast;stress" 180

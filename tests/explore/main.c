@@ -205,7 +205,7 @@ static int explore_all(const struct explore *explore)
 static int list(void)
 {
 	for (size_t i = 0; i < SCENARIO_COUNT; i++)
-		printf("%-24s%s\n", scenarios[i]->name, scenarios[i]->what);
+		printf("%-28s%s\n", scenarios[i]->name, scenarios[i]->what);
 	return EXIT_SUCCESS;
 }
 

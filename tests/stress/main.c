@@ -73,7 +73,7 @@ static int choice(const char *what, const char *text, const char *const *names)
 static void list_scenarios(void)
 {
 	for (size_t i = 0; i < SCENARIO_COUNT; i++)
-		printf("%-24s%s\n", scenarios[i]->name, scenarios[i]->what);
+		printf("%-28s%s\n", scenarios[i]->name, scenarios[i]->what);
 }
 
 static void take_option(struct stress_options *run, int option, const char *value)

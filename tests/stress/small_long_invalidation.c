@@ -1,0 +1,91 @@
+/*
+ * One invalidation, in a VM that has seen 2^31 of them, under a vCPU that faults in its
+ * range: the fault goes on once the invalidation has ended, and is sent back under
+ * mmu_lock at most twice (policy early_invalidation_check).
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+#include "vm/vm.h"
+
+#define SEEN_BEFORE ((1ULL << 31) - 1)
+
+struct world {
+	struct bed *bed;
+	atomic_u32 done; /* the page has been read; release */
+};
+
+static const struct counters *counters(const struct player *player)
+{
+	return &player->vcpu->context.counters;
+}
+
+static int read_page(struct player *player)
+{
+	struct world *world = player->arg;
+	uint64_t before = counter_read(&counters(player)->retries_locked), locked;
+	int err = bed_read(player, world->bed, 0);
+
+	u32_store_release(&world->done, 1);
+	locked = counter_read(&counters(player)->retries_locked) - before;
+	if (!err && player->stress->policy.early_invalidation_check == TDP_ON && locked > 2)
+		return player_fail(player, "took mmu_lock %llu times only to retry",
+				   (unsigned long long)locked);
+	return err;
+}
+
+/* Open until the reader has been there a few times, or has been faster. */
+static int invalidate(struct player *player)
+{
+	struct world *world = player->arg;
+	const struct counters *of_reader = counters(bed_player(player, 0));
+	uint64_t start = world->bed->backing.hva, past = start + world->bed->backing.bytes;
+	uint64_t before = counter_read(&of_reader->retries);
+	unsigned int rounds = 0;
+
+	tdp_host_invalidate_begin(player->stress->host, start, past);
+	while (!u32_load_acquire(&world->done) && counter_read(&of_reader->retries) - before < 4)
+		tdp_pause(&rounds);
+	tdp_host_invalidate_end(player->stress->host, start, past);
+	return 0;
+}
+
+static int prepare(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = bed_read(player, world->bed, 1);
+
+	bed_unmap(world->bed);
+	u32_store_release(&world->done, 0);
+	u64_store_relaxed(&player->stress->vm->mmu.invalidation.seq, SEEN_BEFORE); /* nobody acts */
+	return err;
+}
+
+static int settle(struct player *player)
+{
+	const struct world *world = player->arg;
+
+	return bed_settle(player, world->bed);
+}
+
+static int set_up(struct stress *stress)
+{
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	world->bed = bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000});
+	if (!world->bed)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "reader", read_page, world);
+	return stress_cast(stress, "invalidator", invalidate, world, 1);
+}
+
+const struct scenario scenario_small_long_invalidation = {
+	.name = "small_long_invalidation",
+	.what = "a fault waits for an invalidation without mmu_lock",
+	.vcpus = 1,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = settle,
+};

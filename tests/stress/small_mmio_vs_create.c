@@ -1,0 +1,84 @@
+/*
+ * A slot is created where one vCPU has an MMIO entry and another is about to make one:
+ * what was made from the old slots must not outlive them (M2 of lib/guest/memslot.h).
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+
+struct world {
+	struct bed *bed;
+	atomic_u32 there; /* the slot has been created; release */
+};
+
+static int read_page(struct player *player)
+{
+	struct world *world = player->arg;
+	enum tdp_outcome outcome;
+	bool there = u32_load_acquire(&world->there);
+	int err = bed_read_at(player, world->bed, world->bed->config.gfn, 0, &outcome);
+
+	if (!err && there && outcome != TDP_ACCESS_DONE)
+		return player_fail(player, "outcome %d where there is a slot", (int)outcome);
+	return err;
+}
+
+static int read_twice(struct player *player)
+{
+	int err = read_page(player);
+
+	return err ? err : read_page(player);
+}
+
+static int create(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = bed_set_slot(player, world->bed, world->bed->config.gfn, world->bed->pages);
+
+	u32_store_release(&world->there, 1);
+	return err;
+}
+
+/* The first one has met the hole before. */
+static int prepare(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = 0;
+
+	if (u32_load_relaxed(&world->there)) /* nobody acts */
+		err = bed_set_slot(player, world->bed, world->bed->config.gfn, 0);
+	u32_store_release(&world->there, 0);
+	return err ? err : read_page(player);
+}
+
+static int settle(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = read_page(player);
+
+	return err ? err : bed_settle(player, world->bed);
+}
+
+static int set_up(struct stress *stress)
+{
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	world->bed = bed_create(
+		stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000, .absent = true});
+	if (!world->bed)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "reader", read_page, world);
+	stress_cast_vcpu(stress, "late reader", read_twice, world);
+	return stress_cast(stress, "landlord", create, world, 1);
+}
+
+const struct scenario scenario_small_mmio_vs_create = {
+	.name = "small_mmio_vs_create",
+	.what = "a slot is created where MMIO entries are, or about to be",
+	.vcpus = 2,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = settle,
+};

@@ -1,0 +1,93 @@
+/*
+ * A slot moves under two vCPUs, one that uses its old place and one that waits at the
+ * new one: before the call to move it returns an access comes to either end, after it
+ * the old place is a hole and the new one is memory.
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+
+#define OLD 0x1000
+#define NEW 0x2000
+
+struct world {
+	struct bed *bed;
+	atomic_u32 moved; /* release */
+};
+
+static int read_at(struct player *player, uint64_t gfn, enum tdp_outcome once_moved)
+{
+	struct world *world = player->arg;
+	enum tdp_outcome outcome;
+	bool moved = u32_load_acquire(&world->moved);
+	int err = bed_read_at(player, world->bed, gfn, 0, &outcome);
+
+	if (!err && moved && outcome != once_moved)
+		return player_fail(player, "gfn 0x%llx: outcome %d after the slot has moved",
+				   (unsigned long long)gfn, (int)outcome);
+	return err;
+}
+
+static int read_old(struct player *player)
+{
+	return read_at(player, OLD, TDP_ACCESS_MMIO);
+}
+
+static int read_new(struct player *player)
+{
+	return read_at(player, NEW, TDP_ACCESS_DONE);
+}
+
+static int move(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = bed_set_slot(player, world->bed, NEW, world->bed->pages);
+
+	u32_store_release(&world->moved, 1);
+	return err;
+}
+
+static int prepare(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = bed_set_slot(player, world->bed, OLD, world->bed->pages);
+
+	u32_store_release(&world->moved, 0);
+	if (!err)
+		err = read_old(player);
+	return err ? err : read_new(bed_player(player, 1));
+}
+
+static int settle(struct player *player)
+{
+	struct world *world = player->arg;
+	int err = read_old(player);
+
+	if (!err)
+		err = read_new(player);
+	return err ? err : bed_settle(player, world->bed);
+}
+
+static int set_up(struct stress *stress)
+{
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	world->bed = bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = OLD});
+	if (!world->bed)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "old reader", read_old, world);
+	stress_cast_vcpu(stress, "new reader", read_new, world);
+	return stress_cast(stress, "landlord", move, world, 1);
+}
+
+const struct scenario scenario_small_slot_move = {
+	.name = "small_slot_move",
+	.what = "a slot moves under its users",
+	.vcpus = 2,
+	.maxphyaddr = 36,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = settle,
+};

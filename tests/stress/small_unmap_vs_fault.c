@@ -1,0 +1,51 @@
+/*
+ * One page: the host moves it while one vCPU reads it, by a fault or through its TLB,
+ * and another writes it (N1 and N2 of lib/mmu/invalidate.h).
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+
+static int read_page(struct player *player)
+{
+	return bed_read(player, player->arg, 0);
+}
+
+static int write_page(struct player *player)
+{
+	return bed_write(player, player->arg, 0);
+}
+
+static int move(struct player *player)
+{
+	return bed_move(player, player->arg, 0);
+}
+
+/* The reader has it in its TLB. */
+static int prepare(struct player *player)
+{
+	int err = bed_prepare(player);
+
+	return err ? err : read_page(player);
+}
+
+static int set_up(struct stress *stress)
+{
+	struct bed *bed =
+		bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000});
+
+	if (!bed)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "reader", read_page, bed);
+	stress_cast_vcpu(stress, "writer", write_page, bed);
+	return stress_cast(stress, "mover", move, bed, 1);
+}
+
+const struct scenario scenario_small_unmap_vs_fault = {
+	.name = "small_unmap_vs_fault",
+	.what = "a page moves under a reader and a fault",
+	.vcpus = 2,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = bed_judge,
+};

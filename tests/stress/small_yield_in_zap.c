@@ -1,0 +1,78 @@
+/*
+ * A root is zapped and gives way between two of its tables, to an unmap by the host that
+ * wants mmu_lock for itself, while a vCPU faults: the walk must find its way again and
+ * leave nothing out (P1 of lib/paging/iter.h), and may give way only where it has got
+ * on (P2).
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+
+#define NEAR 0x1000
+#define FAR  (NEAR + (1ULL << 27)) /* another entry of level 4 */
+
+struct world {
+	struct bed *near, *far;
+};
+
+static int read_far(struct player *player)
+{
+	const struct world *world = player->arg;
+
+	return bed_read(player, world->far, 0);
+}
+
+static int zap(struct player *player)
+{
+	tdp_mmu_zap_all_fast(player->stress->vm);
+	return 0;
+}
+
+static int move_near(struct player *player)
+{
+	const struct world *world = player->arg;
+
+	return bed_move(player, world->near, 0);
+}
+
+static int prepare(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = bed_read(player, world->near, 0);
+
+	return err ? err : read_far(player);
+}
+
+static int settle(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = bed_settle(player, world->near);
+
+	return err ? err : bed_settle(player, world->far);
+}
+
+static int set_up(struct stress *stress)
+{
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	world->near = bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = NEAR});
+	world->far =
+		bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = FAR, .slot = 1});
+	if (!world->near || !world->far)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "reader", read_far, world);
+	stress_cast(stress, "zapper", zap, world, 1);
+	return stress_cast(stress, "mover", move_near, world, 1);
+}
+
+const struct scenario scenario_small_yield_in_zap = {
+	.name = "small_yield_in_zap",
+	.what = "the zap of a root gives way to an unmap",
+	.vcpus = 1,
+	.maxphyaddr = 40,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = settle,
+};

@@ -1,0 +1,90 @@
+/*
+ * One zap goes over the roots of two address spaces and gives way in the second, with the
+ * flush for the first still owed (mmu_zap_leaves() in lib/mmu/zap.c), while the host moves
+ * the page of the first: it finds it mapped nowhere and does not flush.
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+
+#define GFN   0x1000
+#define APART (1ULL << 10) /* far enough for the walk to get on before it gives way */
+
+struct world {
+	struct bed *beds[2]; /* by address space */
+};
+
+static int read_page(struct player *player)
+{
+	const struct world *world = player->arg;
+
+	return bed_read(player, world->beds[0], 0);
+}
+
+static int read_in_smm(struct player *player)
+{
+	const struct world *world = player->arg;
+
+	return bed_read(player, world->beds[1], 0);
+}
+
+static int zap(struct player *player)
+{
+	tdp_mmu_zap_range(player->stress->vm, tdp_gfn(GFN), 2 * APART);
+	return 0;
+}
+
+static int move(struct player *player)
+{
+	const struct world *world = player->arg;
+
+	return bed_move(player, world->beds[0], 0);
+}
+
+static int prepare(struct player *player)
+{
+	struct player *other = bed_player(player, 1);
+	int err = tdp_vcpu_set_smm(other->vcpu, true);
+
+	if (err)
+		return player_fail(player, "SMM cannot be entered: %d", err);
+	err = read_page(player);
+	return err ? err : read_in_smm(other);
+}
+
+static int settle(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = bed_settle(player, world->beds[0]);
+
+	return err ? err : bed_settle(player, world->beds[1]);
+}
+
+static int set_up(struct stress *stress)
+{
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	for (unsigned int as = 0; as < 2; as++) {
+		world->beds[as] = bed_create(
+			stress,
+			&(struct bed_config){.shape = BED_SMALL, .address_space = as, .gfn = GFN});
+		if (!world->beds[as])
+			return -ENOMEM;
+	}
+	stress_cast_vcpu(stress, "reader", read_page, world);
+	stress_cast_vcpu(stress, "smm reader", read_in_smm, world);
+	stress_cast(stress, "zapper", zap, world, 1);
+	return stress_cast(stress, "mover", move, world, 1);
+}
+
+const struct scenario scenario_small_zap_across_roots = {
+	.name = "small_zap_across_roots",
+	.what = "a zap of two roots gives way before it has flushed",
+	.vcpus = 2,
+	.maxphyaddr = 36,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = settle,
+};
