@@ -65,16 +65,16 @@ int logbook_visit(struct player *player, struct logbook *book)
 	unsigned int i = some_page(player, book);
 	uint64_t gpa = (book->config.gfn.n + offset_of(i)) << TDP_PAGE_SHIFT;
 	struct logbook_page *page = &book->pages[i];
+	enum tdp_access access = player_chance(player, 3) ? TDP_READ : TDP_WRITE;
 	struct tdp_access_result result;
 	int err;
 
-	if (player_chance(player, 3))
-		return player_access(player, gpa, TDP_READ, NULL, 0, &result);
-	u64_add_acq_rel(&page->begun, 1);
-	err = player_access(player, gpa, TDP_WRITE, NULL, 0, &result);
-	if (!err && result.outcome == TDP_ACCESS_DONE)
+	if (access == TDP_WRITE)
+		u64_add_acq_rel(&page->begun, 1);
+	err = player_access(player, gpa, access, NULL, 0, &result);
+	if (!err && access == TDP_WRITE && result.outcome == TDP_ACCESS_DONE)
 		u64_add_acq_rel(&page->done, 1);
-	return err;
+	return !err && result.outcome == TDP_ACCESS_RING_FULL ? LOGBOOK_RING_FULL : err;
 }
 
 int logbook_discard(struct player *player, struct logbook *book)
@@ -90,6 +90,11 @@ int logbook_discard(struct player *player, struct logbook *book)
 		err = tdp_anon_discard(book->anon, offset / REGION_BYTES * REGION_BYTES,
 				       REGION_BYTES);
 	return err ? player_fail(player, "a discard ended with %d", err) : 0;
+}
+
+static void set_bit(uint64_t *bitmap, uint64_t offset)
+{
+	bitmap[offset / 64] |= 1ULL << (offset % 64);
 }
 
 static bool bit(const uint64_t *bitmap, uint64_t offset)
@@ -158,12 +163,18 @@ static int clear(struct player *player, struct logbook *book)
 	return 0;
 }
 
+/* A read of the log begins. */
+static void begin(struct logbook *book)
+{
+	for (unsigned int i = 0; i < book->page_count; i++)
+		book->pages[i].done_before = u64_load_acquire(&book->pages[i].done);
+}
+
 int logbook_collect(struct player *player, struct logbook *book)
 {
 	int err;
 
-	for (unsigned int i = 0; i < book->page_count; i++)
-		book->pages[i].done_before = u64_load_acquire(&book->pages[i].done);
+	begin(book);
 	err = tdp_vm_get_dirty_log(book->stress->vm, 0, book->config.id, book->bitmap, book->words);
 	if (err)
 		return player_fail(player, "reading the log ended with %d", err);
@@ -175,6 +186,46 @@ int logbook_collect(struct player *player, struct logbook *book)
 		return clear(player, book);
 	cover_set(book, book->bitmap);
 	return 0;
+}
+
+/* All that is in the vCPU's ring now goes to the bitmaps of its slots' books. */
+static void harvest(struct tdp_vcpu *vcpu, struct logbook *const *books, unsigned int count)
+{
+	struct tdp_dirty_page page;
+
+	while (tdp_vcpu_harvest_dirty_ring(vcpu, &page, 1))
+		for (unsigned int i = 0; i < count; i++)
+			if (books[i]->config.id == page.slot)
+				set_bit(books[i]->bitmap, page.offset);
+}
+
+static int judge_and_cover(struct player *player, struct logbook *book)
+{
+	int err = book->on ? judge(player, book) : 0;
+
+	book->reads++;
+	if (!err)
+		cover_set(book, book->bitmap);
+	return err;
+}
+
+int logbook_collect_rings(struct player *player, struct logbook *const *books, unsigned int count)
+{
+	const struct stress *stress = player->stress;
+	int err;
+
+	for (unsigned int i = 0; i < count; i++) {
+		begin(books[i]);
+		memset(books[i]->bitmap, 0, books[i]->words * sizeof(uint64_t));
+	}
+	for (unsigned int i = 0; i < stress->vcpu_count; i++)
+		harvest(stress->vcpus[i], books, count);
+	err = tdp_vm_reset_dirty_rings(stress->vm, NULL);
+	if (err)
+		return player_fail(player, "recycling the rings ended with %d", err);
+	for (unsigned int i = 0; i < count && !err; i++)
+		err = judge_and_cover(player, books[i]);
+	return err;
 }
 
 int logbook_recreate(struct player *player, struct logbook *book)

@@ -55,7 +55,9 @@ struct logbook {
 struct logbook *logbook_create(struct stress *stress, const struct logbook_config *config,
 			       enum tdp_manual_protect manual);
 
-/* vCPU: writes, or reads, a random page. */
+#define LOGBOOK_RING_FULL 2
+
+/* vCPU: writes, or reads, a random page. Its ring may be full: the access was not made. */
 int logbook_visit(struct player *player, struct logbook *book);
 /* The host takes a random page back (of 4K memory), or a region. */
 int logbook_discard(struct player *player, struct logbook *book);
@@ -64,6 +66,8 @@ int logbook_discard(struct player *player, struct logbook *book);
 int logbook_turn(struct player *player, struct logbook *book, bool on);
 /* Reads the log and judges it (W1); with manual protection clears some of it. */
 int logbook_collect(struct player *player, struct logbook *book);
+/* The same for all books of a VM whose log is in rings: harvests and recycles them. */
+int logbook_collect_rings(struct player *player, struct logbook *const *books, unsigned int count);
 /* Deletes the slot and creates it again, not logged. */
 int logbook_recreate(struct player *player, struct logbook *book);
 

@@ -1,0 +1,114 @@
+/*
+ * The dirty log in rings against a plain model of it: vCPUs write until their rings are
+ * full, the collector harvests and recycles them and turns the logs on and off, while
+ * the host takes pages back and ranges are zapped. No write may be lost (W1 of logbook.h).
+ */
+#include <errno.h>
+
+#include "support/logbook.h"
+
+#define BOOKS 2
+
+struct world {
+	struct logbook *books[BOOKS];
+};
+
+static struct logbook *some_book(struct player *player, const struct world *world)
+{
+	return world->books[player_below(player, BOOKS)];
+}
+
+static int write_books(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		err = logbook_visit(player, some_book(player, world));
+		if (err == LOGBOOK_RING_FULL) {
+			player_dawdle(player, 5); /* for the collector */
+			err = 0;
+		}
+	}
+	return err;
+}
+
+/* A page that is mapped anew is pushed anew: so the rings fill. */
+static int disturb(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		struct logbook *book = some_book(player, world);
+
+		if (player_chance(player, 3))
+			err = logbook_discard(player, book);
+		else
+			tdp_mmu_zap_range(player->stress->vm, book->config.gfn,
+					  1 + player_below(player, 600));
+		player_dawdle(player, 10);
+	}
+	return err;
+}
+
+static int turn_some(struct player *player, struct logbook *book)
+{
+	if (book->on && player_chance(player, 3))
+		return logbook_recreate(player, book);
+	return logbook_turn(player, book, !book->on);
+}
+
+static int collect(struct player *player)
+{
+	const struct world *world = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		if (player_chance(player, 6))
+			err = turn_some(player, some_book(player, world));
+		else
+			err = logbook_collect_rings(player, world->books, BOOKS);
+		player_dawdle(player, 20);
+	}
+	return err ? err : logbook_collect_rings(player, world->books, BOOKS);
+}
+
+static void configure(struct tdp_vm_config *config, uint64_t random)
+{
+	config->dirty_ring = 1024; /* with room for a whole log of the CPU's */
+	config->dirty_ring_with_bitmap = random & 1;
+	config->policy.eager_split = random & 4 ? TDP_ON : TDP_OFF;
+	config->policy.recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
+	if (random & 16)
+		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+}
+
+static int set_up(struct stress *stress)
+{
+	static const struct logbook_config configs[BOOKS] = {{0, {0x1000}, 1, TDP_4K},
+							     {1, {0x2000}, 2, TDP_2M}};
+	struct world *world = stress_allocate(stress, sizeof(*world));
+
+	if (!world)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < BOOKS; i++) {
+		world->books[i] =
+			logbook_create(stress, &configs[i], stress->config.manual_protect);
+		if (!world->books[i])
+			return -ENOMEM;
+	}
+	stress_cast_vcpus(stress, write_books, world);
+	stress_cast(stress, "collector", collect, world, 1);
+	stress_cast(stress, "disturber", disturb, world, 1);
+	return stress_cast_checker(stress);
+}
+
+const struct scenario scenario_dirty_ring = {
+	.name = "dirty_ring",
+	.what = "no write is lost while rings fill, are harvested and recycled",
+	.vcpus = 3,
+	.steps = 20000,
+	.configure = configure,
+	.set_up = set_up,
+};
