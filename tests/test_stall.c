@@ -3,11 +3,10 @@
  * done, once, whatever it met on the way; one that needs none is not in it.
  */
 #include "support/deadline.h"
-#include "support/guest.h"
+#include "support/logged.h"
 
+#include <errno.h>
 #include <stdlib.h>
-
-#define AT 0x40000ULL
 
 /* Fixtures keep the histogram, which is large, off the stack. */
 static struct tdp_histogram *histogram_new(void)
@@ -121,6 +120,64 @@ static void what_the_host_takes_is_in_the_stall(void **state)
 	free(stalls);
 }
 
+static int make_room_after_a_moment(struct guest *guest)
+{
+	struct tdp_dirty_page page;
+
+	let_a_moment_pass();
+	return tdp_vcpu_harvest_dirty_ring(guest->vcpu, &page, 1) == 1
+		       ? tdp_vm_reset_dirty_rings(guest->vm, NULL)
+		       : -ENOENT;
+}
+
+static int write_until_there_is_no_room(struct tdp_actor *self, void *arg)
+{
+	struct guest *guest = arg;
+	struct tdp_access_request request = {.address = AT << 12, .access = TDP_WRITE};
+	struct tdp_access_result result;
+	int err;
+
+	(void)self;
+	do {
+		err = tdp_vcpu_access(guest->vcpu, &request, &result);
+		request.address += TDP_PAGE_SIZE;
+	} while (!err && result.outcome == TDP_ACCESS_DONE);
+	if (!err)
+		err = make_room_after_a_moment(guest);
+	request.address -= TDP_PAGE_SIZE;
+	return err ? err : tdp_vcpu_access(guest->vcpu, &request, &result);
+}
+
+static void making_room_in_a_full_ring_is_part_of_the_stall(void **state)
+{
+	struct guest *guest = guest_make(state, .vm = {.dirty_ring = 1024});
+	struct tdp_actor_config actor = {.body = write_until_there_is_no_room, .arg = guest};
+	struct tdp_histogram *stalls = histogram_new();
+
+	slot_logged_as(guest, 1, AT, 1024, 0);
+	tdp_vcpu_time_stalls(guest->vcpu, stalls);
+	assert_int_equal(tdp_run(&actor, 1, NULL), 0);
+	assert_int_equal(stalls->count, 1024 - 64);
+	assert_true(stalls->largest >= MOMENT_NS);
+	free(stalls);
+}
+
+static void an_exit_that_empties_the_cpus_log_is_a_stall(void **state)
+{
+	struct guest *guest = guest_make(state);
+	struct tdp_histogram *stalls = histogram_new();
+
+	guest_slot(guest, 1, AT, 1024, 0);
+	for (unsigned int i = 0; i < 1024; i++)
+		guest_touch(guest, AT + i, TDP_WRITE);
+	slot_logged_as(guest, 1, AT, 1024, 0);
+	tdp_vcpu_time_stalls(guest->vcpu, stalls);
+	for (unsigned int i = 0; i < 513; i++)
+		assert_int_equal(guest_touch(guest, AT + i, TDP_WRITE), 0);
+	assert_int_equal(stalls->count, 1);
+	free(stalls);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +186,8 @@ int main(void)
 		guest_tests(an_exit_to_user_space_is_a_stall_too),
 		guest_test(an_access_that_faults_again_is_one_stall),
 		guest_test(what_the_host_takes_is_in_the_stall),
+		guest_test(making_room_in_a_full_ring_is_part_of_the_stall),
+		guest_test_ept(an_exit_that_empties_the_cpus_log_is_a_stall),
 	};
 
 	return cmocka_run_group_tests_name("vm/stall", tests, NULL, NULL);

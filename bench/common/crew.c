@@ -42,15 +42,12 @@ bool crew_task_done(const struct crew *crew)
 	return tdp_flag_raised(crew->task_done);
 }
 
-/* The ring has no room until user space has emptied it: the guest stands still so long. */
+/* The ring has no room until user space has emptied it. */
 static int serve_ring(struct crew_vcpu *vcpu, void *context)
 {
 	const struct crew_config *config = vcpu->crew->config;
-	uint64_t left = tdp_clock_now();
-	int err = config->ring_full ? config->ring_full(vcpu, context) : -EFAULT;
 
-	meter_stalled(config->meter, vcpu->id, tdp_clock_now() - left);
-	return err;
+	return config->ring_full ? config->ring_full(vcpu, context) : -EFAULT;
 }
 
 int crew_touch(struct crew_vcpu *vcpu, void *context, uint64_t address, enum tdp_access access)

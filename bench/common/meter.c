@@ -54,9 +54,3 @@ void meter_end(struct meter *meter, struct phase *phase)
 	if (meter->stalls)
 		phase->stall = stall_of_all(meter);
 }
-
-void meter_stalled(struct meter *meter, unsigned int vcpu, uint64_t ns)
-{
-	if (meter->stalls)
-		tdp_histogram_record(&meter->stalls[vcpu], ns);
-}

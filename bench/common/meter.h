@@ -27,7 +27,4 @@ void meter_begin(struct meter *meter, const struct guest *guest);
 /* They rest again: fills in what the phase counted, and its stall. */
 void meter_end(struct meter *meter, struct phase *phase);
 
-/* For a vCPU's own actor: a stall that the library cannot see, such as a wait for user space. */
-void meter_stalled(struct meter *meter, unsigned int vcpu, uint64_t ns);
-
 #endif

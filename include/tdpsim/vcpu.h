@@ -92,8 +92,10 @@ TDP_API int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_reque
 
 /**
  * What the guest feels: from now on each access that takes an exit adds to `stalls`
- * the nanoseconds from its first exit until it is done, or is given up. What needs no
- * exit is not in it and pays nothing for it; what does is read the clock for twice.
+ * the nanoseconds from its first exit until it is done, or is given up. A full ring
+ * only interrupts: its access goes on with the vCPU's next, and what is done for it in
+ * between is a part. What needs no exit is not in it and pays nothing for it; what
+ * does is read the clock for twice.
  * NULL, as a vCPU begins: nothing is timed. `stalls` is borrowed until another one
  * takes its place. Called by the vCPU's actor, or while it rests.
  */

@@ -239,6 +239,24 @@ static bool within_a_page(const struct tdp_access_request *request)
 		request->address % TDP_PAGE_SIZE <= TDP_PAGE_SIZE - request->bytes);
 }
 
+/* The guest stands still from its access's first exit, of any kind, until it is done. */
+static void stand_still(struct tdp_vcpu *vcpu)
+{
+	if (!vcpu->stalls || vcpu->stands)
+		return;
+	vcpu->stands = true;
+	vcpu->stands_since = clock_now();
+}
+
+/* A full ring only interrupts: what user space does until it has room is a part. */
+static void go_on(struct tdp_vcpu *vcpu, enum tdp_outcome outcome)
+{
+	if (!vcpu->stands || outcome == TDP_ACCESS_RING_FULL)
+		return;
+	vcpu->stands = false;
+	tdp_histogram_record(vcpu->stalls, clock_now() - vcpu->stands_since);
+}
+
 /* An exit that is no fault: the handler has nothing to do but what every one does. */
 static void plain_exit(struct mmu_context *context)
 {
@@ -278,12 +296,15 @@ static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *re
 		mmu_guest_leave(context);
 		if (vcpu->watch)
 			watch_left(vcpu);
-		if (!done)
+		if (!done) {
+			stand_still(vcpu);
 			plain_exit(context);
+		}
 	}
 	gate_leave(&context->actor);
 	if (err != MMU_RING_FULL)
 		return err;
+	stand_still(vcpu);
 	result->outcome = TDP_ACCESS_RING_FULL;
 	return 0;
 }
@@ -302,8 +323,8 @@ static int check_request(const struct tdp_vcpu *vcpu, const struct tdp_access_re
 	return 0;
 }
 
-int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
-		   struct tdp_access_result *result)
+static int begin_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+			struct tdp_access_result *result)
 {
 	int err = check_request(vcpu, request);
 
@@ -312,6 +333,16 @@ int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *reque
 	*result = (struct tdp_access_result){0};
 	counter_bump(&vcpu->context.counters.accesses);
 	return enter_once(vcpu, request, result);
+}
+
+/* The caller does what is left of the access, and knows how long it takes. */
+int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
+		   struct tdp_access_result *result)
+{
+	int err = begin_access(vcpu, request, result);
+
+	vcpu->stands = false;
+	return err;
 }
 
 static enum tdp_fault_result public_result(int step)
@@ -399,22 +430,22 @@ static int handle_exits(struct tdp_vcpu *vcpu, const struct tdp_access_request *
 int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 		    struct tdp_access_result *result)
 {
-	int err = tdp_vcpu_enter(vcpu, request, result);
-	uint64_t left;
+	int err = begin_access(vcpu, request, result);
 
-	if (err || result->outcome != TDP_ACCESS_FAULT)
+	if (err)
 		return err;
-	if (!vcpu->stalls)
-		return handle_exits(vcpu, request, result);
-	left = clock_now();
-	err = handle_exits(vcpu, request, result);
-	tdp_histogram_record(vcpu->stalls, clock_now() - left);
+	if (result->outcome == TDP_ACCESS_FAULT) {
+		stand_still(vcpu);
+		err = handle_exits(vcpu, request, result);
+	}
+	go_on(vcpu, result->outcome);
 	return err;
 }
 
 void tdp_vcpu_time_stalls(struct tdp_vcpu *vcpu, struct tdp_histogram *stalls)
 {
 	vcpu->stalls = stalls;
+	vcpu->stands = false;
 }
 
 int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)

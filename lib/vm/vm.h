@@ -27,11 +27,13 @@ struct tdp_vcpu {
 	bool no_tlb;
 	bool smm;
 	bool guest_mode;
+	bool stands; /* an access under way has taken an exit, at `stands_since`, and is timed */
 	struct tdp_registers registers;
 	struct tdp_guest_paging paging; /* digest of the registers */
 	struct tdp_vcpu *next;
 	struct tdp_trace_event *events;
 	struct tdp_histogram *stalls; /* the caller's, or NULL: not timed */
+	uint64_t stands_since;
 };
 
 struct tdp_vm {

@@ -157,6 +157,26 @@ for options in "-a" "--order random" "-x 4" "-o" "-o -a" "-i 5" "-e" "-e -g" \
         holds "$sound" "$options" "$how"
     done
 done
+
+# Rings: read by user space and reset, in between too when a vCPU finds its own full.
+for options in "" "-a" "-o" "-e" "-s 4k" "-s 4k -b 300K" "--format ept" "--format ept -a -e" \
+    "--format ept --track wrprot"; do
+    for how in "on split" "off zap" "off split"; do
+        for entries in 1024 65536; do
+            # shellcheck disable=SC2086
+            expect 0 -v 3 -b 8M -s 2m -w 60 --eager-split ${how% *} --on-fault ${how#* } \
+                --log ring --ring-entries $entries $options --check --json
+            holds "$sound and $names and all(phase(\"dirty-1\", \"dirty-2\");
+                (.pf_fixed_most - .pf_fixed_least == .rings_full or (\"$options\" | test(\"-a|-o\")))
+                and ($entries == 1024 or .rings_full == 0))" "ring $entries" "$options" "$how"
+        done
+    done
+done
+# 960 entries keep the vCPU out of the guest: 8M are 2048 pages.
+holds_full='phase("dirty-1").rings_full == 2 and phase("dirty-2").rings_full == 2'
+expect 0 -v 1 -b 8M --log ring --ring-entries 1024 --json
+holds "$sound and $holds_full" "how often a ring is full"
+
 expect 0 -v 2 -b 8M -s 2m -g --json
 holds '[.phases[].pages_2m] == [8, 0, 0, 0, 0, 0, 8]' "huge pages come back in place"
 expect 0 -v 2 -b 8M -s 2m -g --recovery zap --json
