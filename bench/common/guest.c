@@ -46,6 +46,7 @@ static int make_vm(struct guest *guest, tdp_trace_sink trace, void *trace_contex
 	struct tdp_vm_config config = {
 		.format = options->format,
 		.levels = options->levels,
+		.no_ad = options->ad == TDP_OFF,
 		.baseline = options->baseline,
 		.policy = options->policy,
 		.check = options->check,

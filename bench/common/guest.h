@@ -42,6 +42,7 @@ struct guest_options {
 	enum tdp_anon_policy allocate;
 	enum tdp_format format;
 	unsigned int levels;
+	enum tdp_choice ad; /* the CPU keeps accessed and dirty flags */
 	enum guest_order order;
 	bool overlap;
 	unsigned int slots; /* 0: as few as KVM's largest slot allows */
@@ -69,7 +70,8 @@ struct guest_options {
 #define GUEST_DEFAULTS                                                                             \
 	{                                                                                          \
 		.vcpus = 1, .bytes = (uint64_t)1 << 30, .backing = TDP_4K, .levels = 4,            \
-		.write_percent = 100, .iterations = 1, .clock = GUEST_CLOCK_OWN, .seed = 1         \
+		.ad = TDP_ON, .write_percent = 100, .iterations = 1, .clock = GUEST_CLOCK_OWN,     \
+		.seed = 1                                                                          \
 	}
 
 /*

@@ -31,6 +31,7 @@ static const struct word backing_words[] = {
 static const struct word allocate_words[] = {
 	{"extents", TDP_ANON_EXTENTS}, {"pages", TDP_ANON_PAGES}, {0}};
 static const struct word format_words[] = {{"npt", TDP_NPT}, {"ept", TDP_EPT}, {0}};
+static const struct word ad_words[] = {{"on", TDP_ON}, {"off", TDP_OFF}, {0}};
 static const struct word order_words[] = {{"seq", GUEST_SEQUENTIAL}, {"random", GUEST_RANDOM}, {0}};
 static const struct word clock_words[] = {
 	{"real", GUEST_CLOCK_REAL}, {"virtual", GUEST_CLOCK_VIRTUAL}, {0}};
@@ -52,6 +53,8 @@ static const struct parameter guest_table[] = {
 	 .words = format_words, .in_title = true},
 	{"levels", 0, "N", "levels of the tables: 4 or 5 (4)", &parameter_count, AT(levels),
 	 .least = 4, .most = 5},
+	{"ad", 0, "on|off", "the CPU keeps accessed and dirty flags; off: EPT only (on)",
+	 &parameter_choice, AT(ad), .words = ad_words},
 	{"order", 0, "NAME", "in which pages are touched: seq or random (seq)", &parameter_choice,
 	 AT(order), .words = order_words, .in_title = true},
 	{"overlap", 'o', NULL, "all vCPUs use the same memory", &parameter_flag, AT(overlap)},
@@ -153,6 +156,10 @@ bool guest_options_settle(struct guest_options *options, char *why, size_t size)
 {
 	if (options->machine && options->clock == GUEST_CLOCK_REAL) {
 		snprintf(why, size, "--machine describes virtual time: it needs --clock virtual");
+		return false;
+	}
+	if (options->ad == TDP_OFF && options->format == TDP_NPT) {
+		snprintf(why, size, "--ad off: NPT always keeps accessed and dirty flags");
 		return false;
 	}
 	return settle_memory(options, why, size) && settle_slots(options, why, size);

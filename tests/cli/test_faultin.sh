@@ -78,6 +78,15 @@ refuses 2 "48 bits of address" -v 4096 -b 1T
 refuses 2 "faultin: " -b 4095T --levels 5
 refuses 2 "--guest-memory 1G is less than the 2G" -v 2 --guest-memory 1G
 refuses 2 "--slots 5 is more than" -b 16K -x 5
+refuses 2 "--ad off: NPT always keeps" -b 16K --ad off
+refuses 2 "only where EPT keeps them" -b 16K --format ept --ad off --track dbit
+
+# Without accessed flags a fault where nothing is present may be one that is fixed fast.
+for ad in on:0 off:4; do
+    expect 0 -b 16K --format ept --ad "${ad%:*}" --trace "$work/trace" --json
+    holds ".config.ad == \"${ad%:*}\" and .phases[0].pf_fixed == 4" "--ad ${ad%:*}"
+    [ "$(grep -c ': fast_page_fault:' "$work/trace")" = "${ad#*:}" ] || fail "--ad ${ad%:*}"
+done
 refuses 2 "--slots '513'" -x 513
 refuses 2 "--backing '16kb': expected 4k, 2m, 1g" -s 16kb
 refuses 2 "--levels '3': expected a number from 4 to 5" --levels 3
