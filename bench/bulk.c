@@ -60,13 +60,13 @@ struct kind {
 enum { SPLIT, CLEAR, RECOVER, PROTECT, FAST, GET, AGE, KINDS };
 
 static const struct kind kinds[KINDS] = {
-	[SPLIT] = {"split", "page", "seq_plain_store"},
-	[CLEAR] = {"clear", "page", "seq_exchange"},
-	[RECOVER] = {"recover", "page", "seq_exchange"},
-	[PROTECT] = {"protect", "page", "seq_exchange"},
-	[FAST] = {"fast", "fault", "realistic_seq"},
-	[GET] = {"get", "page", "seq_exchange"},
-	[AGE] = {"age", "page", "seq_exchange"},
+	[SPLIT] = {.name = "split", .per = "page", .limit = "seq_plain_store"},
+	[CLEAR] = {.name = "clear", .per = "page", .limit = "seq_exchange"},
+	[RECOVER] = {.name = "recover", .per = "page", .limit = "seq_exchange"},
+	[PROTECT] = {.name = "protect", .per = "page", .limit = "seq_exchange"},
+	[FAST] = {.name = "fast", .per = "fault", .limit = "realistic_seq"},
+	[GET] = {.name = "get", .per = "page", .limit = "seq_exchange"},
+	[AGE] = {.name = "age", .per = "page", .limit = "seq_exchange"},
 };
 
 /* A run, and the VM that it is at. */
