@@ -1,6 +1,6 @@
 # Every file in stress/ but main.c is one scenario, named after the file:
-# `stress --seconds N NAME`. Each runs twice as a test, for 5 s and for 60 s; a small
-# one, in which there is little to choose, for 2 s and for 20 s.
+# `stress --seconds N NAME`. Each runs twice as a test, for 2 s and for 60 s; a mix, in
+# which there is much to choose, for 5 s, and a small one, with little, for 1 s and 20 s.
 # The twin runs for simulated time, from one seed: the same run every time.
 add_executable(stress ${stress_sources})
 target_link_libraries(stress PRIVATE tdpsim-test-support)
@@ -18,10 +18,12 @@ endif()
 foreach(source ${stress_sources})
     cmake_path(GET source STEM scenario)
     if(NOT scenario STREQUAL main)
-        set(seconds 5)
+        set(seconds 2)
         set(long_seconds 60)
-        if(scenario MATCHES ^small_)
-            set(seconds 2)
+        if(scenario MATCHES mix$)
+            set(seconds 5)
+        elseif(scenario MATCHES ^small_)
+            set(seconds 1)
             set(long_seconds 20)
         endif()
         tdpsim_test(stress/${scenario} "fast;stress" 180
