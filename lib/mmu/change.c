@@ -307,22 +307,99 @@ void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits)
 	       spte_writability_legal(&held.actor->mmu->encoding, spot->entry));
 }
 
-void entries_clear_bits(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
+/*
+ * The same for an entry of a 4K table where nobody wants to be told. Under the exclusive
+ * lock an entry that is not volatile (spte_volatile()) is stored plainly, as far as one
+ * comparison tells; for any other a locked instruction is always right.
+ */
+struct quiet {
+	uint64_t present, bits;
+	uint64_t calm, of; /* calm entries have these bits, of those */
+};
+
+static struct quiet quiet_of(struct mmu_held held, uint64_t bits)
+{
+	const struct encoding *e = &held.actor->mmu->encoding;
+	uint64_t calm = e->write | e->format->dirty;
+
+	if (!e->lockless_age)
+		calm |= e->format->accessed;
+	return (struct quiet){
+		.present = e->mmu_present,
+		.bits = bits,
+		.calm = calm,
+		.of = calm | 1ULL << AD_TYPE_SHIFT, /* AD_DISABLED is never calm */
+	};
+}
+
+static inline void clear_quietly(const struct quiet *quiet, atomic_u64 *entry, bool exclusive)
+{
+	uint64_t bits = quiet->bits, value = u64_load_relaxed(entry);
+
+	while ((value & quiet->present) && (value & bits)) {
+		if (!exclusive) {
+			if (!u64_cas_acq_rel(entry, &value, value & ~bits))
+				continue;
+		} else if ((value & quiet->of) == quiet->calm) {
+			u64_store_release(entry, value & ~bits);
+		} else {
+			u64_and_acq_rel(entry, ~bits);
+		}
+		return;
+	}
+}
+
+static void clear_aloud(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
+			unsigned int i, uint64_t bits)
+{
+	struct spot spot = {
+		.slot = &entries[i],
+		.entry = u64_load_relaxed(&entries[i]),
+		.gfn = tdp_gfn(parent->gfn.n + i),
+		.level = TDP_4K,
+		.address_space = parent->address_space,
+	};
+
+	clear_bits(held, &spot, bits, true);
+}
+
+/*
+ * The loops are functions of their own, so that what they compare with stays in
+ * registers.
+ */
+#define LOOP static __attribute__((noinline))
+
+LOOP void clear_range_shared(struct quiet quiet, atomic_u64 *entry, const atomic_u64 *end)
+{
+	for (; entry < end; entry++)
+		clear_quietly(&quiet, entry, false);
+}
+
+LOOP void clear_masked_exclusive(struct quiet quiet, atomic_u64 *entries, uint64_t mask)
+{
+	for (; mask; mask &= mask - 1)
+		clear_quietly(&quiet, &entries[__builtin_ctzll(mask)], true);
+}
+
+void entries_clear_bits(struct mmu_shared shared, const struct spot *parent, atomic_u64 *entries,
 			unsigned int from, unsigned int to, uint64_t bits)
 {
-	bool told = held.actor->told;
+	if (shared.held.actor->told)
+		for (unsigned int i = from; i < to; i++)
+			clear_aloud(shared.held, parent, entries, i, bits);
+	else
+		clear_range_shared(quiet_of(shared.held, bits), &entries[from], &entries[to]);
+}
 
-	for (unsigned int i = from; i < to; i++) {
-		struct spot spot = {
-			.slot = &entries[i],
-			.entry = u64_load_relaxed(&entries[i]),
-			.gfn = tdp_gfn(parent->gfn.n + i),
-			.level = TDP_4K,
-			.address_space = parent->address_space,
-		};
-
-		clear_bits(held, &spot, bits, told);
-	}
+void entries_clear_masked(struct mmu_exclusive exclusive, const struct spot *parent,
+			  atomic_u64 *entries, unsigned int from, uint64_t mask, uint64_t bits)
+{
+	if (exclusive.held.actor->told)
+		for (; mask; mask &= mask - 1)
+			clear_aloud(exclusive.held, parent, entries,
+				    from + (unsigned int)__builtin_ctzll(mask), bits);
+	else
+		clear_masked_exclusive(quiet_of(exclusive.held, bits), &entries[from], mask);
 }
 
 void entry_prepare_table(struct mmu_actor *actor, const struct spot *spot, struct table *child)

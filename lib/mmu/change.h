@@ -81,8 +81,12 @@ unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
 void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits);
 
 /* The same for the entries [from, to) of a level-1 table. */
-void entries_clear_bits(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
+void entries_clear_bits(struct mmu_shared shared, const struct spot *parent, atomic_u64 *entries,
 			unsigned int from, unsigned int to, uint64_t bits);
+
+/* The same for the entries `from` + i for which bit i of `mask` is set. */
+void entries_clear_masked(struct mmu_exclusive exclusive, const struct spot *parent,
+			  atomic_u64 *entries, unsigned int from, uint64_t mask, uint64_t bits);
 
 /* Makes a new table the child that the spot's entry is to link: its role, its place. */
 void entry_prepare_table(struct mmu_actor *actor, const struct spot *spot, struct table *child);

@@ -34,8 +34,8 @@ static void clear_leaf_table(const struct pass *pass, struct iter *iter)
 		from = pass->first.n - begin;
 	if (pass->past.n < begin + TABLE_ENTRIES)
 		to = pass->past.n - begin;
-	entries_clear_bits(pass->shared.held, &iter->at, entries, (unsigned int)from,
-			   (unsigned int)to, pass->bits);
+	entries_clear_bits(pass->shared, &iter->at, entries, (unsigned int)from, (unsigned int)to,
+			   pass->bits);
 }
 
 /* Goes on from an entry of level 2 or above. */
@@ -139,19 +139,16 @@ static void clear_pages(struct mmu_exclusive exclusive, const struct table *root
 			uint64_t mask)
 {
 	const struct mmu *mmu = exclusive.held.actor->mmu;
-	uint64_t bits = telling_bit(mmu, root);
-	struct spot spot = {
-		.level = TDP_4K,
+	struct spot parent = {
+		.gfn = tdp_gfn_round(gfn, TDP_2M),
 		.address_space = role_address_space(u32_load_relaxed(&root->role)),
 	};
 	atomic_u64 *entries = lookup_leaf_table(mmu, root, gfn);
 
-	for (; entries && mask; mask &= mask - 1) {
-		spot.gfn = tdp_gfn(gfn.n + (unsigned int)__builtin_ctzll(mask));
-		spot.slot = &entries[entry_index(spot.gfn.n, TDP_4K)];
-		spot.entry = u64_load_relaxed(spot.slot);
-		entry_clear_bits(exclusive.held, &spot, bits);
-	}
+	if (entries)
+		entries_clear_masked(exclusive, &parent, entries,
+				     (unsigned int)entry_index(gfn.n, TDP_4K), mask,
+				     telling_bit(mmu, root));
 }
 
 /* 64 pages may lie in two tables: a slot begins where it likes. */
