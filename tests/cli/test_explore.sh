@@ -45,6 +45,27 @@ for schedule in random pct pct:5 exhaustive; do
         >/dev/null || fail "$schedule: $(cat "$work/first")"
 done
 
+# The search of a small scenario comes to an end, and says so: with so many preemptions
+# there is nothing left to try. Three players, none of whom has to wait for another one
+# in the end: 3! orders without a preemption.
+exhausts() {
+    "$explore" "small_$1" --schedule exhaustive --preemptions "$2" --schedules 1000000 --json \
+        >"$work/out" || fail "small_$1: exit status $?"
+    jq -e --argjson least "$3" --argjson most "$4" '.check.violations == 0 and
+        (.scenarios[0] | .complete and .schedules >= $least and .schedules <= $most)' \
+        "$work/out" >/dev/null || fail "small_$1: $(cat "$work/out")"
+}
+for scenario in unmap_vs_fault two_unmaps zap_vs_fault freeze_vs_link huge_zap_vs_access \
+    split_vs_split table_vs_huge mmio_vs_create fast_vs_unmap clear_vs_fast clear_vs_unmap \
+    age_vs_fast nx_fetch_vs_read; do
+    exhausts $scenario 0 6 6
+    exhausts $scenario 1 100 100000
+done
+exhausts long_invalidation 1 10 100000
+"$explore" small_unmap_vs_fault --schedule exhaustive --schedules 20 --json >"$work/out"
+jq -e '.scenarios[0] | .schedules == 20 and (.complete | not)' "$work/out" >/dev/null ||
+    fail "a search that was cut short is called complete"
+
 "$explore" all --schedules 3 --steps 500 --json >"$work/all" || fail "all: exit status $?"
 jq -e --argjson count "$("$explore" --list | wc -l)" '.scenarios | length == $count' "$work/all" \
     >/dev/null || fail "all are not all"
