@@ -228,6 +228,15 @@ int bed_write(struct player *player, struct bed *bed, unsigned int page)
 	return bed_write_at(player, bed, bed->config.gfn, page, NULL);
 }
 
+int bed_fetch(struct player *player, struct bed *bed, unsigned int page)
+{
+	uint64_t gpa = (bed->config.gfn + bed_offset(bed, page)) << TDP_PAGE_SHIFT;
+	struct tdp_access_result result;
+	int err = player_access(player, gpa, TDP_FETCH, NULL, 0, &result);
+
+	return err ? err : wanted(player, page, result.outcome, NULL);
+}
+
 static void tell(const struct bed *bed, uint64_t first, uint64_t pages,
 		 void (*what)(struct tdp_host *host, uint64_t start, uint64_t end))
 {
@@ -310,6 +319,22 @@ int bed_set_slot(struct player *player, const struct bed *bed, uint64_t gfn, uin
 	int err = set_slot(bed, gfn, pages);
 
 	return err ? player_fail(player, "a slot cannot be changed: %d", err) : 0;
+}
+
+int bed_log(struct player *player, const struct bed *bed, bool on)
+{
+	int err = tdp_vm_set_memslot(bed->stress->vm,
+				     &(struct tdp_memslot){
+					     .address_space = bed->config.address_space,
+					     .id = bed->config.slot,
+					     .gfn = tdp_gfn(bed->config.gfn),
+					     .pages = bed->pages,
+					     .backing = &bed->backing,
+					     .log_dirty = on,
+				     });
+
+	return err ? player_fail(player, "a log cannot be turned %s: %d", on ? "on" : "off", err)
+		   : 0;
 }
 
 static tdp_pfn_t frame_of(const struct bed *bed, unsigned int page)

@@ -66,6 +66,7 @@ int bed_write_at(struct player *player, struct bed *bed, uint64_t gfn, unsigned 
 		 enum tdp_outcome *outcome);
 int bed_read(struct player *player, struct bed *bed, unsigned int page);
 int bed_write(struct player *player, struct bed *bed, unsigned int page);
+int bed_fetch(struct player *player, struct bed *bed, unsigned int page);
 
 /* The host moves the page, and those that share its huge page, under the guest (B3). */
 int bed_move(struct player *player, struct bed *bed, unsigned int page);
@@ -74,6 +75,8 @@ void bed_unmap(struct bed *bed);
 
 /* Creates, moves or (no pages) deletes the slot. */
 int bed_set_slot(struct player *player, const struct bed *bed, uint64_t gfn, uint64_t pages);
+/* Writes to it are logged, or no longer. */
+int bed_log(struct player *player, const struct bed *bed, bool on);
 /*
  * For who has seen to it by other means that nothing maps it: all frames are poisoned,
  * and later (B2) have their data again.

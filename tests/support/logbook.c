@@ -60,12 +60,11 @@ static unsigned int some_page(struct player *player, const struct logbook *book)
 	return (unsigned int)player_below(player, bound);
 }
 
-int logbook_visit(struct player *player, struct logbook *book)
+static int touch(struct player *player, struct logbook *book, unsigned int i,
+		 enum tdp_access access)
 {
-	unsigned int i = some_page(player, book);
 	uint64_t gpa = (book->config.gfn.n + offset_of(i)) << TDP_PAGE_SHIFT;
 	struct logbook_page *page = &book->pages[i];
-	enum tdp_access access = player_chance(player, 3) ? TDP_READ : TDP_WRITE;
 	struct tdp_access_result result;
 	int err;
 
@@ -77,11 +76,22 @@ int logbook_visit(struct player *player, struct logbook *book)
 	return !err && result.outcome == TDP_ACCESS_RING_FULL ? LOGBOOK_RING_FULL : err;
 }
 
-int logbook_discard(struct player *player, struct logbook *book)
+int logbook_write(struct player *player, struct logbook *book, unsigned int i)
+{
+	return touch(player, book, i, TDP_WRITE);
+}
+
+int logbook_visit(struct player *player, struct logbook *book)
+{
+	unsigned int i = some_page(player, book);
+
+	return touch(player, book, i, player_chance(player, 3) ? TDP_READ : TDP_WRITE);
+}
+
+int logbook_take_back(struct player *player, struct logbook *book, unsigned int i)
 {
 	bool small = book->config.page == TDP_4K;
-	uint64_t page = offset_of((unsigned int)player_below(player, book->page_count));
-	uint64_t offset = page * TDP_PAGE_SIZE;
+	uint64_t offset = offset_of(i) * TDP_PAGE_SIZE;
 	int err;
 
 	if (small)
@@ -90,6 +100,12 @@ int logbook_discard(struct player *player, struct logbook *book)
 		err = tdp_anon_discard(book->anon, offset / REGION_BYTES * REGION_BYTES,
 				       REGION_BYTES);
 	return err ? player_fail(player, "a discard ended with %d", err) : 0;
+}
+
+int logbook_discard(struct player *player, struct logbook *book)
+{
+	return logbook_take_back(player, book,
+				 (unsigned int)player_below(player, book->page_count));
 }
 
 static void set_bit(uint64_t *bitmap, uint64_t offset)

@@ -57,9 +57,14 @@ struct logbook *logbook_create(struct stress *stress, const struct logbook_confi
 
 #define LOGBOOK_RING_FULL 2
 
-/* vCPU: writes, or reads, a random page. Its ring may be full: the access was not made. */
+/*
+ * vCPU: writes the i-th page of those that are written; writes, or reads, a random one.
+ * Its ring may be full: the access was not made.
+ */
+int logbook_write(struct player *player, struct logbook *book, unsigned int i);
 int logbook_visit(struct player *player, struct logbook *book);
-/* The host takes a random page back (of 4K memory), or a region. */
+/* The host takes the i-th page back (of 4K memory), or its region; or a random one. */
+int logbook_take_back(struct player *player, struct logbook *book, unsigned int i);
 int logbook_discard(struct player *player, struct logbook *book);
 
 /* For the collector. */
