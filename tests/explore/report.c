@@ -47,7 +47,7 @@ static void print_schedule(FILE *out, const struct hunt *hunt)
 void report_text(FILE *out, const struct scenario *scenario, const struct hunt *hunt,
 		 const struct hunt_options *options)
 {
-	fprintf(out, "%-24s %10" PRIu64 " schedules %12" PRIu64 " steps  %s\n", scenario->name,
+	fprintf(out, "%-28s %10" PRIu64 " schedules %12" PRIu64 " steps  %s\n", scenario->name,
 		hunt->made, hunt->steps,
 		hunt->failed	 ? "FAILED"
 		: hunt->complete ? "nothing found, and nothing left to try"

@@ -22,13 +22,16 @@
 #define SMALL_SCENARIOS(each)                                                                      \
 	each(small_unmap_vs_fault) each(small_two_unmaps) each(small_zap_vs_fault) each(           \
 		small_freeze_vs_link) each(small_huge_zap_vs_access) each(small_split_vs_split)    \
-		each(small_table_vs_huge) each(small_walk_vs_zap) each(small_root_invalidation)    \
-			each(small_root_put) each(small_yield_in_zap) each(small_zap_across_roots) \
-				each(small_role_vs_zap) each(small_slot_delete_vs_access)          \
-					each(small_slot_move) each(small_mmio_vs_create)           \
-						each(small_fast_vs_unmap)                          \
-							each(small_fast_vs_slot_delete)            \
-								each(small_long_invalidation)
+		each(small_table_vs_huge) each(small_walk_vs_zap) each(                            \
+			small_root_invalidation) each(small_root_put) each(small_yield_in_zap)     \
+			each(small_zap_across_roots) each(small_role_vs_zap) each(                 \
+				small_slot_delete_vs_access) each(small_slot_move)                 \
+				each(small_mmio_vs_create) each(small_fast_vs_unmap) each(         \
+					small_fast_vs_slot_delete) each(small_long_invalidation)   \
+					each(small_clear_vs_fast) each(small_clear_vs_unmap) each( \
+						small_age_vs_fast) each(small_recovery_vs_fault)   \
+						each(small_nx_recovery_vs_unmap)                   \
+							each(small_nx_fetch_vs_read)
 
 #define DECLARE(name) extern const struct scenario scenario_##name;
 #define LIST(name)    &scenario_##name,

@@ -1,0 +1,70 @@
+/*
+ * A page that has been reported is aged while a vCPU writes it, which gives W back
+ * without mmu_lock or lets the CPU set D: who ages, with mmu_lock or without it, may
+ * not write back what he read a moment ago (A2 of lib/mmu/age.h). The log is read
+ * meanwhile.
+ */
+#include <errno.h>
+
+#include "support/logbook.h"
+
+static int write_page(struct player *player)
+{
+	return logbook_write(player, player->arg, 0);
+}
+
+static int age(struct player *player)
+{
+	const struct logbook *book = player->arg;
+	uint64_t start = tdp_anon_backing(book->anon)->hva;
+
+	tdp_host_age(player->stress->host, start, start + TDP_PAGE_SIZE);
+	return 0;
+}
+
+/* Reads the log and, where that is apart, clears it: the next write is owed again. */
+static int collect(struct player *player)
+{
+	return logbook_collect(player, player->arg);
+}
+
+/* The page was written and has been reported; whoever writes it has to say so again. */
+static int prepare(struct player *player)
+{
+	struct logbook *book = player->arg;
+	int err = book->on ? 0 : logbook_turn(player, book, true);
+
+	if (!err)
+		err = logbook_write(player, book, 0);
+	return err ? err : collect(player);
+}
+
+static void configure(struct tdp_vm_config *config, uint64_t random)
+{
+	config->manual_protect = (enum tdp_manual_protect)(random % 3);
+	if (random & 4)
+		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct logbook *book =
+		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 1, TDP_4K},
+			       stress->config.manual_protect);
+
+	if (!book)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "writer", write_page, book);
+	stress_cast(stress, "ager", age, book, 1);
+	return stress_cast(stress, "collector", collect, book, 1);
+}
+
+const struct scenario scenario_small_age_vs_fast = {
+	.name = "small_age_vs_fast",
+	.what = "a logged page is aged under a fast page fault",
+	.vcpus = 1,
+	.configure = configure,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = collect,
+};

@@ -1,0 +1,65 @@
+/*
+ * The log is read and cleared while the host takes the page back and a vCPU writes it, by
+ * the entry that is there or by a fault: the clear meets a hole or another leaf (P2 of
+ * lib/mmu/protect.h), and the write is in the log (W1 of support/logbook.h).
+ */
+#include <errno.h>
+
+#include "support/logbook.h"
+
+static int write_page(struct player *player)
+{
+	return logbook_write(player, player->arg, 0);
+}
+
+static int take_back(struct player *player)
+{
+	return logbook_take_back(player, player->arg, 0);
+}
+
+/* Reads the log and, where that is apart, clears it: the next write is owed again. */
+static int collect(struct player *player)
+{
+	return logbook_collect(player, player->arg);
+}
+
+/* The page was written and has been reported; whoever writes it has to say so again. */
+static int prepare(struct player *player)
+{
+	struct logbook *book = player->arg;
+	int err = book->on ? 0 : logbook_turn(player, book, true);
+
+	if (!err)
+		err = logbook_write(player, book, 0);
+	return err ? err : collect(player);
+}
+
+static void configure(struct tdp_vm_config *config, uint64_t random)
+{
+	config->manual_protect = (enum tdp_manual_protect)(random % 3);
+	if (random & 4)
+		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct logbook *book =
+		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 1, TDP_4K},
+			       stress->config.manual_protect);
+
+	if (!book)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "writer", write_page, book);
+	stress_cast(stress, "host", take_back, book, 1);
+	return stress_cast(stress, "collector", collect, book, 1);
+}
+
+const struct scenario scenario_small_clear_vs_unmap = {
+	.name = "small_clear_vs_unmap",
+	.what = "the log is cleared while its pages come and go",
+	.vcpus = 1,
+	.configure = configure,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = collect,
+};

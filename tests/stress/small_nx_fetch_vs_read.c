@@ -1,0 +1,46 @@
+/*
+ * A fetch makes a table where a huge leaf could be, a read finds it and may not put the
+ * huge leaf in its place (X1 of lib/mmu/nx.h), and a round of recovery takes it away,
+ * before or after it is on the list (X2).
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+
+static int execute(struct player *player)
+{
+	return bed_fetch(player, player->arg, 0);
+}
+
+static int read_page(struct player *player)
+{
+	return bed_read(player, player->arg, 2);
+}
+
+static int recover(struct player *player)
+{
+	tdp_vm_recover_nx_huge_pages(player->stress->vm);
+	return 0;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct bed *bed =
+		bed_create(stress, &(struct bed_config){.shape = BED_HUGE, .gfn = 0x1000});
+
+	if (!bed)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "executor", execute, bed);
+	stress_cast_vcpu(stress, "reader", read_page, bed);
+	return stress_cast(stress, "recovery", recover, bed, 1);
+}
+
+const struct scenario scenario_small_nx_fetch_vs_read = {
+	.name = "small_nx_fetch_vs_read",
+	.what = "a fetch makes a table where a read would make a huge leaf",
+	.vcpus = 2,
+	.nx_ratio = 1,
+	.set_up = set_up,
+	.prepare = bed_prepare,
+	.settle = bed_judge,
+};

@@ -1,0 +1,63 @@
+/*
+ * A round of recovery zaps the table that a fetch has made, and the host moves the
+ * memory: it finds it mapped nowhere and does not flush, so the round must have, for a
+ * vCPU that reads through its TLB (X4 of lib/mmu/nx.h). Another one executes.
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+
+static int read_page(struct player *player)
+{
+	return bed_read(player, player->arg, 0);
+}
+
+static int execute(struct player *player)
+{
+	return bed_fetch(player, player->arg, 2);
+}
+
+static int recover(struct player *player)
+{
+	tdp_vm_recover_nx_huge_pages(player->stress->vm);
+	return 0;
+}
+
+static int move(struct player *player)
+{
+	return bed_move(player, player->arg, 0);
+}
+
+/* The table is on the list, the page in the reader's TLB. */
+static int prepare(struct player *player)
+{
+	struct bed *bed = player->arg;
+	int err = bed_prepare(player);
+
+	if (!err)
+		err = bed_fetch(player, bed, 0);
+	return err ? err : read_page(player);
+}
+
+static int set_up(struct stress *stress)
+{
+	struct bed *bed =
+		bed_create(stress, &(struct bed_config){.shape = BED_HUGE, .gfn = 0x1000});
+
+	if (!bed)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "reader", read_page, bed);
+	stress_cast_vcpu(stress, "executor", execute, bed);
+	stress_cast(stress, "recovery", recover, bed, 1);
+	return stress_cast(stress, "mover", move, bed, 1);
+}
+
+const struct scenario scenario_small_nx_recovery_vs_unmap = {
+	.name = "small_nx_recovery_vs_unmap",
+	.what = "a huge page is recovered under a reader, a fetch and a move",
+	.vcpus = 2,
+	.nx_ratio = 1,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = bed_judge,
+};
