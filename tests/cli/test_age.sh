@@ -1,0 +1,124 @@
+#!/bin/sh
+# bench/age as its users meet it: which pages are found idle, what using them again
+# costs with accessed flags and without, and the report lines of the kernel's selftest.
+#
+# The oracle, from the rules of ageing (A is taken away or, without A flags, all rights;
+# nobody is flushed) and a TLB that holds 512 pages:
+#   flags      no fault after populate
+#   no flags   one fast fault for each leaf that is not in the TLB
+# A vCPU that goes in turn over more than its TLB holds finds nothing there.
+set -eu
+LC_ALL=C
+export LC_ALL
+bench=${TDPSIM_BENCH:-build/debug/bench}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+fail() {
+    echo "FAILED: $*"
+    failed=1
+}
+
+# expect STATUS ARGUMENTS...
+expect() {
+    wanted=$1
+    shift
+    status=0
+    "$bench/age" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+    [ "$status" = "$wanted" ] || {
+        fail "age $*: exit status $status instead of $wanted"
+        cat "$work/err"
+    }
+}
+
+# holds FILTER WORDS...: jq finds it true of the last output.
+holds() {
+    filter=$1
+    shift
+    jq -e "$filter" "$work/out" >/dev/null || {
+        fail "$*: not so: $filter"
+        jq -c '.phases[] | del(.stall)' "$work/out" || cat "$work/out"
+    }
+}
+
+whole='[.phases[].name] == ["populate", "write-populated", "read-populated", "mark-idle-1",
+        "write-idle", "mark-idle-2", "read-idle"]
+    and .check.violations == 0 and .check.failed == 0 and .stats.errors == 0
+    and all(.phases[1:][]; .remote_tlb_flush == 0 and .pf_taken == .pf_fast)
+    and all(.phases[1:4][]; .pf_taken == 0) and .phases[5].pf_taken == 0'
+idle='[.phases[3, 5].pages_still_idle]'
+fast='[.phases[4, 6].pf_fast]'
+
+# OPTIONS: leaves of all vCPUs, and 4K pages.
+for baseline in 6.1 6.12 latest; do
+    for kind in "-v 3 -b 4M:3072:3072" "-v 2 -b 8M -s 2m:8:4096" "-b 1G -s 1g:1:262144" \
+        "-v 2 -b 3M --order random:1536:1536" "-b 16M --levels 5 -x 3:4096:4096"; do
+        options="--format ept --baseline $baseline ${kind%%:*}"
+        leaves=${kind#*:} pages=${kind##*:}
+        leaves=${leaves%:*}
+        # shellcheck disable=SC2086  # a list of words
+        expect 0 $options --check --json
+        holds "$whole and $idle == [0, 0] and $fast == [0, 0]
+            and [.phases[].accesses] == [$pages, $pages, $pages, 0, $pages, 0, $pages]
+            and [.phases[3, 5].pages_marked] == [$leaves, $leaves]" "$options"
+        # shellcheck disable=SC2086
+        expect 0 $options --ad off --check --json
+        holds "$whole and $idle == [0, 0] and $fast == [$leaves, $leaves]
+            and [.phases[4, 6].stall.count] == [$leaves, $leaves]" "$options --ad off"
+    done
+done
+expect 0 -v 2 -b 4M --format npt --lockless-age off --check --json
+holds "$whole and $idle == [0, 0] and $fast == [0, 0]" "npt"
+
+# All in the TLB: nobody notices that it is used.
+for ad in on off; do
+    expect 0 -v 2 -b 1M --format ept --ad $ad --check --json
+    holds "$whole and $idle == [0, 512] and $fast == [0, 0]" "1M, --ad $ad"
+    grep -qF '512 of 512 pages are idle still' "$work/err" || fail "1M: no warning"
+done
+
+# Memory of all: who marks a page first finds it young; so may those who come at once.
+expect 0 -v 4 -b 4M -o --format ept --ad off --check --json
+holds "$whole and all(.phases[3, 5]; .pages_still_idle <= 3072)
+    and all(.phases[4, 6]; .pf_fast >= 1024)" "overlap"
+[ ! -s "$work/err" ] || fail "overlap: $(cat "$work/err")"
+
+# Events: a notifier's call for each page, the second time as the first.
+expect 0 -b 4M --trace "$work/trace" --json
+[ "$(grep -c ': kvm_age_hva:' "$work/trace")" = 2048 ] || fail "events"
+
+expect 2 -b 5M -s 2m
+grep -qF "is not a multiple of the backing's page, 2M" "$work/err" || fail "-b 5M"
+
+# The lines of the selftest, and nothing else.
+expect 0 -v 2 -b 8M -s anonymous_thp --seed 18 --selftest-format
+cat >"$work/wanted" <<'END'
+Random seed: 0x12
+Testing guest mode: PA-bits:ANY, VA-bits:48,  4K pages
+guest physical test memory: [0x100000000, 0x101000000)
+Populating memory             : T
+Writing to populated memory   : T
+Reading from populated memory : T
+Mark memory idle              : T
+Writing to idle memory        : T
+Mark memory idle              : T
+Reading from idle memory      : T
+END
+sed -E 's/[0-9]+\.[0-9]{9}s$/T/' "$work/out" | cmp - "$work/wanted" || fail "--selftest-format"
+expect 2 --selftest-format --json
+
+# Simulated time: one seed, one result. Old pages cost the guest an exit each, and who
+# marks them under the exclusive lock waits for the others.
+for run in a b; do
+    "$bench/age" -v 4 -b 4M --format ept --clock virtual --vary ad=on,off --json \
+        >"$work/$run" || fail "virtual time: exit status $?"
+done
+cmp "$work/a" "$work/b" || fail "another result the second time"
+cp "$work/a" "$work/out"
+holds '[.runs[].phases[4].pf_fast] == [0, 4096]
+    and .runs[1].phases[4].seconds > 2 * .runs[0].phases[4].seconds' "virtual time, flags"
+expect 0 -v 4 -b 4M --clock virtual --vary lockless-age=on,off --json
+holds '.runs[1].phases[3].seconds > 2 * .runs[0].phases[3].seconds' "virtual time, lock"
+
+exit $failed
