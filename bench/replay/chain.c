@@ -83,13 +83,13 @@ static bool is_empty(uint64_t spte)
 	return spte == 0 || spte == FROZEN_BITS;
 }
 
-/* Can an entry's old value be what another change left? The guest's own flags may differ. */
+/* Can an entry's old value be what another change left? The CPU sets flags, and clears none. */
 static bool follows(const struct parallel *parallel, uint64_t new_spte, uint64_t old_spte)
 {
 	uint64_t flags = accessed_flag(parallel->replay) | dirty_flag(parallel->replay);
 
 	if (spte_is_present(new_spte) && spte_is_present(old_spte))
-		return ((new_spte ^ old_spte) & ~flags) == 0;
+		return ((new_spte ^ old_spte) & ~flags) == 0 && !(new_spte & ~old_spte & flags);
 	return new_spte == old_spte || (is_empty(new_spte) && is_empty(old_spte));
 }
 
@@ -157,6 +157,63 @@ static size_t take_line(const struct parallel *parallel, struct chain *chain, si
 	return line;
 }
 
+bool chain_rewrites(const struct parallel *parallel, const struct event *event)
+{
+	uint64_t flag = dirty_flag(parallel->replay), old = event->u.changed.old_spte;
+
+	return event->kind == EVENT_SPTE_CHANGED && spte_is_leaf(old, event->u.changed.level) &&
+	       (old & (flag | ENTRY_WRITE)) == (flag | ENTRY_WRITE) &&
+	       event->u.changed.new_spte == (old & ~flag);
+}
+
+/* What the entry's next change, in or behind the stretch, finds. */
+static uint64_t found_next(const struct parallel *parallel, const struct chain *chain, size_t i)
+{
+	const struct trace *trace = parallel->replay->trace;
+	struct entry_step key, step;
+
+	chain_step(parallel, event_at(parallel, chain->fitting[i]), &key);
+	if (i + 1 < chain->count) {
+		chain_step(parallel, event_at(parallel, chain->fitting[i + 1]), &step);
+		return step.old_spte;
+	}
+	for (size_t at = parallel->end; at < trace->count; at++) {
+		if (chain_step(parallel, &trace->events[at], &step) && chain_same(&key, &step))
+			return step.old_spte;
+	}
+	return key.old_spte;
+}
+
+/* What else did the group do than this? */
+static bool does_more(const struct parallel *parallel, const struct group *group, size_t line)
+{
+	for (size_t i = group->first; i <= group->last; i++) {
+		if (i != line && event_at(parallel, i)->task == group->task &&
+		    event_at(parallel, i)->kind == EVENT_SPTE_CHANGED)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A rewrite after which the page was written once more leaves nothing behind. By the time
+ * that its line was printed it could be long past, and the write as well: it is left out.
+ */
+static void excuse_rewrite(struct parallel *parallel, const struct chain *chain, size_t i,
+			   uint64_t spte)
+{
+	size_t line = chain->fitting[i], owner = parallel->owner[line - parallel->first];
+	const struct event *event = event_at(parallel, line);
+
+	if (!owner || !chain_rewrites(parallel, event) ||
+	    !follows(parallel, spte, event->u.changed.old_spte) ||
+	    !(found_next(parallel, chain, i) & dirty_flag(parallel->replay)))
+		return;
+	parallel->excused[line - parallel->first] = true;
+	if (!does_more(parallel, &parallel->groups[owner - 1], line))
+		parallel->groups[owner - 1].changed = false;
+}
+
 int chain_require(struct parallel *parallel, size_t before, size_t after)
 {
 	size_t room = parallel->edge_room ? 2 * parallel->edge_room : 256;
@@ -175,30 +232,57 @@ int chain_require(struct parallel *parallel, size_t before, size_t after)
 	return 0;
 }
 
-/* A step gets its own rank, but a lower one than those that follow it. */
-static int rank_chain(struct parallel *parallel, struct chain *chain)
+/* Puts the chain's lines into an order in which they fit what is there now, and each other. */
+static int fit_chain(struct parallel *parallel, struct chain *chain, uint64_t spte)
 {
-	uint64_t spte = entry_now(parallel->replay, event_at(parallel, chain->lines[0]));
-	size_t rank = SIZE_MAX, before = 0, owner;
+	size_t before = 0, owner;
 	struct entry_step step;
 	int err = 0;
 
-	for (size_t i = 0; i < chain->count; i++) {
+	for (size_t i = 0; i < chain->count && !err; i++) {
 		chain->fitting[i] = take_line(parallel, chain, i, spte);
 		chain_step(parallel, event_at(parallel, chain->fitting[i]), &step);
 		spte = step.new_spte;
 		owner = parallel->owner[chain->fitting[i] - parallel->first];
-		if (before && owner && !err)
+		if (before && owner)
 			err = chain_require(parallel, before - 1, owner - 1);
 		before = owner;
 	}
+	return err;
+}
+
+static void excuse_rewrites(struct parallel *parallel, const struct chain *chain, uint64_t spte)
+{
+	struct entry_step step;
+
+	for (size_t i = 0; i < chain->count; i++) {
+		excuse_rewrite(parallel, chain, i, spte);
+		chain_step(parallel, event_at(parallel, chain->fitting[i]), &step);
+		spte = step.new_spte;
+	}
+}
+
+/* A step gets its own rank, but a lower one than those that follow it. */
+static int rank_chain(struct parallel *parallel, struct chain *chain)
+{
+	size_t rank = SIZE_MAX;
+	struct entry_step step;
+	uint64_t spte;
+	int err;
+
+	chain_step(parallel, event_at(parallel, chain->lines[0]), &step);
+	spte = entry_now(parallel->replay, &step);
+	err = fit_chain(parallel, chain, spte);
+	if (err)
+		return err;
+	excuse_rewrites(parallel, chain, spte);
 	for (size_t i = chain->count; i-- > 0;) {
 		size_t own = rank_of(parallel, chain->fitting[i]);
 
 		rank = rank <= own ? rank - 1 : own;
 		parallel->rank[chain->fitting[i] - parallel->first] = rank;
 	}
-	return err;
+	return 0;
 }
 
 static int rank_events(struct parallel *parallel)

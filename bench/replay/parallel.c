@@ -110,12 +110,14 @@ void parallel_event(struct replay *replay, const struct event *ours)
 	if (!is_compared(ours))
 		return;
 	match = find_match(parallel, ours, false);
-	if (match == parallel->end)
+	if (match == parallel->end &&
+	    (ours->kind != EVENT_SPTE_CHANGED || chain_rewrites(parallel, ours)))
 		match = find_match(parallel, ours, true);
 	if (match == parallel->end && ours->kind == EVENT_MARK_DIRTY && parallel->playing &&
 	    parallel->playing->free_marks)
 		return;
-	if (match == parallel->end && meet_repair(parallel, ours))
+	if (match == parallel->end &&
+	    (meet_repair(parallel, ours) || chain_rewrites(parallel, ours)))
 		return;
 	if (match == parallel->end) {
 		replay_lose(replay, line_of_no_match(parallel),

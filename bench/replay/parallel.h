@@ -67,8 +67,6 @@ static inline bool same_entry(const struct event *a, const struct event *b)
 	       a->u.changed.level == b->u.changed.level;
 }
 
-/* The simulator's own entry where the trace changes one. */
-uint64_t entry_now(struct replay *replay, const struct event *changed);
 uint64_t accessed_flag(const struct replay *replay);
 uint64_t dirty_flag(const struct replay *replay);
 
@@ -84,6 +82,9 @@ struct entry_step {
 	uint64_t gfn, old_spte, new_spte;
 };
 
+/* The simulator's own entry where the trace changes one. */
+uint64_t entry_now(struct replay *replay, const struct entry_step *step);
+
 /* chain.c: in which order the groups are played. -ENOMEM. */
 int chain_groups(struct parallel *parallel);
 /* False if the event changes no entry. */
@@ -95,6 +96,12 @@ bool chain_same(const struct entry_step *a, const struct entry_step *b);
 uint64_t chain_repaired(const struct parallel *parallel, const struct event *event);
 /* Can what the repair's line prints be what became of it? */
 bool chain_passes(const struct parallel *parallel, const struct event *repair);
+/*
+ * Is it a leaf written again for the same page, without its dirty flag? Of two faults on
+ * one page the second finds what the first one mapped; two faults one after the other
+ * may come to the same or not.
+ */
+bool chain_rewrites(const struct parallel *parallel, const struct event *event);
 /* The group `before` comes before the group `after`; indices. -ENOMEM. */
 int chain_require(struct parallel *parallel, size_t before, size_t after);
 

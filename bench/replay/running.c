@@ -210,17 +210,16 @@ void running_end_all(struct parallel *parallel)
 		finish(parallel, v);
 }
 
-uint64_t entry_now(struct replay *replay, const struct event *changed)
+uint64_t entry_now(struct replay *replay, const struct entry_step *step)
 {
 	struct tdp_entry entry;
 	struct tdp_iter *iter;
 	uint64_t value = 0;
 
-	if (tdp_iter_begin(replay->vm, changed->u.changed.as_id, tdp_gfn(changed->u.changed.gfn), 1,
-			   changed->u.changed.level, &iter))
+	if (tdp_iter_begin(replay->vm, step->as_id, tdp_gfn(step->gfn), 1, step->level, &iter))
 		return 0;
 	while (tdp_iter_next(iter, &entry)) {
-		if (entry.level == changed->u.changed.level)
+		if (entry.level == step->level)
 			value = entry.value;
 	}
 	tdp_iter_end(iter);
@@ -264,11 +263,13 @@ static void before_change(struct parallel *parallel, size_t line, bool zapped)
 {
 	const struct event *changed = event_at(parallel, line);
 	struct replay *replay = parallel->replay;
-	uint64_t old = changed->u.changed.old_spte, now, missing;
+	uint64_t old, now, missing;
+	struct entry_step step;
 
-	if (!spte_is_leaf(old, changed->u.changed.level))
+	if (!chain_step(parallel, changed, &step) || !spte_is_leaf(step.old_spte, step.level))
 		return;
-	now = entry_now(replay, changed);
+	old = step.old_spte;
+	now = entry_now(replay, &step);
 	missing = old & ~now & (dirty_flag(replay) | accessed_flag(replay));
 	for (unsigned int v = 0; v < replay->cpu_count; v++) {
 		struct running *running = &parallel->running[v];
@@ -281,7 +282,7 @@ static void before_change(struct parallel *parallel, size_t line, bool zapped)
 		    (only_reads(running->access) || (old & dirty_flag(replay))))
 			complete(parallel, v);
 	}
-	missing = old & ~entry_now(replay, changed) & (dirty_flag(replay) | accessed_flag(replay));
+	missing = old & ~entry_now(replay, &step) & (dirty_flag(replay) | accessed_flag(replay));
 	if (missing)
 		run_early(parallel, line, missing);
 }
