@@ -84,9 +84,14 @@ static const struct parameter iterations_table[] = {
 
 const struct parameters iterations_parameters = {"Repetitions:", iterations_table, 1};
 
+/* More than any address has, where the product is more than 64 bits have. */
 static uint64_t vcpus_bytes(const struct guest_options *options)
 {
-	return options->overlap ? options->bytes : options->vcpus * options->bytes;
+	uint64_t most = 65536 * TERA;
+
+	if (options->overlap)
+		return options->bytes;
+	return options->bytes > most / options->vcpus ? most : options->vcpus * options->bytes;
 }
 
 /* The width of a guest-physical address: what the tables can translate. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/size.h"
 #include "common/twin.h"
@@ -40,4 +41,11 @@ void machine_describe(char *text, size_t size)
 	if (hwloc_topology_load(topology) == 0)
 		describe(topology, text, size);
 	hwloc_topology_destroy(topology);
+}
+
+uint64_t machine_memory_bytes(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes : 0;
 }

@@ -9,7 +9,9 @@
 #include <stdio.h>
 
 #include "common/crew.h"
+#include "common/machine.h"
 #include "common/selftest.h"
+#include "common/size.h"
 #include "dirtylog/book.h"
 #include "dirtylog/draw.h"
 #include "dirtylog/log.h"
@@ -285,6 +287,26 @@ static int measure(void *context, struct driver_tools *tools, struct measurement
 
 /* Options */
 
+/*
+ * What a logged page costs at the least: its entry, when all is mapped by 4K, and what
+ * the book keeps of it. Memory that is not there is better refused than run out of.
+ */
+#define BYTES_OF_A_PAGE 10
+
+static bool fits(const struct dirtylog *options, char *why, size_t size)
+{
+	uint64_t needed = dirtylog_guest_pages(options) * BYTES_OF_A_PAGE;
+	uint64_t there = machine_memory_bytes();
+	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
+
+	if (!there || needed <= there)
+		return true;
+	snprintf(why, size, "logging %s of guest memory takes %s, and this machine has %s",
+		 size_exact(options->guest.guest_memory, a), size_about(needed, b),
+		 size_about(there, c));
+	return false;
+}
+
 static bool settle(void *context, char *why, size_t size)
 {
 	struct dirtylog *options = context;
@@ -307,7 +329,7 @@ static bool settle(void *context, char *why, size_t size)
 	options->guest.dirty_ring = ring ? options->ring_entries : 0;
 	options->guest.manual_protect =
 		options->no_manual_protect ? TDP_MANUAL_PROTECT_OFF : TDP_MANUAL_PROTECT_ALL_SET;
-	return guest_options_settle(&options->guest, why, size);
+	return guest_options_settle(&options->guest, why, size) && fits(options, why, size);
 }
 
 /* The selftest's lines */
