@@ -27,8 +27,9 @@
  *   The writer parks on `writer_wait`, whose last decrement finds the parked bit.
  *
  * Percpu. A registered reader raises its flag, then looks for a writer; a writer
- * announces itself in the word, then looks at the flags; all four are
- * sequentially consistent, so at least one sees the other. A reader that sees a
+ * announces itself in the word, then looks at the flags; all four are sequentially
+ * consistent, or as good as that by the writer's announce_meet() between its two, so
+ * at least one sees the other. A reader that sees a
  * writer lowers its flag and comes by the word instead, where F3 holds for it.
  * Leaving is a plain release, no read-modify-write: the reader looks at the word
  * for a writer to wake, but the processor may do that before its store is seen,
@@ -122,6 +123,7 @@ void mutex_release(struct mutex *mutex)
 void rwlock_init(struct rwlock *lock, enum rwlock_kind kind)
 {
 	lock->kind = kind;
+	lock->plain = kind == RWLOCK_PERCPU && announce_plainly();
 	lock->readers = NULL;
 	u32_init(&lock->word, 0);
 	u32_init(&lock->writer_inside, 0);
@@ -239,6 +241,7 @@ void rwlock_write_lock(struct rwlock *lock)
 	readers = u32_add_seq_cst(&lock->word, RWLOCK_PHASE) & RWLOCK_READERS;
 	if (readers)
 		writer_wait_for_counted(lock, readers);
+	announce_meet(lock->plain);
 	for (reader = lock->readers; reader; reader = reader->next)
 		writer_wait_for_flag(reader);
 	u32_store_relaxed(&lock->writer_inside, 1);

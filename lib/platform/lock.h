@@ -23,9 +23,10 @@
  *       writer (SHARED, PERCPU). Writers among themselves follow F1, as do all
  *       in EXCLUSIVE.
  *
- * Order: taking is an acquire, releasing a release; RWLOCK_PERCPU's announce
- * and sweep are sequentially consistent (reader: flag then writer word; writer:
- * writer word then flags), so that one of the two sees the other.
+ * Order: taking is an acquire, releasing a release; RWLOCK_PERCPU's readers
+ * announce themselves and a writer meets the announcements (announce.h; reader: flag
+ * then writer word; writer: writer word then flags), so that one of the two sees the
+ * other.
  *
  * The uncontended paths are here, to be inlined; waiting is in lock.c.
  */
@@ -34,7 +35,7 @@
 
 #include <stddef.h>
 
-#include "platform/atomic.h"
+#include "platform/announce.h"
 #include "platform/wait.h"
 
 struct spinlock {
@@ -124,9 +125,8 @@ enum rwlock_reader_state {
 /* A registered reader's half of a RWLOCK_PERCPU; embedded in the vCPU. */
 struct rwlock_reader {
 	/*
-	 * An rwlock_reader_state. Written by its owner alone, entering by a
-	 * sequentially consistent exchange and leaving by a release; read by a
-	 * sweeping writer.
+	 * An rwlock_reader_state. Written by its owner alone, entering by an
+	 * announcement and leaving by a release; read by a sweeping writer.
 	 */
 	_Alignas(CACHE_LINE) atomic_u32 state;
 	struct rwlock_reader *next; /* list of registered readers, under `writers` */
@@ -144,6 +144,7 @@ struct rwlock_reader {
 
 struct rwlock {
 	enum rwlock_kind kind;	       /* immutable after init */
+	bool plain;		       /* RWLOCK_PERCPU's announcements; immutable after init */
 	struct rwlock_reader *readers; /* under `writers` */
 
 	/* Phase and readers; only ever added to (lock.c). Apart from what never changes. */
@@ -194,7 +195,7 @@ static inline void rwlock_count_out(struct rwlock *lock)
 
 static inline void rwlock_flag_in(struct rwlock *lock, struct rwlock_reader *reader)
 {
-	u32_exchange_seq_cst(&reader->state, RWLOCK_BY_FLAG);
+	u32_announce(&reader->state, RWLOCK_BY_FLAG, lock->plain);
 	if (__builtin_expect(u32_load_seq_cst(&lock->word) & RWLOCK_WRITER, 0))
 		rwlock_enter_by_word(lock, reader);
 }

@@ -16,9 +16,10 @@
  *   - The record shows 0, and the section ended: its release store or a later one
  *     of the record was acquired, and the free happens after the section.
  *   - The record shows 0, and the section began later: the read of the record comes
- *     before the reader's exchange in the one order of all sequentially consistent
- *     operations, hence A comes before the reader's second load, which acquires it
- *     or a later advance: as in the first case.
+ *     before the reader's announcement in the one order of all sequentially consistent
+ *     operations, or the announcement was not yet made at the meeting (announce.h);
+ *     hence A comes before the reader's second load, which acquires it or a later
+ *     advance: as in the first case.
  *
  * Memory: each RECLAIM_BATCH-th deferral looks for what is due, so that what is not
  * freed is what sections still open hold back, and a batch.
@@ -38,6 +39,7 @@
 void rcu_init(struct rcu *rcu, void *context)
 {
 	u64_init(&rcu->epoch, 1);
+	rcu->plain = announce_plainly();
 	mutex_init(&rcu->registry);
 	rcu->readers = NULL;
 	spinlock_init(&rcu->queue_lock);
@@ -87,6 +89,7 @@ static uint64_t advance(struct rcu *rcu)
 	spinlock_lock(&rcu->queue_lock);
 	epoch = u64_add_seq_cst(&rcu->epoch, 1) + 1;
 	spinlock_unlock(&rcu->queue_lock);
+	announce_meet(rcu->plain);
 	return epoch;
 }
 

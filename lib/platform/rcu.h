@@ -21,9 +21,9 @@
  *       same domain and not by its callbacks.
  *
  * Order (no bare fences: race detectors model none)
- *   Entering is a sequentially consistent exchange of the record's word with the
- *   epoch, and then a sequentially consistent load of the epoch. The reclaimer
- *   advances the epoch by a sequentially consistent addition and then reads the
+ *   Entering announces the epoch in the record's word (announce.h), and then is a
+ *   sequentially consistent load of the epoch. The reclaimer advances the epoch by a
+ *   sequentially consistent addition, meets the announcements and then reads the
  *   records in the same way. So either it sees the reader inside, or the reader's
  *   load sees the new epoch, and by acquiring it all that was unlinked before.
  *   Leaving is a release; reading a record is an acquire, so the section's
@@ -34,6 +34,7 @@
 
 #include <stddef.h>
 
+#include "platform/announce.h"
 #include "platform/lock.h"
 
 struct rcu_head {
@@ -55,6 +56,7 @@ struct rcu_reader {
 struct rcu {
 	/* Advanced under `queue_lock`; read by every section, so alone on its line. */
 	_Alignas(CACHE_LINE) atomic_u64 epoch;
+	bool plain; /* announcements: announce.h; immutable */
 
 	_Alignas(CACHE_LINE) struct mutex registry; /* readers */
 	struct rcu_reader *readers;
@@ -79,16 +81,16 @@ void rcu_unregister(struct rcu *rcu, struct rcu_reader *reader);
 
 static inline void rcu_enter(struct rcu *rcu, struct rcu_reader *reader)
 {
-	if (reader->nesting++ != 0)
+	if (__builtin_expect(reader->nesting++ != 0, 0))
 		return;
 	/* Relaxed: an old epoch only makes the section look older than it is. */
-	u64_exchange_seq_cst(&reader->epoch, u64_load_relaxed(&rcu->epoch) * 2 + 1);
+	u64_announce(&reader->epoch, u64_load_relaxed(&rcu->epoch) * 2 + 1, rcu->plain);
 	(void)u64_load_seq_cst(&rcu->epoch);
 }
 
 static inline void rcu_leave(struct rcu_reader *reader)
 {
-	if (--reader->nesting == 0)
+	if (__builtin_expect(--reader->nesting == 0, 1))
 		u64_store_release(&reader->epoch, 0);
 }
 
