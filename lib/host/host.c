@@ -52,7 +52,7 @@ static void host_init(struct tdp_host *host, const struct tdp_host_config *confi
 {
 	host->config = *config;
 	host->table_frames = config->table_bytes >> TDP_PAGE_SHIFT;
-	host->tables_trusted = config->check ? 0 : host->table_frames;
+	host->tables_trusted = config->check ? 0 : config->table_bytes;
 	host->data_first = config_data_first(config);
 	host->frames = host->data_first + (config->memory_bytes >> TDP_PAGE_SHIFT);
 	rcu_init(&host->rcu, host);

@@ -48,9 +48,9 @@ struct tdp_host {
 	uint8_t *window;	       /* immutable */
 	uint64_t frames;	       /* where the window ends; immutable */
 	uint64_t table_frames;	       /* the first of them; immutable */
-	uint64_t tables_trusted;       /* the same, or 0 under `check`: none is taken at its word */
-	uint64_t data_first;	       /* first data frame, at a multiple of 1 GiB; immutable */
-	uint8_t *records; /* FRAME_RECORD_BYTES for each table frame, sparse; immutable */
+	uint64_t tables_trusted; /* their bytes, or 0 under `check`: none is taken at its word */
+	uint64_t data_first;	 /* first data frame, at a multiple of 1 GiB; immutable */
+	uint8_t *records;	 /* FRAME_RECORD_BYTES for each table frame, sparse; immutable */
 	struct frame_allocator *allocator;
 	atomic_u32 *ages[TDP_LEAF_LEVEL_MAX]; /* by level - 1; under `check`, see age.h */
 	/* Under `check`: how often somebody met a table that had been freed; relaxed adds. */

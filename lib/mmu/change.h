@@ -36,19 +36,25 @@ static inline void entry_told(struct mmu_actor *actor, const struct spot *spot, 
  * entry_set_atomic() of a leaf to where nothing is, which is what most faults do. The
  * spot is handed over as it is, so that it needs no memory unless somebody listens.
  */
-static inline bool entry_fill(struct mmu_shared shared, struct spot spot, uint64_t leaf)
+static inline bool entry_fill(struct mmu_shared shared, const struct spot *spot, uint64_t leaf)
 {
 	struct mmu_actor *actor = shared.held.actor;
-	uint64_t found = spot.entry;
+	uint64_t found = spot->entry;
 
-	if (!u64_cas_acq_rel(spot.slot, &found, leaf))
+	if (!u64_cas_acq_rel(spot->slot, &found, leaf))
 		return false;
 	if (__builtin_expect(actor->told, 0)) {
-		struct spot told = spot;
+		struct spot told = {
+			.slot = spot->slot,
+			.entry = spot->entry,
+			.gfn = spot->gfn,
+			.level = spot->level,
+			.address_space = spot->address_space,
+		};
 
 		entry_tell(actor, &told, leaf);
 	}
-	mmu_gauge(actor, gauge_of_leaves(spot.level), 1);
+	mmu_gauge(actor, gauge_of_leaves(spot->level), 1);
 	return true;
 }
 

@@ -12,6 +12,20 @@ static void mmio_cache_clear(struct mmu_context *context)
 	context->mmio.gpa = ~0ULL;
 }
 
+/* Frames are told from others by their high bits: the tables are the host's first ones. */
+static void know_links(struct mmu_context *context)
+{
+	const struct mmu *mmu = context->actor.mmu;
+	uint64_t bytes = tdp_level_bytes(TDP_4K);
+
+	context->link_bits = mmu->encoding.mmu_present;
+	if (mmu->check)
+		return; /* a mask without bits: none passes */
+	while (bytes < mmu->host->config.table_bytes)
+		bytes *= 2;
+	context->link_mask = mmu->encoding.table_mask | (ENTRY_ADDRESS & ~(bytes - 1));
+}
+
 void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int vcpu,
 		      struct tdp_trace_event *events, size_t event_count)
 {
@@ -25,6 +39,7 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 	trace_ring_init(&context->ring, vcpu + 1, events, event_count);
 	mmu_actor_listen(&context->actor, &context->ring);
 	context->tables.needed = mmu->levels - 1;
+	know_links(context);
 	rwlock_register(&mmu->lock, &context->lock_reader);
 	tlb_init(&context->tlb);
 	spinlock_init(&context->mail.lock);
@@ -76,6 +91,7 @@ void mmu_context_set_role(struct mmu_context *context, uint32_t role)
 	mmu_context_unload(context);
 	cpu_log_change_role(context, role);
 	context->root_role = role;
+	context->root_level = role_level(role);
 	context->reach = tdp_gfn(table_reach(role_level(role)));
 	context->slots = &mmu->memory->slots[role_address_space(role)];
 	context->leaf[false] = leaf_bits(&mmu->encoding, role, false);
@@ -95,6 +111,7 @@ static int load_root(struct mmu_context *context)
 	if (err)
 		return err;
 	context->root_pfn = table_pfn(context->actor.mmu->host, context->root);
+	context->root_entries = table_entries(context->actor.mmu->host, context->root);
 	if (mmu_tracing(&context->actor))
 		trace_load_root(&context->actor, context->root);
 	/* Roots are dropped without a flush, because loading one always makes it. */

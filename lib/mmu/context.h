@@ -57,12 +57,16 @@ struct mmu_context {
 	uint32_t root_role; /* what the root must look like */
 	/* What follows from root_role: the first frame that no table translates, the slots
 	 * (guest_memory.slots), a leaf's bits without and with the right to write. */
+	unsigned int root_level;
+	/* An entry links a table if it has these bits under this mask: fill.h. Immutable. */
+	uint64_t link_mask, link_bits;
 	tdp_gfn_t reach;
 	const atomic_ptr *slots;
 	uint64_t leaf[2];
 	size_t last_slot;   /* memslot_find_again() */
 	struct table *root; /* a reference, or NULL */
 	tdp_pfn_t root_pfn; /* of root */
+	atomic_u64 *root_entries;
 	struct mmio_cache mmio;
 	struct table_cache tables;
 	struct flush_mail mail;	       /* by anybody, under its lock */

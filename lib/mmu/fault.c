@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "guest/backing.h"
 #include "mmu/cpu_log.h"
+#include "mmu/fill.h"
 #include "mmu/invalidate.h"
 #include "mmu/ring.h"
 #include "mmu/root.h"
@@ -49,7 +49,13 @@ static enum tdp_access access_of_error(uint64_t error)
 	return error & PFERR_WRITE ? TDP_WRITE : TDP_READ;
 }
 
-static void trace_exit(struct mmu_context *context, const struct tdp_fault *exit)
+/*
+ * What only some faults need. Where nobody is handed the address of what a fault is
+ * about, the compiler keeps it in registers; who needs one gets a struct fault here.
+ */
+#define ASIDE static __attribute__((noinline, cold))
+
+ASIDE void trace_exit(struct mmu_context *context, const struct tdp_fault *exit)
 {
 	/* An EPT misconfiguration has no kvm_page_fault event. */
 	if (exit->misconfig)
@@ -61,140 +67,17 @@ static void trace_exit(struct mmu_context *context, const struct tdp_fault *exit
 							   .error_code = exit->error_code}});
 }
 
-/*
- * What only some faults need works on a copy of struct fault. Where nobody else is
- * handed the address of the fault itself, the compiler keeps it in registers.
- */
-#define ASIDE static __attribute__((noinline))
-
-ASIDE int aside_mmio(struct fault fault)
+ASIDE void trace_return(struct mmu_actor *actor, int step)
 {
-	return fault_mmio(&fault);
+	int number = fault_step_number(actor->mmu, step);
+
+	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_FAULT_RETURN,
+						   .fault_return = {.result = number}});
 }
 
-ASIDE int aside_fast(struct fault fault)
-{
-	return fault_fast(&fault);
-}
-
-ASIDE int aside_hole(struct fault fault)
-{
-	return fault_hole(&fault);
-}
-
-ASIDE int aside_map(struct mmu_shared shared, struct fault fault)
-{
-	return fault_map(shared, &fault);
-}
-
-static inline int resolve_page(struct fault *fault)
-{
-	struct host_caller *caller = &fault->context->actor.caller;
-	bool write = fault->access == TDP_WRITE;
-	struct tdp_backing_page page;
-	int err;
-
-	/* A write to a read-only slot is an MMIO exit: the host is not asked. */
-	if (write && fault->slot->read_only)
-		return STEP_EMULATE;
-	err = backing_resolve(fault->slot, caller, fault->gfn, write, &page);
-	if (err)
-		return err;
-	fault->page = page;
-	return STEP_CONTINUE;
-}
-
-static inline void release_page(const struct fault *fault, int step)
-{
-	if (fault->slot)
-		backing_release(fault->slot, fault->gfn, fault->page,
-				step >= STEP_FIXED && fault->page.writable);
-}
-
-/*
- * The order is the contract: the snapshot before the host is asked, so that a
- * change of the page in between is seen by fault_stale() (N2 of invalidate.h).
- */
-static inline int resolve(struct fault *fault)
-{
-	const struct mmu *mmu = fault->context->actor.mmu;
-	bool early = mmu->policy.early_invalidation_check == TDP_ON;
-	int step;
-
-	fault->snapshot = invalidation_snapshot(mmu);
-	if (!fault->slot)
-		return aside_hole(*fault);
-	if (fault->slot->invalid)
-		return STEP_RETRY; /* being deleted or moved */
-	if (early && invalidation_hits(mmu, fault->snapshot, fault->gfn))
-		return STEP_RETRY;
-	step = resolve_page(fault);
-	if (step == STEP_CONTINUE && early && invalidation_hits(mmu, fault->snapshot, fault->gfn)) {
-		release_page(fault, STEP_RETRY);
-		return STEP_RETRY;
-	}
-	return step;
-}
-
-/* Under mmu_lock: was the root invalidated, or the page changed, since we looked? */
-static inline bool fault_stale(const struct fault *fault)
-{
-	const struct mmu_context *context = fault->context;
-
-	if (root_invalid(context->root))
-		return true;
-	return fault->slot && invalidation_hits(context->actor.mmu, fault->snapshot, fault->gfn);
-}
-
-static inline int map_under_lock(struct fault *fault)
-{
-	struct mmu_actor *actor = &fault->context->actor;
-	struct mmu_shared shared = mmu_lock_shared(actor);
-	bool stale = fault_stale(fault);
-	int step = stale ? STEP_RETRY : fault_fill(shared, fault);
-
-	if (step == STEP_INVALID)
-		step = aside_map(shared, *fault);
-	mmu_unlock_shared(shared);
-	if (stale)
-		counter_bump(&fault->context->counters.retries_locked);
-	return step;
-}
-
-/* An address that no table of this root translates is nobody's memory. */
-static inline bool out_of_reach(const struct fault *fault)
-{
-	return fault->gfn.n >= fault->context->reach.n;
-}
-
-static inline int handle(struct fault *fault)
-{
-	int step;
-
-	if (out_of_reach(fault))
-		return STEP_EMULATE;
-	if (fault_may_be_fast(fault)) {
-		step = aside_fast(*fault);
-		if (step != STEP_INVALID)
-			return step;
-	}
-	step = table_cache_fill(fault->context);
-	if (step)
-		return step;
-	step = resolve(fault);
-	if (step != STEP_CONTINUE)
-		return step;
-	step = map_under_lock(fault);
-	release_page(fault, step);
-	return step;
-}
-
-static inline void count_result(struct counters *counters, int step)
+ASIDE void count_unfixed(struct counters *counters, int step)
 {
 	switch (step) {
-	case STEP_FIXED:
-		counter_bump(&counters->pf_fixed);
-		break;
 	case STEP_SPURIOUS:
 		counter_bump(&counters->pf_spurious);
 		break;
@@ -210,58 +93,205 @@ static inline void count_result(struct counters *counters, int step)
 	}
 }
 
-static inline int handle_and_count(struct fault *fault)
+static inline tdp_gfn_t gfn_of_exit(const struct tdp_fault *exit)
 {
-	struct mmu_context *context = fault->context;
-	struct mmu_actor *actor = &context->actor;
-	int step;
+	return tdp_gfn(exit->gpa >> TDP_PAGE_SHIFT);
+}
 
-	counter_bump(&context->counters.pf_taken);
-	step = handle(fault);
-	if (mmu_tracing(actor)) {
-		int number = fault_step_number(actor->mmu, step);
+/* An exit, and what is known of it: what the parts below are handed. */
+static struct fault fault_of(struct mmu_context *context, const struct tdp_fault *exit,
+			     uint64_t error, const struct memslots *slots,
+			     const struct memslot *slot)
+{
+	return (struct fault){
+		.context = context,
+		.gpa = exit->gpa,
+		.gfn = gfn_of_exit(exit),
+		.error = error,
+		.access = access_of_error(error),
+		.slots = slots,
+		.slot = slot,
+	};
+}
 
-		mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_FAULT_RETURN,
-							   .fault_return = {.result = number}});
+ASIDE int handle_mmio(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
+		      const struct memslots *slots, const struct memslot *slot)
+{
+	struct fault fault = fault_of(context, exit, error, slots, slot);
+
+	return fault_mmio(&fault);
+}
+
+ASIDE int handle_fast(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
+		      const struct memslots *slots, const struct memslot *slot)
+{
+	struct fault fault = fault_of(context, exit, error, slots, slot);
+
+	return fault_fast(&fault);
+}
+
+ASIDE int map_whole(struct mmu_shared shared, struct mmu_context *context,
+		    const struct tdp_fault *exit, uint64_t error, const struct memslots *slots,
+		    const struct memslot *slot, const struct tdp_backing_page *page)
+{
+	struct fault fault = fault_of(context, exit, error, slots, slot);
+
+	fault.page = *page;
+	return fault_map(shared, &fault);
+}
+
+/* Where there is no slot, an entry may say so: no page, and nothing to be stale but the root. */
+ASIDE int handle_hole(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
+		      const struct memslots *slots)
+{
+	struct fault fault = fault_of(context, exit, error, slots, NULL);
+	int step = fault_hole(&fault);
+	struct mmu_shared shared;
+
+	if (step != STEP_CONTINUE)
+		return step;
+	shared = mmu_lock_shared(&context->actor);
+	if (root_invalid(context->root)) {
+		counter_bump(&context->counters.retries_locked);
+		step = STEP_RETRY;
+	} else {
+		step = fault_map(shared, &fault);
 	}
-	count_result(&context->counters, step);
+	mmu_unlock_shared(shared);
 	return step;
 }
 
-static inline int fault_in_section(struct fault *fault)
+/* An address that no table of this root translates is nobody's memory. */
+static inline bool out_of_reach(const struct mmu_context *context, const struct tdp_fault *exit)
 {
-	struct mmu_context *context = fault->context;
+	return gfn_of_exit(exit).n >= context->reach.n;
+}
+
+/* The page behind a frame. The host may be busy for long: before and after, is it changing? */
+static inline int resolve(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn,
+			  bool write, uint64_t snapshot, struct tdp_backing_page *page)
+{
+	const struct mmu *mmu = actor->mmu;
+	bool early = mmu->policy.early_invalidation_check == TDP_ON;
+	int err;
+
+	if (slot->invalid)
+		return STEP_RETRY; /* being deleted or moved */
+	if (early && invalidation_covers(mmu, gfn))
+		return STEP_RETRY;
+	/* A write to a read-only slot is an MMIO exit: the host is not asked. */
+	if (write && slot->read_only)
+		return STEP_EMULATE;
+	err = backing_resolve(slot, &actor->caller, gfn, write, page);
+	if (err)
+		return err;
+	if (early && invalidation_hits(mmu, snapshot, gfn)) {
+		backing_release(slot, gfn, *page, false);
+		return STEP_RETRY;
+	}
+	return STEP_CONTINUE;
+}
+
+/* Under mmu_lock: was the root invalidated, or the page changed, since we looked? */
+static inline bool fault_stale(const struct mmu_context *context, tdp_gfn_t gfn, uint64_t snapshot)
+{
+	if (root_invalid(context->root))
+		return true;
+	return invalidation_hits(context->actor.mmu, snapshot, gfn);
+}
+
+/*
+ * The handler. Its order is the contract: the snapshot before the host is asked, so
+ * that a change of the page in between is seen by fault_stale() (N2 of invalidate.h).
+ */
+static inline int handle(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
+			 const struct memslots *slots, const struct memslot *slot)
+{
+	const enum tdp_access access = access_of_error(error);
+	const tdp_gfn_t gfn = gfn_of_exit(exit);
+	struct tdp_backing_page page;
+	struct mmu_shared shared;
+	uint64_t snapshot;
+	struct way way;
+	int step;
+
+	if (out_of_reach(context, exit))
+		return STEP_EMULATE;
+	if (fault_may_be_fast(context, error)) {
+		step = handle_fast(context, exit, error, slots, slot);
+		if (step != STEP_INVALID)
+			return step;
+	}
+	step = table_cache_fill(context);
+	if (step)
+		return step;
+	if (!slot)
+		return handle_hole(context, exit, error, slots);
+	way = fill_way(context, gfn);
+	snapshot = invalidation_snapshot(context->actor.mmu);
+	step = resolve(&context->actor, slot, gfn, access == TDP_WRITE, snapshot, &page);
+	if (step != STEP_CONTINUE)
+		return step;
+	shared = mmu_lock_shared(&context->actor);
+	if (fault_stale(context, gfn, snapshot)) {
+		counter_bump(&context->counters.retries_locked);
+		step = STEP_RETRY;
+	} else {
+		step = fill_hole(shared, context, slot, gfn, access, page, way);
+		if (step == STEP_INVALID)
+			step = map_whole(shared, context, exit, error, slots, slot, &page);
+	}
+	mmu_unlock_shared(shared);
+	backing_release(slot, gfn, page, step >= STEP_FIXED && page.writable);
+	return step;
+}
+
+static inline int handle_and_count(struct mmu_context *context, const struct tdp_fault *exit,
+				   uint64_t error, const struct memslots *slots,
+				   const struct memslot *slot)
+{
+	int step;
+
+	counter_bump(&context->counters.pf_taken);
+	step = handle(context, exit, error, slots, slot);
+	if (mmu_tracing(&context->actor))
+		trace_return(&context->actor, step);
+	if (__builtin_expect(step == STEP_FIXED, 1))
+		counter_bump(&context->counters.pf_fixed);
+	else
+		count_unfixed(&context->counters, step);
+	return step;
+}
+
+/* One section covers the slots and the tables (guest/memslot.h). */
+static inline int fault_in_section(struct mmu_context *context, const struct tdp_fault *exit,
+				   uint64_t error)
+{
+	const struct memslots *slots = ptr_load_acquire(context->slots);
+	const struct memslot *slot =
+		memslot_find_again(slots, &context->last_slot, gfn_of_exit(exit));
 	int step = STEP_INVALID;
 
-	fault->slots = ptr_load_acquire(context->slots);
-	fault->slot = memslot_find_again(fault->slots, &context->last_slot, fault->gfn);
-	if ((fault->error & PFERR_RSVD) && !out_of_reach(fault))
-		step = aside_mmio(*fault);
-	return step == STEP_INVALID ? handle_and_count(fault) : step;
+	if (__builtin_expect((error & PFERR_RSVD) != 0, 0) && !out_of_reach(context, exit))
+		step = handle_mmio(context, exit, error, slots, slot);
+	return step == STEP_INVALID ? handle_and_count(context, exit, error, slots, slot) : step;
 }
 
 int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
 {
 	struct mmu_actor *actor = &context->actor;
-	uint64_t error = error_of_exit(actor->mmu, exit);
-	struct fault fault = {
-		.context = context,
-		.gpa = exit->gpa,
-		.gfn = tdp_gfn(exit->gpa >> TDP_PAGE_SHIFT),
-		.error = error,
-		.access = access_of_error(error),
-	};
 	int step;
 
 	charge(CHARGE_VM_EXIT, 1);
 	counter_bump(&context->counters.exits);
-	cpu_log_drain(actor, context); /* first of all, as vmx_handle_exit() */
+	if (context->write_log)
+		cpu_log_drain(actor, context); /* first of all, as vmx_handle_exit() */
 	if (mmu_tracing(actor))
 		trace_exit(context, exit);
 	if (!context->root || !vcpu_ring_has_room(context))
 		return STEP_RETRY;
 	mmu_read_begin(actor);
-	step = fault_in_section(&fault);
+	step = fault_in_section(context, exit, error_of_exit(actor->mmu, exit));
 	mmu_read_end(actor);
 	charge(CHARGE_VM_ENTRY, 1);
 	return step;

@@ -63,20 +63,19 @@ int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit);
 int fault_step_number(const struct mmu *mmu, int step);
 
 /* Not present can be repaired without mmu_lock only where "old" pages have no rights at all. */
-static inline bool fault_may_be_fast(const struct fault *fault)
+static inline bool fault_may_be_fast(const struct mmu_context *context, uint64_t error)
 {
-	if (fault->error & PFERR_RSVD)
+	if (error & PFERR_RSVD)
 		return false;
-	if (!(fault->error & PFERR_PRESENT))
-		return !fault->context->actor.mmu->encoding.hardware_ad;
-	return fault->error & PFERR_WRITE;
+	if (!(error & PFERR_PRESENT))
+		return !context->actor.mmu->encoding.hardware_ad;
+	return error & PFERR_WRITE;
 }
 
 /* The parts, each in its own file. */
-int fault_fast(struct fault *fault);				     /* fast.c */
-int fault_mmio(struct fault *fault);				     /* mmio.c */
-int fault_hole(struct fault *fault);				     /* mmio.c: no slot here */
-int fault_fill(struct mmu_shared shared, const struct fault *fault); /* fill.c; or INVALID */
-int fault_map(struct mmu_shared shared, struct fault *fault);	     /* map.c */
+int fault_fast(struct fault *fault);			      /* fast.c */
+int fault_mmio(struct fault *fault);			      /* mmio.c */
+int fault_hole(struct fault *fault);			      /* mmio.c: no slot here */
+int fault_map(struct mmu_shared shared, struct fault *fault); /* map.c */
 
 #endif

@@ -30,16 +30,21 @@ static inline uint64_t invalidation_snapshot(const struct mmu *mmu)
 	return u64_load_acquire(&mmu->invalidation.seq);
 }
 
-/* Must the fault start again? Exact under mmu_lock, a hint without it. */
-static inline bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, tdp_gfn_t gfn)
+/* Is the frame being invalidated? Exact under mmu_lock, a hint without it. */
+static inline bool invalidation_covers(const struct mmu *mmu, tdp_gfn_t gfn)
 {
 	const struct invalidation *invalidation = &mmu->invalidation;
 
-	if (u64_load_acquire(&invalidation->in_progress) &&
-	    gfn.n >= u64_load_acquire(&invalidation->first) &&
-	    gfn.n < u64_load_acquire(&invalidation->past))
-		return true;
-	return u64_load_acquire(&invalidation->seq) != snapshot;
+	return __builtin_expect(u64_load_acquire(&invalidation->in_progress) != 0, 0) &&
+	       gfn.n >= u64_load_acquire(&invalidation->first) &&
+	       gfn.n < u64_load_acquire(&invalidation->past);
+}
+
+/* Must the fault start again? Exact under mmu_lock, a hint without it. */
+static inline bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, tdp_gfn_t gfn)
+{
+	return invalidation_covers(mmu, gfn) ||
+	       __builtin_expect(u64_load_acquire(&mmu->invalidation.seq) != snapshot, 0);
 }
 
 /* The two halves of a notifier pair, by the process's addresses. */

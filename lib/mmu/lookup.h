@@ -22,10 +22,9 @@ static inline struct lookup lookup_last(const struct mmu *mmu, const struct tabl
 		found.slot = table + entry_index(gfn.n, found.level);
 		found.entry = u64_load_acquire(found.slot); /* T1 of table.h */
 		if (!spte_table(e, found.entry, found.level) ||
-		    !table_is_there(mmu->host, spte_pfn(found.entry),
-				    tdp_gfn_round(gfn, found.level), found.level))
+		    !table_is_linked(mmu->host, found.entry, gfn, found.level))
 			break;
-		table = frame_address(mmu->host, spte_pfn(found.entry));
+		table = table_linked(mmu->host, found.entry);
 	}
 	table_meet(mmu->host, found.entry);
 	return found;

@@ -215,10 +215,9 @@ static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 		if (__builtin_expect(!spte_table_above_4k(e, spot.entry), 0) &&
 		    !pass_obstacle(shared, fault, &spot))
 			return STEP_RETRY;
-		if (!table_is_there(mmu->host, spte_pfn(spot.entry),
-				    tdp_gfn_round(fault->gfn, spot.level), spot.level))
+		if (!table_is_linked(mmu->host, spot.entry, fault->gfn, spot.level))
 			return STEP_RETRY;
-		table = frame_address(mmu->host, spte_pfn(spot.entry));
+		table = table_linked(mmu->host, spot.entry);
 	}
 	if (spte_frozen(e, spot.entry))
 		return STEP_RETRY;

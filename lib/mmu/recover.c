@@ -59,11 +59,9 @@ static enum search search(const struct recovery *recovery, const atomic_u64 *ent
 			*leaf = entry;
 			return SEARCH_FOUND;
 		}
-		if (!spte_table(e, entry, level) ||
-		    !table_is_there(mmu->host, spte_pfn(entry), gfn, level))
+		if (!spte_table(e, entry, level) || !table_is_linked(mmu->host, entry, gfn, level))
 			continue;
-		below = search(recovery, frame_address(mmu->host, spte_pfn(entry)), gfn, level - 1,
-			       leaf);
+		below = search(recovery, table_linked(mmu->host, entry), gfn, level - 1, leaf);
 		if (below != SEARCH_NOTHING)
 			return below;
 	}

@@ -45,9 +45,9 @@ atomic_u64 *iter_table_below(struct iter *iter)
 	/* The entry may have become a table, or another one, since it was visited. */
 	iter->at.entry = u64_load_acquire(iter->at.slot);
 	if (!iter_at_table(iter) ||
-	    !table_is_there(iter->host, spte_pfn(iter->at.entry), iter->at.gfn, iter->at.level))
+	    !table_is_linked(iter->host, iter->at.entry, iter->at.gfn, iter->at.level))
 		return NULL;
-	return frame_address(iter->host, spte_pfn(iter->at.entry));
+	return table_linked(iter->host, iter->at.entry);
 }
 
 /* Into the table that the entry links, if it still links one. */

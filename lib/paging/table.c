@@ -58,7 +58,8 @@ bool table_examine(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn, unsigned
 	bool there = frame_is_table(host, pfn);
 
 	if (host->config.check)
-		there = there && table_is_of(host, table_of(host, pfn), gfn, level - 1);
+		there = there && table_is_of(host, table_of(host, pfn), tdp_gfn_round(gfn, level),
+					     level - 1);
 	if (!there)
 		u64_add_relaxed(&host->strays, 1);
 	return there;

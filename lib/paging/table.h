@@ -18,6 +18,7 @@
 #include <sys/queue.h>
 
 #include "host/frame.h"
+#include "paging/format.h"
 #include "paging/role.h"
 
 #define TABLE_ENTRIES 512
@@ -90,7 +91,7 @@ static inline uint64_t table_reach(unsigned int root_level)
 	return tdp_level_pages(root_level + 1);
 }
 
-/* table.c: table_is_there() at length. */
+/* table.c: table_is_linked() at length. */
 bool table_examine(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn, unsigned int level);
 
 /*
@@ -99,11 +100,19 @@ bool table_examine(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn, unsigned
  * follows an entry of a table that was; the host counts it. Without `check` only
  * what would lead out of the tables is refused.
  */
-static inline bool table_is_there(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn,
-				  unsigned int level)
+static inline bool table_is_linked(struct tdp_host *host, uint64_t entry, tdp_gfn_t gfn,
+				   unsigned int level)
 {
-	return __builtin_expect(pfn.n < host->tables_trusted, 1) ||
-	       table_examine(host, pfn, gfn, level);
+	uint64_t at = entry & ENTRY_ADDRESS;
+
+	return __builtin_expect(at < host->tables_trusted, 1) ||
+	       table_examine(host, tdp_pfn(at >> TDP_PAGE_SHIFT), gfn, level);
+}
+
+/* The entries of the table that an entry links. */
+static inline atomic_u64 *table_linked(const struct tdp_host *host, uint64_t entry)
+{
+	return (atomic_u64 *)(host->window + (entry & ENTRY_ADDRESS));
 }
 
 /* Under `check`: an entry whose value says that its table has been freed is counted. */

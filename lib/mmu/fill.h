@@ -1,0 +1,104 @@
+/*
+ * Filling a hole: what most faults come to. The tables of the way are all there,
+ * nothing is at the place, the page is ordinary memory and nobody logs it. Whatever is
+ * not so is for fault_map(), which begins again at the root and knows every case;
+ * where both can do it they do the same. In a header, so that what a fault is about
+ * stays in registers.
+ *
+ * The way down is gone before the host is asked for the page, so that the entry's line
+ * is fetched meanwhile. Under mmu_lock its last link is looked at again. While that
+ * stands, so does all above: who takes a table out of a tree takes apart all that it
+ * linked (C3 of change.h), before he drops mmu_lock, or, if he has it shared as we do,
+ * so that our swap fails. A table's frame is not used again before our RCU section ends.
+ */
+#ifndef TDPSIM_MMU_FILL_H
+#define TDPSIM_MMU_FILL_H
+
+#include "guest/backing.h"
+#include "mmu/change.h"
+#include "mmu/fault.h"
+#include "mmu/trace.h"
+
+/* Where a fault's entry will be, if the tables stay as they are. */
+struct way {
+	atomic_u64 *slot;
+	atomic_u64 *link; /* the entry above, that links its table */
+	uint64_t linked;  /* and what that held */
+	unsigned int level;
+};
+
+/* The long way to ask whether an entry links a table. */
+static __attribute__((noinline, cold)) bool fill_examine(const struct mmu *mmu, uint64_t entry,
+							 tdp_gfn_t gfn, unsigned int level)
+{
+	return spte_table_above_4k(&mmu->encoding, entry) &&
+	       table_is_linked(mmu->host, entry, gfn, level);
+}
+
+/*
+ * As far as tables go. One comparison asks whether an entry links a table, and one
+ * within the host's tables. Under `check` no entry passes it and each table is examined.
+ */
+static inline struct way fill_way(const struct mmu_context *context, tdp_gfn_t gfn)
+{
+	struct tdp_host *host = context->actor.mmu->host;
+	const uint64_t mask = context->link_mask, bits = context->link_bits;
+	atomic_u64 *table = context->root_entries;
+	struct way way = {.level = context->root_level};
+	uint64_t entry;
+
+	for (;; way.link = way.slot, way.linked = entry, way.level--) {
+		way.slot = table + entry_index(gfn.n, way.level);
+		if (way.level == TDP_4K)
+			break;
+		entry = u64_load_acquire(way.slot); /* T1 */
+		if (__builtin_expect((entry & mask) != bits, 0) &&
+		    !fill_examine(context->actor.mmu, entry, gfn, way.level))
+			break;
+		table = table_linked(host, entry);
+	}
+	__builtin_prefetch(way.slot, 1);
+	return way;
+}
+
+static inline uint64_t fill_leaf(const struct mmu_context *context, struct tdp_backing_page page,
+				 unsigned int level)
+{
+	uint64_t frame = page.pfn.n;
+
+	if (__builtin_expect(level == TDP_4K, 1))
+		return frame << TDP_PAGE_SHIFT | context->leaf[page.writable];
+	frame &= ~(tdp_level_pages(level) - 1);
+	return frame << TDP_PAGE_SHIFT | context->leaf[page.writable] |
+	       context->actor.mmu->encoding.format->large;
+}
+
+/* FIXED, or INVALID and nothing was done. */
+static inline int fill_hole(struct mmu_shared shared, const struct mmu_context *context,
+			    const struct memslot *slot, tdp_gfn_t gfn, enum tdp_access access,
+			    struct tdp_backing_page page, struct way way)
+{
+	const struct mmu *mmu = context->actor.mmu;
+	unsigned int level = TDP_4K;
+	struct spot spot;
+
+	if (slot->log_dirty || page.device || mmu_tracing(&context->actor))
+		return STEP_INVALID;
+	if (slot->max_level > TDP_4K)
+		level = backing_mapping_level(slot, gfn, mmu->max_level);
+	if ((level > TDP_4K || access == TDP_FETCH) && mmu->nx_active)
+		return STEP_INVALID; /* nx.h */
+	if (way.level != level || u64_load_acquire(way.link) != way.linked)
+		return STEP_INVALID;
+	spot = (struct spot){
+		.slot = way.slot,
+		.entry = mmu->encoding.nonpresent,
+		.gfn = tdp_gfn_round(gfn, level),
+		.level = level,
+		.address_space = role_address_space(context->root_role),
+	};
+	return entry_fill(shared, &spot, fill_leaf(context, page, level)) ? STEP_FIXED
+									  : STEP_INVALID;
+}
+
+#endif
