@@ -43,18 +43,25 @@ holds() {
 }
 
 useful='(.phases[1] | .pf_taken - .retries)'
-whole='[.phases[].name] == ["populate", "execute"] and .stats.errors == 0
+sound='[.phases[].name] == ["populate", "execute"] and .stats.errors == 0
     and all(.phases[]; .pf_taken == .pf_fixed + .pf_spurious + .pf_emulate + .retries)
-    and .check.violations == 0 and .check.failed == 0'
+    and .check.failed == 0'
+whole="$sound and .check.violations == 0"
 
-# vCPUs with 1G leaves of their own: nobody is in anybody's way.
-expect 0 -v 4 --backing 1g --json
-holds "[.phases[].pf_taken] == [4, 2048] and .phases[1].retries == 0
-    and .phases[0].pages_1g == 4 and .phases[1].pages_1g == 0
-    and .phases[1].pages_4k == 1048576 and .check.failed == 0" "1g, split"
-expect 0 -v 2 --backing 1g --on-fault zap --json
-holds "[.phases[].pf_taken] == [2, 524288] and .phases[1].pf_fixed == 524288
-    and .phases[1].stall.count == 524288" "1g, zap"
+# vCPUs with 1G leaves of their own: nobody is in anybody's way. In simulated time two of
+# them may want the same root at once as they begin.
+for clock in real virtual; do
+    expect 0 -v 4 -b 1G --backing 1g --clock $clock --json
+    holds "$sound and [.phases[] | .pf_taken - .retries] == [4, 2048]
+        and .phases[1].faults_expected == 2048 and .phases[1].retries == 0
+        and .phases[0].pages_1g == 4 and .phases[1].pages_1g == 0
+        and .phases[1].pages_4k == 1048576" "1g, split, $clock"
+    expect 0 -v 4 -b 1G --backing 1g --clock $clock --on-fault zap --json
+    holds "$sound and [.phases[] | .pf_taken - .retries] == [4, 1048576]
+        and .phases[1].faults_expected == 1048576 and .phases[1].retries == 0
+        and .phases[1].pf_fixed == 1048576 and .phases[1].stall.count == 1048576" \
+        "1g, zap, $clock"
+done
 
 # Regions of a shared 1G leaf, of 2M leaves, and no huge leaf at all; MiB of each vCPU.
 for format in npt ept; do
