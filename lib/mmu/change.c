@@ -60,6 +60,82 @@ static void remove_entry(struct mmu_held held, struct spot *spot)
 	entry_changed(held, spot, e->frozen);
 }
 
+#define LINE_ENTRIES (CACHE_LINE / sizeof(atomic_u64))
+
+/* The bits in which some entry of a line differs from a value. */
+static inline uint64_t line_differs(const atomic_u64 *line, uint64_t value)
+{
+	uint64_t bits = 0;
+
+#pragma GCC unroll 8
+	for (unsigned int i = 0; i < LINE_ENTRIES; i++)
+		bits |= u64_load_relaxed(&line[i]) ^ value;
+	return bits;
+}
+
+/* Under the exclusive lock; a store is enough (C4). */
+static unsigned int store_over_leaves(const struct encoding *e, atomic_u64 *entries,
+				      unsigned int from, unsigned int to, uint64_t new)
+{
+	const uint64_t present = e->mmu_present;
+	unsigned int leaves = 0;
+
+	for (unsigned int i = from, past; i < to; i = past) {
+		past = (i / LINE_ENTRIES + 1) * LINE_ENTRIES;
+		if (past > to)
+			past = to;
+		if (past - i == LINE_ENTRIES && !(line_differs(&entries[i], 0) & present))
+			continue;
+		for (; i < past; i++) {
+			if (!(u64_load_relaxed(&entries[i]) & present))
+				continue;
+			u64_store_release(&entries[i], new);
+			leaves++;
+		}
+	}
+	return leaves;
+}
+
+/* A line of entries at a time: in a closed tree most lines are all holes. */
+static unsigned int freeze_leaves_shared(const struct encoding *e, atomic_u64 *entries, bool closed)
+{
+	unsigned int leaves = 0;
+
+	for (atomic_u64 *line = entries; line < entries + TABLE_ENTRIES; line += LINE_ENTRIES) {
+		bool holes = closed && line_differs(line, e->nonpresent) == 0;
+
+		for (unsigned int i = 0; i < LINE_ENTRIES; i++) {
+			if (holes)
+				u64_store_release(&line[i], e->frozen);
+			else
+				leaves += spte_present(e, closed ? freeze_closed(e, &line[i])
+								 : freeze_shared(e, &line[i]));
+		}
+	}
+	return leaves;
+}
+
+/* A table of 4K entries that nobody is told of: all that follows is the gauge. */
+static void remove_leaves(struct mmu_held held, atomic_u64 *entries, bool closed)
+{
+	const struct encoding *e = &held.actor->mmu->encoding;
+	unsigned int leaves = held.exclusive
+				      ? store_over_leaves(e, entries, 0, TABLE_ENTRIES, e->frozen)
+				      : freeze_leaves_shared(e, entries, closed);
+
+	if (leaves)
+		mmu_gauge(held.actor, GAUGE_PAGES_4K, -(int64_t)leaves);
+}
+
+static void remove_entries(struct mmu_held held, struct spot first)
+{
+	for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
+		remove_entry(held, &first);
+		first.slot++;
+		first.gfn.n += tdp_level_pages(first.level);
+	}
+}
+
 /* A table that was just unlinked: takes it apart and frees it after a grace period. */
 static void remove_table(struct mmu_held held, const struct spot *parent, struct table *table)
 {
@@ -77,11 +153,10 @@ static void remove_table(struct mmu_held held, const struct spot *parent, struct
 	mmu_gauge(actor, GAUGE_TABLES, -1);
 	if (nx_disallows(table))
 		nx_forget(actor, table);
-	for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
-		remove_entry(held, &spot);
-		spot.slot++;
-		spot.gfn.n += tdp_level_pages(spot.level);
-	}
+	if (spot.level == TDP_4K && !actor->told)
+		remove_leaves(held, spot.slot, spot.closed);
+	else
+		remove_entries(held, spot);
 	table_free_deferred(table);
 }
 
@@ -228,29 +303,31 @@ bool entry_zap_atomic(struct mmu_shared shared, struct spot *spot)
 	return true;
 }
 
-/* One leaf of a whole table; false if it was none. */
-static inline bool zap_leaf(struct mmu_held held, struct spot *spot)
+/* False if it was none. */
+static inline bool zap_leaf_shared(const struct encoding *e, struct spot *spot)
 {
-	const struct encoding *e = &held.actor->mmu->encoding;
-
 	spot->entry = u64_load_relaxed(spot->slot);
-	if (held.exclusive) {
-		if (!spte_present(e, spot->entry))
-			return false;
-		spot->entry = store_exclusive(e, spot->slot, spot->entry, e->nonpresent, TDP_4K);
-		return true;
-	}
 	while (spte_present(e, spot->entry)) /* a lost swap has refreshed it */
 		if (u64_cas_acq_rel(spot->slot, &spot->entry, e->nonpresent))
 			return true;
 	return false;
 }
 
-unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
-				atomic_u64 *entries, unsigned int from, unsigned int to)
+/* The same under the exclusive lock, where somebody is told what the leaf was. */
+static inline bool zap_leaf_exclusive(const struct encoding *e, struct spot *spot)
+{
+	spot->entry = u64_load_relaxed(spot->slot);
+	if (!spte_present(e, spot->entry))
+		return false;
+	spot->entry = store_exclusive(e, spot->slot, spot->entry, e->nonpresent, TDP_4K);
+	return true;
+}
+
+static unsigned int zap_each(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
+			     unsigned int from, unsigned int to)
 {
 	struct mmu_actor *actor = held.actor;
-	const struct mmu *mmu = actor->mmu;
+	const struct encoding *e = &actor->mmu->encoding;
 	bool told = actor->told;
 	unsigned int zapped = 0;
 
@@ -262,14 +339,25 @@ unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
 			.address_space = parent->address_space,
 		};
 
-		if (!zap_leaf(held, &spot))
+		if (!(held.exclusive ? zap_leaf_exclusive(e, &spot) : zap_leaf_shared(e, &spot)))
 			continue;
 		zapped++;
 		if (told)
-			entry_tell(actor, &spot, mmu->encoding.nonpresent);
+			entry_tell(actor, &spot, e->nonpresent);
 	}
+	return zapped;
+}
+
+unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
+				atomic_u64 *entries, unsigned int from, unsigned int to)
+{
+	const struct encoding *e = &held.actor->mmu->encoding;
+	unsigned int zapped = held.exclusive && !held.actor->told
+				      ? store_over_leaves(e, entries, from, to, e->nonpresent)
+				      : zap_each(held, parent, entries, from, to);
+
 	if (zapped)
-		mmu_gauge(actor, GAUGE_PAGES_4K, -(int64_t)zapped);
+		mmu_gauge(held.actor, GAUGE_PAGES_4K, -(int64_t)zapped);
 	return zapped;
 }
 

@@ -13,6 +13,9 @@
  *       the shared lock each is exchanged with the frozen value until what comes
  *       out is not frozen by another, so no late compare-and-swap can succeed.
  *       In a tree whose root is invalid (R4 of root.h) a hole is frozen by a store.
+ *   C4  Under the exclusive lock an entry that the hardware or a fast page fault may
+ *       change is exchanged only for the sake of who is told what it was: whatever they
+ *       set goes with the entry, and a swap of theirs that comes later fails.
  */
 #ifndef TDPSIM_MMU_CHANGE_H
 #define TDPSIM_MMU_CHANGE_H

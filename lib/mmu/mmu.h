@@ -6,7 +6,8 @@
  *
  *   mmu_lock shared     entries change by compare-and-swap only
  *   mmu_lock exclusive  entries may be stored, but where a lockless writer or the
- *                       hardware may interfere (spte_volatile()) they are exchanged
+ *                       hardware may interfere (spte_volatile()) they are exchanged,
+ *                       unless they go for good and nobody asks what they were (C4)
  *   neither             fast page faults and lockless walks, in an RCU section
  *
  * Flushing (flush.c): whoever takes a right away from a valid root's entry owes a
