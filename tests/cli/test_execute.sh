@@ -49,14 +49,17 @@ sound='[.phases[].name] == ["populate", "execute"] and .stats.errors == 0
 whole="$sound and .check.violations == 0"
 
 # vCPUs with 1G leaves of their own: nobody is in anybody's way. In simulated time two of
-# them may want the same root at once as they begin.
-for clock in real virtual; do
-    expect 0 -v 4 -b 1G --backing 1g --clock $clock --json
+# them may want the same root at once as they begin. Two million faults take minutes under
+# a sanitizer, which finds nothing in them that is not in a few.
+clocks="real virtual"
+[ -z "${TDPSIM_SANITIZE:-}" ] || clocks=
+for clock in $clocks; do
+    expect 0 -v 4 -b 1G --backing 1g --clock "$clock" --json
     holds "$sound and [.phases[] | .pf_taken - .retries] == [4, 2048]
         and .phases[1].faults_expected == 2048 and .phases[1].retries == 0
         and .phases[0].pages_1g == 4 and .phases[1].pages_1g == 0
         and .phases[1].pages_4k == 1048576" "1g, split, $clock"
-    expect 0 -v 4 -b 1G --backing 1g --clock $clock --on-fault zap --json
+    expect 0 -v 4 -b 1G --backing 1g --clock "$clock" --on-fault zap --json
     holds "$sound and [.phases[] | .pf_taken - .retries] == [4, 1048576]
         and .phases[1].faults_expected == 1048576 and .phases[1].retries == 0
         and .phases[1].pf_fixed == 1048576 and .phases[1].stall.count == 1048576" \
