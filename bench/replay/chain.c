@@ -184,12 +184,15 @@ static uint64_t found_next(const struct parallel *parallel, const struct chain *
 	return key.old_spte;
 }
 
-/* What else did the group do than this? */
+/* Did the group do more than this, and than linking tables, which anybody does? */
 static bool does_more(const struct parallel *parallel, const struct group *group, size_t line)
 {
 	for (size_t i = group->first; i <= group->last; i++) {
-		if (i != line && event_at(parallel, i)->task == group->task &&
-		    event_at(parallel, i)->kind == EVENT_SPTE_CHANGED)
+		const struct event *event = event_at(parallel, i);
+
+		if (i != line && event->task == group->task && event->kind == EVENT_SPTE_CHANGED &&
+		    (spte_is_present(event->u.changed.old_spte) ||
+		     spte_is_leaf(event->u.changed.new_spte, event->u.changed.level)))
 			return true;
 	}
 	return false;

@@ -126,8 +126,9 @@ static bool lines_allow(const struct parallel *parallel, const struct running *r
 		if (permits(access, step.old_spte))
 			return true;
 		if (i > parallel->at)
-			return permits(access, step.new_spte) && group_of(parallel, i) &&
-			       group_of(parallel, i)->first < parallel->at;
+			return permits(access, before) ||
+			       (permits(access, step.new_spte) && group_of(parallel, i) &&
+				group_of(parallel, i)->first < parallel->at);
 		if (permits(access, step.new_spte))
 			return true;
 	}
