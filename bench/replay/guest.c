@@ -201,25 +201,28 @@ static enum step_result handle_fault(struct replay *replay, unsigned int vcpu, u
 	return result == TDP_FAULT_EMULATE ? STEP_EMULATE : STEP_RESTART;
 }
 
-/*
- * What other tasks do to the host's memory is ordered by the trace's counter
- * alone: what stands before the access's next fault came before it.
- */
-static void foreign_events(struct replay *replay)
+/* What other tasks did before the step, as far as lines and entries tell: all ageing? */
+static bool foreign_events(struct replay *replay, unsigned int as_id, const struct step *step)
 {
-	const struct event *event = replay_peek(replay), *later;
+	size_t count = foreign_before(replay, as_id, step);
+	const struct event *event;
+	bool aged = count > 0;
 
-	while (event && host_acts(event) && !event->vmm) {
-		for (size_t i = replay->cursor + 1;; i++) {
-			later = i < replay->trace->count ? &replay->trace->events[i] : NULL;
-			if (!later || event_is_marker(later))
-				return;
-			if (later->kind == EVENT_PAGE_FAULT || later->kind == EVENT_MISCONFIG)
-				break;
-		}
+	while (count-- > 0 && !replay->over && (event = replay_peek(replay)) != NULL) {
+		aged &= event->kind == EVENT_AGE || event->kind == EVENT_TEST_AGE;
 		host_act(replay, event);
-		event = replay_peek(replay);
 	}
+	return aged;
+}
+
+/* What stands in front of the lines of the exit, which empties the CPU's log of pages. */
+static void foreign_rest(struct replay *replay)
+{
+	const struct event *event;
+
+	while (!replay->over && (event = replay_peek(replay)) != NULL && host_acts(event) &&
+	       !event->vmm)
+		host_act(replay, event);
 }
 
 static enum step_result run_step(struct replay *replay, unsigned int vcpu, unsigned int as_id,
@@ -230,7 +233,6 @@ static enum step_result run_step(struct replay *replay, unsigned int vcpu, unsig
 	struct tdp_access_result result;
 	int err;
 
-	foreign_events(replay);
 	if (replay->over)
 		return STEP_OVER;
 	err = tdp_vcpu_enter(replay->cpus[vcpu].vcpu, &request, &result);
@@ -286,13 +288,25 @@ static bool emulate(struct replay *replay, const struct event *access, unsigned 
 	return true;
 }
 
+static bool same_page(const struct step *a, const struct step *b)
+{
+	return a->address >> TDP_PAGE_SHIFT == b->address >> TDP_PAGE_SHIFT;
+}
+
 /* False if the access ended before its last step. */
 static bool run_plan(struct replay *replay, const struct plan *plan, const struct event *access,
 		     unsigned int as_id)
 {
 	unsigned int vcpu = access->u.access.vcpu, faults = 0, i = 0;
+	bool aged = false;
 
 	while (i < plan->count && !replay->over) {
+		/* Ageing flushes no TLB: the HLT is fetched as the instruction was. */
+		aged |= foreign_events(replay, as_id, &plan->steps[i]) && i > 0;
+		if (aged && !plan->changes_register && same_page(&plan->steps[i], plan->steps)) {
+			i++;
+			continue;
+		}
 		switch (run_step(replay, vcpu, as_id, &plan->steps[i])) {
 		case STEP_DONE:
 			if (i == 0 && plan->changes_register)
@@ -302,6 +316,7 @@ static bool run_plan(struct replay *replay, const struct plan *plan, const struc
 			break;
 		case STEP_RESTART:
 			i = plan->steps[i].restart;
+			aged = false;
 			if (++faults > FAULTS_MAX)
 				replay_lose(replay, access->line, "the access faults for ever");
 			break;
@@ -309,6 +324,7 @@ static bool run_plan(struct replay *replay, const struct plan *plan, const struc
 			if (!emulate(replay, access, as_id))
 				return false;
 			i++;
+			aged = false;
 			break;
 		case STEP_OVER:
 			return false;
@@ -362,6 +378,7 @@ static void run_access(struct replay *replay, const struct event *access)
 	if (replay->over)
 		return;
 	run_plan(replay, &plan, access, 0);
+	foreign_rest(replay);
 	if (!replay->over)
 		tdp_vcpu_exit(replay->cpus[access->u.access.vcpu].vcpu);
 }

@@ -38,6 +38,12 @@ size_t guest_fault_end(const struct trace *trace, size_t first);
 bool guest_cannot_answer(struct replay *replay, unsigned int line, unsigned int as_id,
 			 uint64_t gpa);
 
+/*
+ * foreign.c: how many of the things that other tasks do from the cursor on (host_acts())
+ * came before a step of the running instruction.
+ */
+size_t foreign_before(struct replay *replay, unsigned int as_id, const struct step *step);
+
 /* Flat 32-bit protected mode, as a vCPU of the captures begins. */
 void guest_reset(struct guest_cpu *cpu);
 /* The registers after the instruction that `access` names. */

@@ -67,9 +67,6 @@ static inline bool same_entry(const struct event *a, const struct event *b)
 	       a->u.changed.level == b->u.changed.level;
 }
 
-uint64_t accessed_flag(const struct replay *replay);
-uint64_t dirty_flag(const struct replay *replay);
-
 /* The rank of an event that nothing moved; below it is room for those that come first. */
 static inline size_t rank_of(const struct parallel *parallel, size_t i)
 {

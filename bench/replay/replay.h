@@ -71,6 +71,17 @@ struct replay {
 	uint64_t ring_size, ring_next; /* entries; the next one that user space reads */
 };
 
+/* Of an entry of the trace's format: Linux PT_ACCESSED_MASK, VMX_EPT_ACCESS_BIT, and so on. */
+static inline uint64_t accessed_flag(const struct replay *replay)
+{
+	return (uint64_t)1 << (replay->settings.value[SETTING_FORMAT] ? 8 : 5);
+}
+
+static inline uint64_t dirty_flag(const struct replay *replay)
+{
+	return (uint64_t)1 << (replay->settings.value[SETTING_FORMAT] ? 9 : 6);
+}
+
 /*
  * Replays `trace` as `settings` say, with the checker on if `check`. What came of
  * it stands in *replay, to be freed.

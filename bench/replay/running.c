@@ -6,16 +6,6 @@
  */
 #include "parallel.h"
 
-uint64_t dirty_flag(const struct replay *replay)
-{
-	return (uint64_t)1 << (replay->settings.value[SETTING_FORMAT] ? 9 : 6);
-}
-
-uint64_t accessed_flag(const struct replay *replay)
-{
-	return (uint64_t)1 << (replay->settings.value[SETTING_FORMAT] ? 8 : 5);
-}
-
 static bool only_reads(const struct event *access)
 {
 	return access->u.access.op == ACCESS_READ || access->u.access.op == ACCESS_EXECUTE;

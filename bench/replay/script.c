@@ -159,21 +159,32 @@ void script_prepare(struct replay *replay, size_t first, size_t end, unsigned in
 	replay->script.answer = answer;
 }
 
+bool script_leaf(struct replay *replay, unsigned int as_id, uint64_t gpa, struct tdp_entry *leaf)
+{
+	struct tdp_entry entry;
+	struct tdp_iter *iter;
+	bool found = false;
+
+	if (tdp_iter_begin(replay->vm, as_id, tdp_gfn(gpa >> TDP_PAGE_SHIFT), 1, 1, &iter))
+		return false;
+	while (tdp_iter_next(iter, &entry)) {
+		if (!entry.leaf)
+			continue;
+		*leaf = entry;
+		found = true;
+	}
+	tdp_iter_end(iter);
+	return found;
+}
+
 /* The frame that `gpa` is mapped to, or 0. */
 static uint64_t mapped_now(struct replay *replay, unsigned int as_id, uint64_t gpa)
 {
-	uint64_t gfn = gpa >> TDP_PAGE_SHIFT, pfn = 0;
-	struct tdp_entry entry;
-	struct tdp_iter *iter;
+	struct tdp_entry leaf;
 
-	if (tdp_iter_begin(replay->vm, as_id, tdp_gfn(gfn), 1, 1, &iter))
+	if (!script_leaf(replay, as_id, gpa, &leaf))
 		return 0;
-	while (tdp_iter_next(iter, &entry)) {
-		if (entry.leaf)
-			pfn = entry.pfn.n + (gfn - entry.gfn.n);
-	}
-	tdp_iter_end(iter);
-	return pfn;
+	return leaf.pfn.n + ((gpa >> TDP_PAGE_SHIFT) - leaf.gfn.n);
 }
 
 bool script_contradicts(struct replay *replay, unsigned int as_id, uint64_t gpa)

@@ -15,6 +15,7 @@
 #include "event.h"
 
 #include <tdpsim/host.h>
+#include <tdpsim/iter.h>
 
 struct replay;
 
@@ -76,6 +77,8 @@ const struct scripted_slot *script_slot(const struct script *script, unsigned in
  * fault: the fault's own result is the MMU's.
  */
 void script_prepare(struct replay *replay, size_t first, size_t end, unsigned int task);
+/* The leaf that maps `gpa` in the simulator now; false if none does. */
+bool script_leaf(struct replay *replay, unsigned int as_id, uint64_t gpa, struct tdp_entry *leaf);
 /*
  * Is `gpa` mapped to another page than the one that the host is about to answer with?
  * No host does that without an unmap in between: the trace contradicts itself. Where

@@ -1,7 +1,7 @@
 /*
  * What other tasks (kdamond, khugepaged, the NX recovery worker) did while a vCPU was
- * in a fault, brought to a moment at which a replay that does one thing after the
- * other can do it.
+ * in a fault, or the VMM in a call, brought to a moment at which a replay that does one
+ * thing after the other can do it.
  *
  * The kernel prints kvm_age_hva and kvm_unmap_hva_range before it takes mmu_lock, and a
  * fault's return after it has let it go: so lines of two tasks can stand between each
@@ -12,6 +12,7 @@
  *   just dropped it came after the fault. What stands before that line stays: it took
  *   place while the host looked for the page.
  * - What stands in front of a fast page fault came before the fault: it took no lock.
+ * - Likewise what stands in a call, before and behind its first act.
  */
 #include "trace.h"
 
@@ -45,6 +46,24 @@ static bool settle_range(struct trace *trace, size_t i)
 	return true;
 }
 
+static bool is_call(const struct event *event)
+{
+	return event->kind == EVENT_REGION || event->kind == EVENT_GET_LOG ||
+	       event->kind == EVENT_CLEAR_LOG;
+}
+
+/* The result of the call at `i`, or the trace's end. */
+static size_t end_of_call(const struct trace *trace, size_t i)
+{
+	unsigned int task = trace->events[i].task;
+
+	for (i++; i < trace->count; i++) {
+		if (trace->events[i].task == task && event_is_marker(&trace->events[i]))
+			return i;
+	}
+	return trace->count;
+}
+
 /* The event behind `i` at which the task's fault ends, or the trace's end. */
 static size_t end_of_fault(const struct trace *trace, size_t i)
 {
@@ -63,34 +82,35 @@ static size_t end_of_fault(const struct trace *trace, size_t i)
 	return trace->count;
 }
 
-/* Where in the fault the MMU begins to act: what it does first. */
-static size_t first_act(const struct trace *trace, size_t fault, size_t end)
+/* Where in the fault or call the MMU begins to act: what it does first. */
+static size_t first_act(const struct trace *trace, size_t first, size_t end)
 {
-	for (size_t i = fault + 1; i < end; i++) {
-		if (trace->events[i].task == trace->events[fault].task &&
+	for (size_t i = first + 1; i < end; i++) {
+		if (trace->events[i].task == trace->events[first].task &&
 		    event_is_output(&trace->events[i]))
 			return i;
 	}
 	return end;
 }
 
-static void settle_fault(struct trace *trace, size_t fault)
+static void settle(struct trace *trace, size_t first)
 {
 	struct event *events = trace->events;
-	size_t end = end_of_fault(trace, fault), act;
+	bool call = is_call(&events[first]);
+	size_t end = call ? end_of_call(trace, first) : end_of_fault(trace, first), act;
 
 	if (end == trace->count)
 		return;
-	act = first_act(trace, fault, end);
+	act = first_act(trace, first, end);
 	for (size_t i = end; i-- > act + 1;) {
 		if (is_foreign(&events[i]))
 			move(events, i, end--);
 	}
-	if (events[act].kind != EVENT_FAST_PAGE_FAULT)
+	if (!call && events[act].kind != EVENT_FAST_PAGE_FAULT)
 		return;
-	for (size_t i = fault + 1; i < act; i++) {
+	for (size_t i = first + 1; i < act; i++) {
 		if (is_foreign(&events[i]))
-			move(events, i, fault++);
+			move(events, i, first++);
 	}
 }
 
@@ -117,7 +137,9 @@ void trace_settle(struct trace *trace)
 			i++;
 	}
 	for (size_t i = 0; i < trace->count; i++) {
-		if (trace->events[i].kind == EVENT_PAGE_FAULT && !is_foreign(&trace->events[i]))
-			settle_fault(trace, i);
+		const struct event *event = &trace->events[i];
+
+		if ((event->kind == EVENT_PAGE_FAULT || is_call(event)) && !is_foreign(event))
+			settle(trace, i);
 	}
 }

@@ -24,13 +24,18 @@ plain() {
 # synthesise scenarios/NAME KERNEL-MACHINE: the trace that such a kernel would print. A
 # machine is npt, ept, nopml (EPT) or noad (EPT).
 synthesise() {
+	grep -q '^# no eager split' "$conformance/$1" && eager=0 || eager=1
+	synthesise_from "$conformance/$1" "$2"
+}
+
+# The same from any file.
+synthesise_from() {
 	format=ept ad=1 pml=0
 	case ${2#*-} in
 	npt) format=npt ;;
 	ept) pml=1 ;;
 	noad) ad=0 ;;
 	esac
-	grep -q '^# no eager split' "$conformance/$1" && eager=0 || eager=1
-	awk -v kernel="${2%%-*}" -v format=$format -v ad=$ad -v pml=$pml -v eager=$eager \
-		-f "$conformance/synthesise.awk" "$conformance/$1"
+	awk -v kernel="${2%%-*}" -v format=$format -v ad=$ad -v pml=$pml -v eager="${eager:-1}" \
+		-f "$conformance/synthesise.awk" "$1"
 }

@@ -370,6 +370,22 @@ $1 == "again" {
 		mmu("mark_dirty: (x) gfn=0x" $4) # by the CPU's log, at the HLT
 	next
 }
+# The same in pieces, for what other tasks do in between: its line, and then the instruction's
+# fetch and its data. vcpu, operation, gfn.
+$1 == "begin" { mark(sprintf("ACC vcpu=%d %s gpa=0x%s000", $2, $3, $4)); next }
+$1 == "code" { touch(0, 1, 0); next }
+$1 == "data" {
+	clean = pml && slot_log["0:1"] && $3 == "W" && !has(leaf[key(0, 1, number($4))], "D")
+	if (!touch(0, number($4), $3 == "W")) {
+		repair($2, $3, number($4))
+		touch(0, 1, 0)
+		if (!touch(0, number($4), $3 == "W"))
+			repair($2, $3, number($4))
+		touch(0, 1, 0)
+	}
+	next
+}
+$1 == "end" { if (clean) mmu("mark_dirty: (x) gfn=0x" $4); next }
 # A write that ends before a page is asked for: to a read-only slot, to refused memory.
 $1 == "refused" { # vcpu, gfn, result
 	gfn = number($3); at = key(0, 1, gfn); offset = 0
@@ -446,6 +462,26 @@ $1 == "age" { # page of the process's, then gfns that lose A
 	}
 	acting = ""
 	next
+}
+# Of whatever was accessed: page of the process's; an entry without A, or tracked, is old.
+$1 == "agepages" {
+	acting = "kdamond.0-9"
+	mmu(sprintf("kvm_age_hva: mmu notifier age hva range: 0x%011xa8c -- 0x%011xa8c", \
+		number($2), number($2) + 1))
+	for (i = number($2); i <= number($2) + 1; i++)
+		for (s in slot_gfn)
+			if (i >= slot_hva[s] && i < slot_hva[s] + slot_pages[s])
+				age_page(i - slot_hva[s] + slot_gfn[s])
+	acting = ""
+	next
+}
+function age_page(gfn,    at, old) {
+	at = key(0, 1, gfn)
+	if (!(at in leaf) || (ad ? !has(leaf[at], "A") : has(leaf[at], "T")))
+		return
+	old = value_of(at)
+	leaf[at] = ad ? without(leaf[at], "A") : without(leaf[at], "W") "T"
+	changed(at, old, value_of(at))
 }
 $1 == "testage" {
 	line("kdamond.0-9", sprintf("kvm_test_age_hva: mmu notifier test age hva: 0x%011xa8c", \

@@ -1,0 +1,224 @@
+/*
+ * What other tasks (kdamond, khugepaged, the NX recovery worker) do while a guest
+ * instruction runs is ordered by the trace's counter alone, and an access without a
+ * fault has no line: it may have come before or after.
+ *
+ * The access that takes the next fault came after all that stands before the fault's
+ * line. Any other came before, unless the entry's accessed flag says otherwise: ageing
+ * lists an entry only if the flag was set, and what ages it next, or takes it away,
+ * shows whether it was set again.
+ */
+#include "guest.h"
+
+#define GFN_CODE 1
+
+/* What stands from the cursor on up to the next line of the VMM's thread. */
+struct foreign {
+	struct replay *replay;
+	uint64_t hva; /* of the accessed page */
+	struct tdp_entry leaf;
+	size_t end;			/* of the events */
+	size_t count;			/* of those that host_acts() */
+	uint64_t accessed, flags, sets; /* the entry's flags, and which of them the access sets */
+};
+
+static const struct event *event_of(const struct foreign *foreign, size_t i)
+{
+	return &foreign->replay->trace->events[i];
+}
+
+static bool acts(const struct event *event)
+{
+	return host_acts(event) && !event->vmm;
+}
+
+static void count_events(struct foreign *foreign)
+{
+	const struct replay *replay = foreign->replay;
+
+	for (foreign->end = replay->cursor;
+	     foreign->end < replay->trace->count && !event_of(foreign, foreign->end)->vmm;
+	     foreign->end++)
+		foreign->count += acts(event_of(foreign, foreign->end));
+}
+
+/* Is the running access's next fault one on this page? */
+static bool faults_next(const struct foreign *foreign, uint64_t address)
+{
+	const struct event *event;
+
+	for (size_t i = foreign->end; i < foreign->replay->trace->count; i++) {
+		event = event_of(foreign, i);
+		if (event_is_marker(event))
+			return false;
+		if (event->kind == EVENT_MISCONFIG)
+			return true;
+		if (event->kind == EVENT_PAGE_FAULT && event->vmm)
+			return event->u.page_fault.address >> TDP_PAGE_SHIFT ==
+			       address >> TDP_PAGE_SHIFT;
+	}
+	return false;
+}
+
+/* Ageing, and of this page; ends of a range are rounded outwards to pages. */
+static bool ages(const struct foreign *foreign, const struct event *event)
+{
+	return event->kind == EVENT_AGE &&
+	       event->u.range.start >> TDP_PAGE_SHIFT <= foreign->hva >> TDP_PAGE_SHIFT &&
+	       foreign->hva < event->u.range.end;
+}
+
+static bool changes(const struct foreign *foreign, const struct event *event)
+{
+	return event->kind == EVENT_SPTE_CHANGED && event->u.changed.as_id == 0 &&
+	       event->u.changed.level == (unsigned int)foreign->leaf.level &&
+	       event->u.changed.gfn == foreign->leaf.gfn.n;
+}
+
+/* The entry's line, if the ageing at `i` found it accessed; or NULL. */
+static const struct event *found_by(const struct foreign *foreign, size_t i)
+{
+	unsigned int task = event_of(foreign, i)->task;
+
+	for (i++; i < foreign->replay->trace->count; i++) {
+		const struct event *event = event_of(foreign, i);
+
+		if (event->task == task && changes(foreign, event))
+			return event;
+		if (event->task == task && event->kind != EVENT_SPTE_CHANGED)
+			break;
+	}
+	return NULL;
+}
+
+static bool touches(const struct event *access, uint64_t gfn)
+{
+	return gfn == GFN_CODE || access->u.access.gpa >> TDP_PAGE_SHIFT == gfn;
+}
+
+/* What the accessed flag may be, and whether an access that began is still to come. */
+enum { CLEAR = 1, SET = 2, CLEAR_BEFORE = 4, SET_BEFORE = 8, BEFORE = CLEAR_BEFORE | SET_BEFORE };
+
+/* The access may come at any moment. */
+static unsigned int or_come(unsigned int states)
+{
+	return states & BEFORE ? states | SET : states;
+}
+
+/* The access has come by now. */
+static unsigned int has_come(unsigned int states)
+{
+	return states & BEFORE ? (states & ~(unsigned int)BEFORE) | SET : states;
+}
+
+static unsigned int found(unsigned int states, bool set)
+{
+	return states & (set ? SET | SET_BEFORE : CLEAR | CLEAR_BEFORE);
+}
+
+static unsigned int begins(unsigned int states)
+{
+	return (states & CLEAR ? CLEAR_BEFORE : 0) | (states & SET ? SET_BEFORE : 0);
+}
+
+static unsigned int aged(unsigned int states)
+{
+	return (states & (CLEAR | SET) ? CLEAR : 0) | (states & BEFORE ? CLEAR_BEFORE : 0);
+}
+
+/* Is it a line of a fault after which nothing can be said: on the page, or of the code again? */
+static bool leaves_open(const struct event *event, uint64_t gfn)
+{
+	return event->kind == EVENT_MISCONFIG ||
+	       (event->kind == EVENT_PAGE_FAULT &&
+		(gfn == GFN_CODE || event->u.page_fault.address >> TDP_PAGE_SHIFT == gfn));
+}
+
+/*
+ * A fault on the page: the access that began did not come, and where the fast path was
+ * tried its line shows the flag.
+ */
+static bool fault_finds(const struct foreign *foreign, size_t i, unsigned int states)
+{
+	bool clear = states & (CLEAR | CLEAR_BEFORE), set = states & (SET | SET_BEFORE);
+
+	for (; i < foreign->replay->trace->count; i++) {
+		const struct event *event = event_of(foreign, i);
+
+		if (event->kind == EVENT_FAST_PAGE_FAULT)
+			return event->u.fast.old_spte & foreign->accessed ? set : clear;
+		if (event->kind == EVENT_RETURN || event->kind == EVENT_SPTE_REQUESTED)
+			break;
+	}
+	return true;
+}
+
+/* Can what follows on the foreign events find what it finds, if they leave the flag so? */
+static bool explains(const struct foreign *foreign, uint64_t gfn, bool set)
+{
+	unsigned int states = set ? SET : CLEAR;
+
+	for (size_t i = foreign->end; i < foreign->replay->trace->count && states; i++) {
+		const struct event *event = event_of(foreign, i);
+
+		if (leaves_open(event, gfn))
+			return gfn == GFN_CODE || fault_finds(foreign, i, states);
+		states = event->vmm ? has_come(states) : or_come(states);
+		if (event->kind == EVENT_ACCESS && touches(event, gfn))
+			states = begins(states);
+		else if (ages(foreign, event))
+			states = aged(found(states, found_by(foreign, i) != NULL));
+		else if (changes(foreign, event) && event->vmm)
+			return found(states, event->u.changed.old_spte & foreign->accessed);
+	}
+	return states;
+}
+
+/* Does it all fit if the access takes place behind the first `before` of the events? */
+static bool fits(const struct foreign *foreign, uint64_t gfn, size_t before)
+{
+	uint64_t now = foreign->leaf.value & foreign->flags;
+	size_t met = 0;
+
+	for (size_t i = foreign->replay->cursor; i < foreign->end; i++) {
+		const struct event *event = event_of(foreign, i), *listed;
+
+		if (!acts(event))
+			continue;
+		now |= met++ == before ? foreign->sets : 0;
+		if (!ages(foreign, event))
+			continue;
+		listed = found_by(foreign, i);
+		if ((listed != NULL) != ((now & foreign->accessed) != 0) ||
+		    (listed && (listed->u.changed.old_spte & foreign->flags) != now))
+			return false;
+		now &= ~foreign->accessed;
+	}
+	now |= met == before ? foreign->sets : 0;
+	return explains(foreign, gfn, now & foreign->accessed);
+}
+
+size_t foreign_before(struct replay *replay, unsigned int as_id, const struct step *step)
+{
+	struct foreign foreign = {.replay = replay};
+	const struct event *event = replay_peek(replay);
+	const struct scripted_slot *slot = script_slot(&replay->script, as_id, step->address);
+	size_t usual;
+
+	if (!event || !acts(event))
+		return 0;
+	count_events(&foreign);
+	usual = faults_next(&foreign, step->address) ? foreign.count : 0;
+	if (usual || as_id || !slot || !replay->settings.value[SETTING_AD] ||
+	    !script_leaf(replay, as_id, step->address, &foreign.leaf))
+		return usual;
+	foreign.accessed = accessed_flag(replay);
+	foreign.flags = foreign.accessed | dirty_flag(replay);
+	foreign.sets = step->access == TDP_WRITE ? foreign.flags : foreign.accessed;
+	foreign.hva = slot->hva + (step->address - slot->gpa);
+	for (size_t before = 0; before <= foreign.count; before++) {
+		if (fits(&foreign, step->address >> TDP_PAGE_SHIFT, before))
+			return before;
+	}
+	return usual;
+}

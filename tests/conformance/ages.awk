@@ -1,0 +1,41 @@
+# A scenario (synthesise.awk) in which another task ages pages while a guest instruction runs:
+# before it fetches, before its data, and after it, at random; dirty logging goes on and off.
+# Variables: seed, and code (0 or 1): is the page of the code aged, too?
+BEGIN {
+	srand(seed)
+	print "create 1\nbacking anon-4k 7f000000 100\nslot 0 0 0 0 100 7f000000\ndone"
+	print "backing anon-4k 7f001000 200"
+	log_slot(0)
+	print "hostlevel 1\nwarm"
+	for (i = 0; i < 8; i++)
+		printf "acc 0 W 4000%x\nfault 0 W 4000%x 1\n", i, i
+	for (n = 0; n < 200; n++) {
+		access = sprintf("0 %s 4000%x", rand() < 0.5 ? "R" : "W", int(rand() * 8))
+		print "begin " access
+		age()
+		print "code"
+		age()
+		print "data " access
+		age()
+		print "end " access
+		if (rand() < 0.05)
+			log_slot(!logged)
+	}
+	print "destroy"
+}
+
+function log_slot(on) {
+	logged = on
+	print "slot 0 1 " on " 40000 200 7f001000"
+	if (on)
+		print "protect 0 40000 40007 1\nflush"
+	print "done"
+}
+
+function age() {
+	while (rand() < 0.25)
+		if (code && rand() < 0.3)
+			print "agepages 7f000001"
+		else
+			printf "agepages 7f00100%x\n", int(rand() * 8)
+}
