@@ -9,6 +9,7 @@
 #include "mmu/ring.h"
 #include "mmu/root.h"
 #include "mmu/trace.h"
+#include "mmu/unprotect.h"
 #include "platform/charge.h"
 
 int fault_step_number(const struct mmu *mmu, int step)
@@ -218,7 +219,9 @@ static inline int handle(struct mmu_context *context, const struct tdp_fault *ex
 	if (out_of_reach(context, exit))
 		return STEP_EMULATE;
 	if (fault_may_be_fast(context, error)) {
-		step = handle_fast(context, exit, error, slots, slot);
+		step = access == TDP_WRITE ? unprotect_leaf(context, slot, gfn) : STEP_INVALID;
+		if (step == STEP_INVALID)
+			step = handle_fast(context, exit, error, slots, slot);
 		if (step != STEP_INVALID)
 			return step;
 	}
