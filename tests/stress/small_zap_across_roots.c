@@ -7,8 +7,7 @@
 
 #include "support/bed.h"
 
-#define GFN   0x1000
-#define APART (1ULL << 10) /* far enough for the walk to get on before it gives way */
+#define GFN 0x1000
 
 struct world {
 	struct bed *beds[2]; /* by address space */
@@ -28,17 +27,19 @@ static int read_in_smm(struct player *player)
 	return bed_read(player, world->beds[1], 0);
 }
 
+/* From far before the page: the walk gets on, and may give way before it is there. */
 static int zap(struct player *player)
 {
-	tdp_mmu_zap_range(player->stress->vm, tdp_gfn(GFN), 2 * APART);
+	tdp_mmu_zap_range(player->stress->vm, tdp_gfn(0), 2 * GFN);
 	return 0;
 }
 
+/* SMM's: the root that was made last is gone over first. */
 static int move(struct player *player)
 {
 	const struct world *world = player->arg;
 
-	return bed_move(player, world->beds[0], 0);
+	return bed_move(player, world->beds[1], 0);
 }
 
 static int prepare(struct player *player)
@@ -83,6 +84,7 @@ const struct scenario scenario_small_zap_across_roots = {
 	.name = "small_zap_across_roots",
 	.what = "a zap of two roots gives way before it has flushed",
 	.vcpus = 2,
+	.steps = 2000,
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,
