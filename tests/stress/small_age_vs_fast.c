@@ -63,6 +63,7 @@ const struct scenario scenario_small_age_vs_fast = {
 	.name = "small_age_vs_fast",
 	.what = "a logged page is aged under a fast page fault",
 	.vcpus = 1,
+	.steps = 300,
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,

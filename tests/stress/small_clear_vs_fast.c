@@ -54,6 +54,7 @@ const struct scenario scenario_small_clear_vs_fast = {
 	.name = "small_clear_vs_fast",
 	.what = "the log is cleared under fast page faults",
 	.vcpus = 2,
+	.steps = 300,
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,

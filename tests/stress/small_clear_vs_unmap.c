@@ -58,6 +58,7 @@ const struct scenario scenario_small_clear_vs_unmap = {
 	.name = "small_clear_vs_unmap",
 	.what = "the log is cleared while its pages come and go",
 	.vcpus = 1,
+	.steps = 500,
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,

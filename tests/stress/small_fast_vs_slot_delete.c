@@ -54,6 +54,7 @@ const struct scenario scenario_small_fast_vs_slot_delete = {
 	.name = "small_fast_vs_slot_delete",
 	.what = "an old page is repaired without a lock while its slot is deleted",
 	.vcpus = 1,
+	.steps = 7000,
 	.maxphyaddr = 36,
 	.ept_only = true,
 	.no_ad = true,

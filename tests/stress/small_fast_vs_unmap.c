@@ -50,6 +50,7 @@ const struct scenario scenario_small_fast_vs_unmap = {
 	.name = "small_fast_vs_unmap",
 	.what = "an old page is repaired without a lock while it moves",
 	.vcpus = 2,
+	.steps = 400,
 	.ept_only = true,
 	.no_ad = true,
 	.set_up = set_up,

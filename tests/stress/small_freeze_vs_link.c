@@ -56,6 +56,7 @@ const struct scenario scenario_small_freeze_vs_link = {
 	.name = "small_freeze_vs_link",
 	.what = "two vCPUs zap a huge leaf and link a table in its place",
 	.vcpus = 3,
+	.steps = 800,
 	.huge_fault = TDP_HUGE_FAULT_ZAP,
 	.set_up = set_up,
 	.prepare = prepare,

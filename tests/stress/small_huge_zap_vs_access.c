@@ -47,6 +47,7 @@ const struct scenario scenario_small_huge_zap_vs_access = {
 	.name = "small_huge_zap_vs_access",
 	.what = "a huge leaf is zapped under a reader's TLB, then a page moves",
 	.vcpus = 2,
+	.steps = 400,
 	.huge_fault = TDP_HUGE_FAULT_ZAP,
 	.set_up = set_up,
 	.prepare = prepare,

@@ -85,6 +85,7 @@ const struct scenario scenario_small_long_invalidation = {
 	.name = "small_long_invalidation",
 	.what = "a fault waits for an invalidation without mmu_lock",
 	.vcpus = 1,
+	.steps = 400,
 	.set_up = set_up,
 	.prepare = prepare,
 	.settle = settle,

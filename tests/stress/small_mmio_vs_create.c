@@ -78,6 +78,7 @@ const struct scenario scenario_small_mmio_vs_create = {
 	.name = "small_mmio_vs_create",
 	.what = "a slot is created where MMIO entries are, or about to be",
 	.vcpus = 2,
+	.steps = 300,
 	.set_up = set_up,
 	.prepare = prepare,
 	.settle = settle,

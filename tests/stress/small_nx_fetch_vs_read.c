@@ -39,6 +39,7 @@ const struct scenario scenario_small_nx_fetch_vs_read = {
 	.name = "small_nx_fetch_vs_read",
 	.what = "a fetch makes a table where a read would make a huge leaf",
 	.vcpus = 2,
+	.steps = 1000,
 	.nx_ratio = 1,
 	.set_up = set_up,
 	.prepare = bed_prepare,

@@ -56,6 +56,7 @@ const struct scenario scenario_small_nx_recovery_vs_unmap = {
 	.name = "small_nx_recovery_vs_unmap",
 	.what = "a huge page is recovered under a reader, a fetch and a move",
 	.vcpus = 2,
+	.steps = 1500,
 	.nx_ratio = 1,
 	.set_up = set_up,
 	.prepare = prepare,

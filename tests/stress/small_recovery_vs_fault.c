@@ -61,6 +61,7 @@ const struct scenario scenario_small_recovery_vs_fault = {
 	.name = "small_recovery_vs_fault",
 	.what = "huge leaves are put back under a walk, a fault and a move",
 	.vcpus = 2,
+	.steps = 1500,
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,

@@ -68,6 +68,7 @@ const struct scenario scenario_small_role_vs_zap = {
 	.name = "small_role_vs_zap",
 	.what = "a vCPU goes into SMM and back while roots are invalidated",
 	.vcpus = 1,
+	.steps = 8000,
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,

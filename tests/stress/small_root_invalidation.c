@@ -47,6 +47,7 @@ const struct scenario scenario_small_root_invalidation = {
 	.name = "small_root_invalidation",
 	.what = "roots are invalidated under a fault and an unmap",
 	.vcpus = 1,
+	.steps = 8000,
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,

@@ -47,6 +47,7 @@ const struct scenario scenario_small_root_put = {
 	.name = "small_root_put",
 	.what = "an unmap gives way in a root whose last reference is put",
 	.vcpus = 1,
+	.steps = 10000,
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = bed_prepare,

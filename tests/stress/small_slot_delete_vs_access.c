@@ -59,6 +59,7 @@ const struct scenario scenario_small_slot_delete_vs_access = {
 	.name = "small_slot_delete_vs_access",
 	.what = "a slot is deleted under a reader and a fault",
 	.vcpus = 2,
+	.steps = 8000,
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,

@@ -86,6 +86,7 @@ const struct scenario scenario_small_slot_move = {
 	.name = "small_slot_move",
 	.what = "a slot moves under its users",
 	.vcpus = 2,
+	.steps = 9000,
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,

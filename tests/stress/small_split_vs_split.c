@@ -46,6 +46,7 @@ const struct scenario scenario_small_split_vs_split = {
 	.name = "small_split_vs_split",
 	.what = "two vCPUs split the same huge leaf",
 	.vcpus = 3,
+	.steps = 300,
 	.huge_fault = TDP_HUGE_FAULT_SPLIT,
 	.set_up = set_up,
 	.prepare = prepare,

@@ -46,6 +46,7 @@ const struct scenario scenario_small_table_vs_huge = {
 	.name = "small_table_vs_huge",
 	.what = "a huge leaf replaces a table under a walk and a fault",
 	.vcpus = 3,
+	.steps = 800,
 	.set_up = set_up,
 	.prepare = prepare,
 	.settle = bed_judge,

@@ -34,6 +34,7 @@ const struct scenario scenario_small_two_unmaps = {
 	.name = "small_two_unmaps",
 	.what = "two invalidations overlap under a fault",
 	.vcpus = 1,
+	.steps = 500,
 	.set_up = set_up,
 	.prepare = bed_prepare,
 	.settle = bed_judge,

@@ -45,6 +45,7 @@ const struct scenario scenario_small_unmap_vs_fault = {
 	.name = "small_unmap_vs_fault",
 	.what = "a page moves under a reader and a fault",
 	.vcpus = 2,
+	.steps = 300,
 	.set_up = set_up,
 	.prepare = prepare,
 	.settle = bed_judge,

@@ -48,6 +48,7 @@ const struct scenario scenario_small_walk_vs_zap = {
 	.name = "small_walk_vs_zap",
 	.what = "a lockless walk in a root that is zapped",
 	.vcpus = 1,
+	.steps = 8000,
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,

@@ -71,6 +71,7 @@ const struct scenario scenario_small_yield_in_zap = {
 	.name = "small_yield_in_zap",
 	.what = "the zap of a root gives way to an unmap",
 	.vcpus = 1,
+	.steps = 25000,
 	.maxphyaddr = 40,
 	.set_up = set_up,
 	.prepare = prepare,

@@ -51,6 +51,7 @@ const struct scenario scenario_small_zap_vs_fault = {
 	.name = "small_zap_vs_fault",
 	.what = "a range is zapped under a fault and a move",
 	.vcpus = 1,
+	.steps = 300,
 	.set_up = set_up,
 	.prepare = prepare,
 	.settle = bed_judge,

@@ -47,9 +47,10 @@ struct player {
 
 struct scenario {
 	const char *name;
-	const char *what;	 /* in a line */
-	unsigned int vcpus;	 /* where the command line does not say */
-	uint64_t steps;		 /* of a schedule (tests/explore), until the players end; 0: few */
+	const char *what;   /* in a line */
+	unsigned int vcpus; /* where the command line does not say */
+	/* Of a schedule (tests/explore), until the players end, or that a round takes; 0: few. */
+	uint64_t steps;
 	bool ept_only, no_ad;	 /* a CPU without accessed and dirty flags */
 	uint64_t carveout_bytes; /* for terrains; 0: 1 GiB */
 	unsigned int maxphyaddr; /* few bits: a root is gone over in few steps; 0: 52 */
