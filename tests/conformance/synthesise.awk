@@ -127,7 +127,8 @@ $1 == "backing" { # kind, first page of the process's, pages, level
 	mark(sprintf("HOST backing %s hva=0x%s000 size=0x%x000 pretouched=1", $2, $3, number($4)))
 	next
 }
-$1 == "cap" { mark("HOST enable_cap " $2 " arg0=" $3 " rc=0 errno=0"); next }
+$1 == "vcpus" { vcpus = $2; next } # made later than the VM
+$1 == "cap" { ring = $2 == 192; mark("HOST enable_cap " $2 " arg0=" $3 " rc=0 errno=0"); next }
 $1 == "slot" { # address space, id, flags, gfn, pages, hva; the call begins
 	mark(sprintf("HOST set_memory_region as=%d slot=%d flags=0x%x gpa=0x%s000 size=0x%x000 hva=0x%s000", \
 		$2, $3, $4, $5, number($6), $7))
@@ -317,7 +318,7 @@ function fault(vcpu, as, op, address, gfn, level, kind, marks,    at, old, s, l,
 		frame_of(slot_hva[s] + gfn - slot_gfn[s], host_level), level))
 	link_tables(as, gfn, level)
 	if (marks)
-		mmu(sprintf("mark_dirty: (x) gfn=0x%x", gfn))
+		mark_dirty(gfn)
 	old = value_of(at)
 	leaf[at] = born(as, gfn, level)
 	if (nx && level > 1)
@@ -343,6 +344,16 @@ $1 == "walk" { # vcpu, rip, gfn, offset
 	next
 }
 
+# Of slot 1, where there are rings: into the only one.
+function mark_dirty(gfn) {
+	mmu(sprintf("mark_dirty: (x) gfn=0x%x", gfn))
+	if (!ring)
+		return
+	pushed[dirty++] = gfn - slot_gfn["0:1"]
+	mmu(sprintf("kvm_dirty_ring_push: ring 0: dirty 0x%x reset 0x%x slot 1 offset 0x%x (used %d)", \
+		dirty, reset, pushed[dirty - 1], dirty - reset))
+}
+
 # A repair without the lock.
 function repair(vcpu, op, gfn,    at, old, present) {
 	at = key(0, 1, gfn); offset = 0; old = value_of(at)
@@ -352,7 +363,7 @@ function repair(vcpu, op, gfn,    at, old, present) {
 	leaf[at] = without(leaf[at], "T")
 	if (op == "W") {
 		leaf[at] = with(leaf[at], "W")
-		mmu(sprintf("mark_dirty: (x) gfn=0x%x", gfn))
+		mark_dirty(gfn)
 	}
 	fast_line(vcpu, gfn, op, present, at, old, value_of(at), 1)
 	mmu("ret_tdp_page_fault: (x) ret=" fixed)
@@ -367,7 +378,7 @@ $1 == "again" {
 	if (!touch(0, number($4), $3 == "W"))
 		repair($2, $3, number($4))
 	if (clean)
-		mmu("mark_dirty: (x) gfn=0x" $4) # by the CPU's log, at the HLT
+		mark_dirty(number($4)) # by the CPU's log, at the HLT
 	next
 }
 # The same in pieces, for what other tasks do in between: its line, and then the instruction's
@@ -385,7 +396,7 @@ $1 == "data" {
 	}
 	next
 }
-$1 == "end" { if (clean) mmu("mark_dirty: (x) gfn=0x" $4); next }
+$1 == "end" { if (clean) mark_dirty(number($4)); next }
 # A write that ends before a page is asked for: to a read-only slot, to refused memory.
 $1 == "refused" { # vcpu, gfn, result
 	gfn = number($3); at = key(0, 1, gfn); offset = 0
@@ -418,6 +429,25 @@ $1 == "log" { # get | clear, slot, then for clear the range
 	next
 }
 $1 == "result" { sub("result ", ""); mark("HOST get_dirty_log rc=0 errno=0 " $0); next }
+
+$1 == "ring" { # the first 8 entries, as user space sees them
+	for (i = 0; i < 8; i++) {
+		mark(sprintf("HOST ring[%d] flags=%d slot=%d offset=0x%x", i, i >= reset && i < dirty, \
+			i < dirty, i < dirty ? pushed[i] : 0))
+		harvested += i >= harvested && i < dirty
+	}
+	next
+}
+$1 == "reset" { mark("PHASE KVM_RESET_DIRTY_RINGS"); next } # what is protected follows
+$1 == "isreset" {
+	count = harvested - reset
+	reset = harvested
+	mmu(sprintf("kvm_dirty_ring_reset: ring 0: dirty 0x%x reset 0x%x (used %d)", dirty, reset, \
+		dirty - reset))
+	mmu("flush_all: (x)")
+	mark("HOST reset_dirty_rings rc=" count)
+	next
+}
 
 # A pass over the leaves of a level that takes a right or a flag away.
 function sweep(as, first, last, level, letter,    gfn, at, old) {
