@@ -1,0 +1,76 @@
+/*
+ * Logging begins and ends over and over: tables are made of huge leaves and give way to
+ * huge leaves again, in place or by a zap, while vCPUs write to and read from what they
+ * map, pages age and the host takes them back. A leaf that takes a table's place speaks
+ * for pages that were not mapped, or protected: no write may be lost that is made by it
+ * when logging has begun again (W1 of logbook.h).
+ */
+#include <errno.h>
+
+#include "support/logbook.h"
+
+/* Turns the log on and off; a read now and then tells whether all is there. */
+static int turn(struct player *player)
+{
+	struct logbook *book = player->arg;
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		if (book->on && player_chance(player, 2))
+			err = logbook_collect(player, book);
+		if (!err)
+			err = logbook_turn(player, book, !book->on);
+		player_dawdle(player, 10);
+	}
+	return err || !book->on ? err : logbook_collect(player, book);
+}
+
+static int disturb(struct player *player)
+{
+	struct logbook *book = player->arg;
+	const struct tdp_backing *backing = tdp_anon_backing(book->anon);
+	int err = 0;
+
+	while (!err && player_goes_on(player)) {
+		if (player_chance(player, 3))
+			err = logbook_discard(player, book);
+		else
+			tdp_host_age(player->stress->host, backing->hva,
+				     backing->hva + backing->bytes);
+		player_dawdle(player, 20);
+	}
+	return err;
+}
+
+static void configure(struct tdp_vm_config *config, uint64_t random)
+{
+	config->manual_protect = random & 1 ? TDP_MANUAL_PROTECT_ALL_SET : TDP_MANUAL_PROTECT_OFF;
+	config->policy.eager_split = random & 4 ? TDP_ON : TDP_OFF;
+	config->policy.recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
+	config->policy.nx_huge_pages = random & 32 ? TDP_ON : TDP_OFF;
+	if (random & 16)
+		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+	config->check = random & 64;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct logbook *book =
+		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 2, TDP_2M},
+			       stress->config.manual_protect);
+
+	if (!book)
+		return -ENOMEM;
+	stress_cast_vcpus(stress, logbook_writer, book);
+	stress_cast(stress, "turner", turn, book, 1);
+	return stress_cast(stress, "disturber", disturb, book, 1); /* checked at the end */
+}
+
+const struct scenario scenario_recovery = {
+	.name = "recovery",
+	.what = "huge pages recovered against writes, ageing and unmaps",
+	.vcpus = 2,
+	.steps = 20000,
+	.configure = configure,
+	.set_up = set_up,
+};
