@@ -105,7 +105,7 @@ static void fill_host(struct guest *guest, struct tdp_host_config *host)
 		host->carveout_bytes = SCRIPT_BYTES;
 	if (!host->maxphyaddr)
 		host->maxphyaddr = 46;
-	host->check = true;
+	host->check = !guest->config.unchecked;
 	host->report = keep_report;
 	host->report_context = guest;
 }
@@ -141,11 +141,11 @@ struct guest *guest_make_host_as(void **state, const struct guest_config *config
 	guest->config = *config;
 	guest->config.vm.format = format;
 	fill_host(guest, &guest->config.host);
-	if (!guest->config.untraced) {
+	if (!guest->config.untraced && !guest->config.unchecked) {
 		guest->config.vm.trace = keep_event;
 		guest->config.vm.trace_context = guest;
 	}
-	guest->config.vm.check = true;
+	guest->config.vm.check = !guest->config.unchecked;
 	assert_int_equal(tdp_host_create(&guest->config.host, &guest->host), 0);
 	make_memory(guest);
 	tdp_host_usage(guest->host, &guest->before);

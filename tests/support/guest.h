@@ -40,6 +40,7 @@ struct guest_config {
 	unsigned int vcpus;	     /* 1 */
 	struct tdp_vcpu_config vcpu; /* of all of them */
 	bool untraced;		     /* keep no events: several threads act */
+	bool unchecked;		     /* nobody watches: no check, no events */
 };
 
 /* A backing that does what a test says: its frames are those of the carve-out. */
