@@ -1,8 +1,8 @@
 /*
  * A page that has been reported is written by two vCPUs, each of which gives W back
- * without mmu_lock, or by the CPU, which sets D, while the log is read and cleared:
- * who takes the mark takes the right away after it, so no write is lost (W1 of
- * support/logbook.h, D2 of lib/mmu/dirty.h).
+ * without mmu_lock, or whose CPU sets D, while the log is read and cleared: who takes the
+ * mark takes the right away after it, so no write is lost (W1 of support/logbook.h, D2 of
+ * lib/mmu/dirty.h). One of them is an L2 guest, whose writes no CPU logs by D.
  */
 #include <errno.h>
 
@@ -23,10 +23,15 @@ static int collect(struct player *player)
 static int prepare(struct player *player)
 {
 	struct logbook *book = player->arg;
+	struct player *guest = &player->stress->players[1];
 	int err = book->on ? 0 : logbook_turn(player, book, true);
 
 	if (!err)
-		err = logbook_write(player, book, 0);
+		err = tdp_vcpu_set_guest_mode(guest->vcpu, true);
+	if (!err)
+		err = write_page(player);
+	if (!err)
+		err = write_page(guest);
 	return err ? err : collect(player);
 }
 
@@ -46,7 +51,7 @@ static int set_up(struct stress *stress)
 	if (!book)
 		return -ENOMEM;
 	stress_cast_vcpu(stress, "writer", write_page, book);
-	stress_cast_vcpu(stress, "other writer", write_page, book);
+	stress_cast_vcpu(stress, "L2 writer", write_page, book);
 	return stress_cast(stress, "collector", collect, book, 1);
 }
 
