@@ -7,7 +7,10 @@
  * Promise that is checked
  *   W1  A write that began after the log was turned on, or after the page was last
  *       reported (with manual protection: cleared), and that was done before a read
- *       of the log begins, is in what that read reports.
+ *       of the log begins, is in what that read reports, or in what a read does that
+ *       begins when all visits have ended that were under way then: a vCPU that gives
+ *       a right to write back marks the page after it did, and another may have used
+ *       the right (D2 of mmu/dirty.h).
  *
  * How the model knows: `covered` is how many writes of the page had begun when the
  * last report, or clear, of it returned. Once more than those are done, one of them
@@ -36,6 +39,7 @@ struct logbook_page {
 	atomic_u64 begun, done; /* by the vCPUs that write */
 	uint64_t covered;	/* the collector's */
 	uint64_t done_before;	/* the collector's: when the read began */
+	bool missed;		/* the collector's: the last read did not report it */
 };
 
 struct logbook {
@@ -44,6 +48,8 @@ struct logbook {
 	struct tdp_anon *anon;
 	enum tdp_manual_protect manual;
 	bool on; /* the collector's */
+	/* The vCPUs' own: visits begun and visits ended; odd while one is under way. */
+	atomic_u64 visits[STRESS_VCPUS_MAX];
 	uint64_t *bitmap, *mask;
 	size_t words;
 	uint64_t reads; /* the collector's */
