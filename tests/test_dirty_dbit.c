@@ -71,6 +71,33 @@ static void huge_leaves_lose_the_right_to_write_too(void **state)
 	log_expect(guest, 5);
 }
 
+/* P4 of protect.h: a huge leaf is written, and split to be executed, between the passes. */
+static void write_and_fetch(struct guest *guest, const struct tdp_trace_event *event)
+{
+	if (event->kind != TDP_TRACE_SPTE_CHANGED)
+		return;
+	guest->on_event = NULL;
+	guest_touch_on(guest->vcpus[1], AT + 5, TDP_WRITE);
+	guest_touch_on(guest->vcpus[1], AT + 9, TDP_FETCH);
+}
+
+static void parts_of_a_leaf_written_between_the_passes_are_noticed(void **state)
+{
+	struct guest *guest =
+		guest_make(state, .page = TDP_2M, .vcpus = 2,
+			   .vm.policy = {.eager_split = TDP_OFF, .nx_huge_pages = TDP_ON});
+
+	guest_slot(guest, 1, AT, PAGES, 0);
+	guest_touch(guest, AT, TDP_WRITE);
+	guest_touch(guest, AT + 512, TDP_WRITE);
+	guest->on_event = write_and_fetch;
+	slot_logged(guest, true);
+	assert_null(guest->on_event);
+	assert_int_equal(guest_level(guest, AT + 7), TDP_4K);
+	guest_touch(guest, AT + 7, TDP_WRITE);
+	log_expect(guest, 5, 7);
+}
+
 static void a_write_takes_no_fault_and_is_reported(void **state)
 {
 	struct guest *guest = logged(state);
@@ -318,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		guest_test_ept(logging_clears_dirty_flags_and_flushes_once),
 		guest_test_ept(huge_leaves_lose_the_right_to_write_too),
+		guest_test_ept(parts_of_a_leaf_written_between_the_passes_are_noticed),
 		guest_test_ept(a_write_takes_no_fault_and_is_reported),
 		guest_test_ept(a_write_is_logged_once_until_it_is_reported),
 		guest_test_ept(a_write_after_a_read_is_logged),

@@ -37,21 +37,21 @@ void mmu_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn
 	mmu_mark_dirty_by(actor, mmu_context_of(actor), slot, gfn);
 }
 
-void mmu_dirty_pass_begin(struct mmu_actor *task)
+void mmu_dirty_pass_begin(struct mmu *mmu)
 {
-	u32_add_acq_rel(&task->mmu->log_flushes_owed, 1);
+	u32_add_acq_rel(&mmu->log_flushes_owed, 1);
 }
 
-void mmu_dirty_pass_end(struct mmu_actor *task)
+void mmu_dirty_pass_end(struct mmu *mmu)
 {
-	u32_add_acq_rel(&task->mmu->log_flushes_owed, (uint32_t)-1);
+	u32_add_acq_rel(&mmu->log_flushes_owed, (uint32_t)-1);
 }
 
 static void flush_and_end(struct mmu_actor *task, const struct memslot *slot, bool flush)
 {
 	if (flush)
 		mmu_flush_range(task, slot->gfn, slot->pages);
-	mmu_dirty_pass_end(task);
+	mmu_dirty_pass_end(task->mmu);
 }
 
 /*
@@ -123,7 +123,7 @@ void mmu_dirty_log_read(struct mmu_actor *task, const struct memslot *slot, uint
 		copy_marks(slot, bitmap);
 		return;
 	}
-	mmu_dirty_pass_begin(task);
+	mmu_dirty_pass_begin(task->mmu);
 	exclusive = mmu_lock_exclusive(task);
 	flush = take_marks(exclusive, slot, bitmap);
 	mmu_unlock_exclusive(exclusive);
@@ -156,7 +156,7 @@ void mmu_dirty_log_clear(struct mmu_actor *task, const struct memslot *slot, uin
 	bool flush;
 
 	cpu_logs_drain(task);
-	mmu_dirty_pass_begin(task);
+	mmu_dirty_pass_begin(task->mmu);
 	exclusive = mmu_lock_exclusive(task);
 	flush = clear_marks(exclusive, slot, first, pages, bitmap);
 	mmu_unlock_exclusive(exclusive);
@@ -171,7 +171,7 @@ void mmu_dirty_log_enabled(struct mmu_actor *task, const struct memslot *slot)
 	if (task->mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
 		return;
 	mmu_split_slot(task, slot);
-	mmu_dirty_pass_begin(task);
+	mmu_dirty_pass_begin(task->mmu);
 	shared = mmu_lock_shared(task);
 	mmu_protect_slot(shared, slot);
 	mmu_unlock_shared(shared);

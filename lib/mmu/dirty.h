@@ -43,9 +43,13 @@ void mmu_mark_dirty_by(struct mmu_actor *actor, struct mmu_context *writer,
 void mmu_dirty_protect(struct mmu_actor *task, const struct memslot *slot, uint64_t first,
 		       uint64_t mask);
 
-/* Brackets around passes that protect and the flush that ends them (P3 of protect.h). */
-void mmu_dirty_pass_begin(struct mmu_actor *task);
-void mmu_dirty_pass_end(struct mmu_actor *task);
+/*
+ * Brackets around passes that protect and the flush that ends them (P3 of protect.h). Of a
+ * log that begins they are around the slot's publishing too: faults that know of the log
+ * take D away (P4) before the passes do.
+ */
+void mmu_dirty_pass_begin(struct mmu *mmu);
+void mmu_dirty_pass_end(struct mmu *mmu);
 
 /*
  * Reading and clearing a slot's bitmap (kvm_get_dirty_log_protect(),

@@ -140,6 +140,20 @@ static struct table *take_child(const struct fault *fault, const struct spot *sp
 	return child;
 }
 
+/* What the parts of a huge leaf do not have of it (P4 of protect.h). */
+static uint64_t dropped_in_split(const struct fault *fault)
+{
+	const struct mmu *mmu = fault->context->actor.mmu;
+	bool by_flag = mmu->policy.dirty_track == TDP_DIRTY_TRACK_DBIT &&
+		       !(fault->context->root_role & ROLE_GUEST_MODE);
+
+	/* Where a log begins all set, nothing is gone over, and every page is marked. */
+	if (!fault->slot || !fault->slot->log_dirty || !by_flag ||
+	    mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
+		return 0;
+	return mmu->encoding.dirty;
+}
+
 /* One step of the way down: a table where there is a hole or a huge leaf too large. */
 static bool extend(struct mmu_shared shared, struct fault *fault, struct spot *spot)
 {
@@ -152,7 +166,7 @@ static bool extend(struct mmu_shared shared, struct fault *fault, struct spot *s
 		return false;
 	child = take_child(fault, spot);
 	if (spot_is_leaf(&mmu->encoding, spot)) {
-		if (!mmu_split_leaf(shared.held, spot, child)) {
+		if (!mmu_split_leaf(shared.held, spot, child, dropped_in_split(fault))) {
 			table_free_now(&context->actor.caller, child); /* filled for nothing */
 			return false;
 		}

@@ -11,6 +11,12 @@
  *   P3  Nothing here flushes. A translation that a TLB still has lets a page be
  *       written unnoticed until the flush that the caller makes, once, after it has
  *       dropped mmu_lock. Who reads the log copies pages after that flush.
+ *   P4  Where D is what tells, a slot whose log begins is gone over twice: for D, then
+ *       for W above 4K. Between the two a huge leaf may be written, which logs one page of
+ *       it and sets D, and then be split by a fault: its children are clean, or the
+ *       others of them would be written unnoticed. A fault that splits knows from its
+ *       slot that the log begins (D4 of dirty.h), and the flush that ends the passes
+ *       is also for the translations that have D. (6.12 copies D there, as we read it.)
  */
 #ifndef TDPSIM_MMU_PROTECT_H
 #define TDPSIM_MMU_PROTECT_H

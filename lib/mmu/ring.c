@@ -125,11 +125,11 @@ uint64_t mmu_dirty_rings_reset(struct mmu_actor *task)
 	struct mmu_context *context = ptr_load_acquire(&task->mmu->oldest_context);
 	uint64_t count = 0;
 
-	mmu_dirty_pass_begin(task);
+	mmu_dirty_pass_begin(task->mmu);
 	for (; context; context = ptr_load_acquire(&context->younger))
 		count += reset_ring(task, context);
 	if (count)
 		mmu_flush_all(task);
-	mmu_dirty_pass_end(task);
+	mmu_dirty_pass_end(task->mmu);
 	return count;
 }

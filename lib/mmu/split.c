@@ -14,20 +14,22 @@
  * Plain writes: nobody sees the table before it is linked (table.h, T1). The children
  * of a leaf differ in their frames alone.
  */
-static void fill_from_huge(const struct mmu *mmu, const struct spot *spot, struct table *table)
+static void fill_from_huge(const struct mmu *mmu, const struct spot *spot, struct table *table,
+			   uint64_t dropped)
 {
-	table_fill(
-		mmu->host, table,
-		spte_small_from_huge(&mmu->encoding, spot->entry, spot->level, 0, mmu->nx_active),
-		tdp_level_bytes(spot->level - 1));
+	uint64_t huge = spot->entry & ~dropped;
+
+	table_fill(mmu->host, table,
+		   spte_small_from_huge(&mmu->encoding, huge, spot->level, 0, mmu->nx_active),
+		   tdp_level_bytes(spot->level - 1));
 }
 
-bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table)
+bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table, uint64_t dropped)
 {
 	uint64_t huge = spot->entry;
 	bool linked;
 
-	fill_from_huge(held.actor->mmu, spot, table);
+	fill_from_huge(held.actor->mmu, spot, table, dropped);
 	linked = entry_link_table(held, spot, table);
 	if (linked)
 		mmu_gauge(held.actor, gauge_of_leaves(spot->level - 1), TABLE_ENTRIES);
@@ -55,7 +57,7 @@ static int fetch_table(struct mmu_held held, struct iter *iter, struct table **s
 static bool split_here(struct mmu_held held, struct iter *iter, struct table *spare)
 {
 	entry_prepare_table(held.actor, &iter->at, spare);
-	return mmu_split_leaf(held, &iter->at, spare);
+	return mmu_split_leaf(held, &iter->at, spare, 0);
 }
 
 /* Parents first, so a 1G leaf is 2M leaves when the walk goes on into them. -ENOMEM. */

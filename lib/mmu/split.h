@@ -10,10 +10,10 @@
 
 /*
  * Replaces the huge leaf at the spot by `table`, filled with 512 entries that map the
- * same, one level down. False if the entry changed; the table is then still the
- * caller's, its content spoilt.
+ * same, one level down, without the bits `dropped`. False if the entry changed; the table
+ * is then still the caller's, its content spoilt.
  */
-bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table);
+bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table, uint64_t dropped);
 
 /*
  * Eager page splitting, where the policy wants it: all huge leaves of a slot become

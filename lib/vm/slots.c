@@ -277,6 +277,7 @@ static void carry_out(struct change *change)
 	unsigned int address_space = change->asked->address_space;
 	struct dirty_log *old_log = log_of(change->present);
 	bool flag_only = stays(change);
+	bool log_begins = flag_only && change->slot.log && !old_log;
 
 	if (change->present && !flag_only) {
 		struct memslot old = *change->present; /* freed by publishing */
@@ -287,12 +288,16 @@ static void carry_out(struct change *change)
 		drop_mappings(vm, task, &old);
 		mmu_task_put(task);
 	}
+	if (log_begins)
+		mmu_dirty_pass_begin(&vm->mmu);
 	publish(vm, address_space, change->final);
 	if (old_log != change->slot.log)
 		dirty_log_destroy(old_log);
 	if (!old_log != !change->slot.log)
 		follow_flag(vm, memslot_by_id(change->final, change->asked->id),
 			    change->slot.log != NULL, flag_only);
+	if (log_begins)
+		mmu_dirty_pass_end(&vm->mmu);
 }
 
 static int set_locked(struct tdp_vm *vm, const struct tdp_memslot *asked)
