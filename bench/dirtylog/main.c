@@ -334,48 +334,59 @@ static bool settle(void *context, char *why, size_t size)
 
 /* The selftest's lines */
 
-static double print_line(const struct report_run *run, const char *format, const char *name,
-			 unsigned int number)
+/* Time of a kind of phases, and how many there are: fewer than asked for after Ctrl-C. */
+struct total {
+	double seconds;
+	unsigned int iterations;
+};
+
+/* `format` has %s, after %u where there is a number. */
+static void print_line(const struct report_run *run, const char *format, const char *name,
+		       unsigned int number, struct total *total)
 {
 	const struct phase *phase = selftest_phase(run, name, number);
 	char time[SELFTEST_TIME];
 
 	if (!phase)
-		return 0;
+		return;
 	if (number)
 		printf(format, number, selftest_time(phase->seconds, time));
 	else
 		printf(format, selftest_time(phase->seconds, time));
-	return phase->seconds;
+	if (!total)
+		return;
+	total->seconds += phase->seconds;
+	total->iterations++;
 }
 
-static void print_total(const char *what, double seconds, unsigned int iterations)
+static void print_total(const char *what, const struct total *total)
 {
-	char total[SELFTEST_TIME], average[SELFTEST_TIME];
+	char all[SELFTEST_TIME], average[SELFTEST_TIME];
 
-	printf("%s dirty log over %u iterations took %s. (Avg %s/iteration)\n", what, iterations,
-	       selftest_time(seconds, total), selftest_time(seconds / iterations, average));
+	if (total->iterations)
+		printf("%s dirty log over %u iterations took %s. (Avg %s/iteration)\n", what,
+		       total->iterations, selftest_time(total->seconds, all),
+		       selftest_time(total->seconds / total->iterations, average));
 }
 
 static void print_selftest(const struct report_run *run)
 {
 	const struct dirtylog *options = run->options;
-	double get = 0, clear = 0;
+	struct total get = {0}, clear = {0};
 
 	selftest_seed(&options->guest);
 	printf("Test iterations: %u\n", options->iterations);
 	selftest_memory(&options->guest);
-	print_line(run, "Populate memory time: %s\n", "populate", 0);
-	print_line(run, "Enabling dirty logging time: %s\n\n", "enable", 0);
+	print_line(run, "Populate memory time: %s\n", "populate", 0, NULL);
+	print_line(run, "Enabling dirty logging time: %s\n\n", "enable", 0, NULL);
 	for (unsigned int i = 1; i <= options->iterations; i++) {
-		print_line(run, "Iteration %u dirty memory time: %s\n", "dirty", i);
-		get += print_line(run, "Iteration %u get dirty log time: %s\n", "get", i);
-		clear += print_line(run, "Iteration %u clear dirty log time: %s\n", "clear", i);
+		print_line(run, "Iteration %u dirty memory time: %s\n", "dirty", i, NULL);
+		print_line(run, "Iteration %u get dirty log time: %s\n", "get", i, &get);
+		print_line(run, "Iteration %u clear dirty log time: %s\n", "clear", i, &clear);
 	}
-	print_line(run, "Disabling dirty logging time: %s\n", "disable", 0);
-	print_total("Get", get, options->iterations);
-	if (clears(options))
-		print_total("Clear", clear, options->iterations);
+	print_line(run, "Disabling dirty logging time: %s\n", "disable", 0, NULL);
+	print_total("Get", &get);
+	print_total("Clear", &clear);
 }
 
 int main(int argc, char **argv)

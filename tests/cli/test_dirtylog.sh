@@ -207,6 +207,14 @@ timeout --foreground --preserve-status -s INT 1 "$bench/dirtylog" -v 2 -b 64M -i
 [ $status = 130 ] || fail "exit status $status after Ctrl-C"
 holds '.interrupted and .phases[0].name == "populate" and .check.failed == 0' interrupted
 
+status=0
+timeout --foreground --preserve-status -s INT 1 "$bench/dirtylog" -v 2 -b 64M -i 10000 \
+    --selftest-format >"$work/out" || status=$?
+[ $status = 130 ] || fail "exit status $status after Ctrl-C"
+gets=$(grep -c 'get dirty log time' "$work/out" || :)
+[ "$gets" = 0 ] || grep -q "^Get dirty log over $gets iterations took" "$work/out" ||
+    fail "the average of another number of iterations than $gets"
+
 # Simulated time: the same to the byte, with vCPUs that are in each other's way.
 for options in "-g -s 2m" "-e -s 2m --on-fault zap --eager-split off" "-o -a -s 2m"; do
     for run in a b; do
