@@ -54,6 +54,16 @@ static void place(struct parallel *parallel, size_t group, size_t i)
 	g->placed = true;
 }
 
+/* Calls that change a slot go over its entries without excluding faults: between two, one may come.
+ */
+static void place_call(struct parallel *parallel, size_t group, size_t i)
+{
+	place(parallel, group, i);
+	if (event_at(parallel, i)->kind == EVENT_SPTE_CHANGED &&
+	    event_at(parallel, parallel->groups[group - 1].first)->kind == EVENT_REGION)
+		open_group(parallel, GROUP_STEP, i);
+}
+
 /* RET_PF_FIXED moved when 6.12 gave write protection a code of its own. */
 static int64_t result_fixed(const struct replay *replay)
 {
@@ -112,8 +122,10 @@ static void group_event(struct parallel *parallel, struct open_groups *open, siz
 		break;
 	case EVENT_SPTE_CHANGED:
 	case EVENT_ZAP_ALL_FAST:
-		if (open->host || open->fault)
-			place(parallel, open->host ? open->host : open->fault, i);
+		if (open->host)
+			place_call(parallel, open->host, i);
+		else if (open->fault)
+			place(parallel, open->fault, i);
 		break;
 	case EVENT_FAST_PAGE_FAULT:
 		if (open->fault && event->u.fast.fixed)

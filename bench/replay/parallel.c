@@ -101,6 +101,8 @@ static bool meet_repair(struct parallel *parallel, const struct event *ours)
 	return false;
 }
 
+static void between_steps(struct parallel *parallel);
+
 void parallel_event(struct replay *replay, const struct event *ours)
 {
 	struct parallel *parallel = replay->parallel;
@@ -134,6 +136,8 @@ void parallel_event(struct replay *replay, const struct event *ours)
 			theirs.u.fast.new_spte = chain_repaired(parallel, &theirs);
 	}
 	compare_events(&replay->comparison, &theirs, ours);
+	if (parallel->steps && ours->kind == EVENT_SPTE_CHANGED)
+		between_steps(parallel);
 }
 
 static void check_all_met(struct parallel *parallel, size_t end)
@@ -193,6 +197,18 @@ static void play_fault(struct parallel *parallel, const struct group *group)
 		replay_fail(replay, err, "the fault handler failed");
 }
 
+/* Does the call change the slot's flags alone? Then it excludes no faults. */
+static bool keeps_slot(const struct replay *replay, const struct event *call)
+{
+	const struct scripted_slot *slot;
+
+	if (call->u.region.as_id >= SCRIPT_SPACES || call->u.region.slot >= SCRIPT_SLOTS)
+		return false;
+	slot = &replay->script.slots[call->u.region.as_id][call->u.region.slot];
+	return slot->used && slot->gpa == call->u.region.gpa &&
+	       slot->bytes == call->u.region.bytes && slot->hva == call->u.region.hva;
+}
+
 static void play_host(struct parallel *parallel, const struct group *group)
 {
 	const struct event *event = event_at(parallel, group->first);
@@ -208,21 +224,25 @@ static void play_host(struct parallel *parallel, const struct group *group)
 		log_clear(parallel->replay, event);
 		break;
 	default:
+		parallel->steps = keeps_slot(parallel->replay, event);
 		host_set_region(parallel->replay, event);
+		parallel->steps = false;
 	}
 }
 
 static void play_group(struct parallel *parallel, struct group *group)
 {
+	struct group *playing = parallel->playing;
+
 	parallel->playing = group;
 	group->played = true;
-	if (group->kind == GROUP_HOST || group->changed)
+	if (group->kind == GROUP_HOST || (group->kind == GROUP_FAULT && group->changed))
 		running_before_group(parallel, group);
 	if (group->kind == GROUP_FAULT)
 		play_fault(parallel, group);
-	else
+	else if (group->kind == GROUP_HOST)
 		play_host(parallel, group);
-	parallel->playing = NULL;
+	parallel->playing = playing;
 }
 
 /* A call that is to stop the replay stops it where it is made, not where it works. */
@@ -235,7 +255,7 @@ static bool stops_at(struct parallel *parallel, const struct event *event)
 	return parallel->replay->over;
 }
 
-static void play_event(struct parallel *parallel, size_t i)
+static void open_event(struct parallel *parallel, size_t i)
 {
 	const struct event *event = event_at(parallel, i);
 
@@ -246,28 +266,84 @@ static void play_event(struct parallel *parallel, size_t i)
 		running_end_interval(parallel, event);
 	if (event->kind == EVENT_ACCESS)
 		running_begin(parallel, i);
-	while (parallel->next < parallel->group_count && !parallel->replay->over) {
-		struct group *group = parallel->order[parallel->next];
+}
 
-		if (group->rank > rank_of(parallel, i))
-			break;
-		parallel->next++;
-		play_group(parallel, group);
+static bool is_due(const struct parallel *parallel)
+{
+	return parallel->next < parallel->group_count &&
+	       parallel->order[parallel->next]->rank <= rank_of(parallel, parallel->at);
+}
+
+/* Is the next to be played what the call's own task did behind what it has done so far? */
+static bool waits_for(const struct parallel *parallel, const struct group *call)
+{
+	const struct group *next = parallel->order[parallel->next];
+
+	return call && next->task == call->task &&
+	       !(next->kind == GROUP_STEP && parallel->met[next->first - parallel->first]);
+}
+
+/* Has the call changed all that it changes? */
+static bool is_over(const struct parallel *parallel, const struct group *call)
+{
+	for (size_t i = call->last; i > call->first; i--) {
+		const struct event *event = event_at(parallel, i);
+
+		if (event->task == call->task && event->kind == EVENT_SPTE_CHANGED)
+			return parallel->met[i - parallel->first];
 	}
+	return true;
+}
+
+/* Plays on: to the stretch's end, or to the next thing that `call` itself does. */
+static void advance(struct parallel *parallel, const struct group *call)
+{
+	while (!parallel->replay->over) {
+		if (is_due(parallel)) {
+			if (waits_for(parallel, call))
+				break;
+			play_group(parallel, parallel->order[parallel->next++]);
+			continue;
+		}
+		if (parallel->at + 1 >= parallel->end || (call && parallel->at + 1 > call->last))
+			break;
+		open_event(parallel, parallel->at + 1);
+	}
+}
+
+/*
+ * Within a call, which has just made one of its changes and holds mmu_lock shared: what
+ * others did before it made its next.
+ */
+static void between_steps(struct parallel *parallel)
+{
+	struct group *call = parallel->playing;
+
+	if (is_over(parallel, call))
+		return;
+	parallel->playing = NULL;
+	parallel->steps = false;
+	advance(parallel, call);
+	if (parallel->next < parallel->group_count &&
+	    parallel->order[parallel->next]->kind == GROUP_STEP && !parallel->replay->over)
+		running_before_step(parallel, parallel->order[parallel->next]);
+	parallel->playing = call;
+	parallel->steps = true;
 }
 
 static void play(struct parallel *parallel)
 {
 	struct replay *replay = parallel->replay;
-	size_t i;
 
-	for (i = parallel->first; i < parallel->end && !replay->over; i++)
-		play_event(parallel, i);
+	if (parallel->first < parallel->end) {
+		open_event(parallel, parallel->first);
+		advance(parallel, NULL);
+	}
 	running_end_all(parallel);
 	if (!replay->over)
 		check_all_met(parallel, parallel->end);
 	else if (replay->ending == ENDING_STOPPED)
-		check_all_met(parallel, i - 1);
+		check_all_met(parallel, parallel->at);
 }
 
 static bool is_call(const struct event *event)

@@ -10,7 +10,8 @@
 
 #define ENTRY_WRITE ((uint64_t)1 << 1) /* in both formats */
 
-enum group_kind { GROUP_FAULT, GROUP_HOST };
+/* A step: one change by a call that vCPUs may get between. */
+enum group_kind { GROUP_FAULT, GROUP_HOST, GROUP_STEP };
 
 /* The events of one fault or one host call. */
 struct group {
@@ -47,6 +48,7 @@ struct parallel {
 	struct group **order; /* the groups by their rank */
 	size_t next;	      /* in order: not yet played */
 	struct group *playing;
+	bool steps;    /* it is a call that others may get between the changes of */
 	size_t *rank;  /* of each event: in which order ours should meet them */
 	size_t *owner; /* of each event that opens a group or changes an entry: group + 1 */
 	bool *met;     /* of each event: one of ours met it; of an access: it ran early */
@@ -116,5 +118,7 @@ void running_end_interval(struct parallel *parallel, const struct event *marker)
 void running_end_all(struct parallel *parallel);
 /* Before a group is played: ends the accesses whose flags it shows, or that it would stop. */
 void running_before_group(struct parallel *parallel, const struct group *group);
+/* The same before a call's step. */
+void running_before_step(struct parallel *parallel, const struct group *step);
 
 #endif

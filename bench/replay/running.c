@@ -87,8 +87,8 @@ static const struct group *group_of(const struct parallel *parallel, size_t i)
 	for (size_t g = 0; g < parallel->group_count; g++) {
 		const struct group *group = &parallel->groups[g];
 
-		if (group->task == event_at(parallel, i)->task && group->first <= i &&
-		    i <= group->last)
+		if (group->kind != GROUP_STEP && group->task == event_at(parallel, i)->task &&
+		    group->first <= i && i <= group->last)
 			found = group;
 	}
 	return found;
@@ -278,12 +278,27 @@ static void before_change(struct parallel *parallel, size_t line, bool zapped)
 		run_early(parallel, line, missing);
 }
 
+static bool is_step(const struct parallel *parallel, size_t i)
+{
+	size_t owner = parallel->owner[i - parallel->first];
+
+	return owner && parallel->groups[owner - 1].kind == GROUP_STEP;
+}
+
 void running_before_group(struct parallel *parallel, const struct group *group)
 {
 	for (size_t i = group->first; i <= group->last; i++) {
 		const struct event *event = event_at(parallel, i);
 
-		if (event->task == group->task && event->kind == EVENT_SPTE_CHANGED)
-			before_change(parallel, i, group->kind == GROUP_HOST);
+		if (event->task != group->task || event->kind != EVENT_SPTE_CHANGED)
+			continue;
+		before_change(parallel, i, group->kind == GROUP_HOST);
+		if (is_step(parallel, i))
+			break;
 	}
+}
+
+void running_before_step(struct parallel *parallel, const struct group *step)
+{
+	before_change(parallel, step->first, true);
 }

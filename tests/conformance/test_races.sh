@@ -17,6 +17,7 @@ for kernel in 6.1 6.12; do
 		sample 4k_4vcpu $kernel on $seed
 		sample dirty_4vcpu $kernel on $seed
 		sample dirty_4vcpu $kernel off $seed
+		sample race $kernel on $seed
 	done
 done
 exit $((failures > 0))
