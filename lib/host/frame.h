@@ -12,7 +12,7 @@
 #include "host/host.h"
 
 /* Room for one page table's record, see table_of() in paging/table.h. */
-#define FRAME_RECORD_BYTES 128
+#define FRAME_RECORD_BYTES 64
 
 int frame_allocator_create(struct tdp_host *host);
 void frame_allocator_destroy(struct tdp_host *host);

@@ -20,7 +20,7 @@ struct frame_allocator; /* frame.c */
 struct notifier;	/* notify.h */
 
 /* Frames kept at hand for one caller, so that most allocations take no lock. */
-#define FRAME_CACHE_TABLES 16
+#define FRAME_CACHE_TABLES 8
 struct frame_cache {
 	/*
 	 * Written by the owner alone. Relaxed: a statistic for everybody else

@@ -157,7 +157,7 @@ static void remove_table(struct mmu_held held, const struct spot *parent, struct
 		remove_leaves(held, spot.slot, spot.closed);
 	else
 		remove_entries(held, spot);
-	table_free_deferred(table);
+	table_free_deferred(actor->mmu->host, table);
 }
 
 static void check_change(const struct encoding *e, const struct spot *spot, uint64_t new,

@@ -36,7 +36,7 @@ void root_put(struct mmu_actor *actor, struct table *root)
 		return;
 	CHECK(root_invalid(root)); /* R1 */
 	unlink_root(actor->mmu, root);
-	table_free_deferred(root);
+	table_free_deferred(actor->mmu->host, root);
 }
 
 static struct table *find_root(struct mmu *mmu, uint32_t role)

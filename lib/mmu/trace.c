@@ -30,7 +30,7 @@ void trace_page(struct mmu_actor *actor, enum tdp_trace_kind kind, const struct 
 	mmu_trace(actor, &(struct tdp_trace_event){
 				 .kind = kind,
 				 .page = {.gfn = table->gfn.n,
-					  .pfn = table_pfn(table->host, table).n,
+					  .pfn = table_pfn(actor->mmu->host, table).n,
 					  .role = u32_load_relaxed(&table->role),
 					  .root_count = u32_load_relaxed(&table->references),
 					  .generation = table->zap_scheduled,
@@ -116,12 +116,12 @@ void trace_load_root(struct mmu_actor *actor, const struct table *root)
 {
 	uint32_t role = u32_load_relaxed(&root->role);
 
-	mmu_trace(actor,
-		  &(struct tdp_trace_event){
-			  .kind = TDP_TRACE_LOAD_ROOT,
-			  .load_root = {.root = table_pfn(root->host, root).n << TDP_PAGE_SHIFT,
-					.level = role_level(role),
-					.address_space = role_address_space(role)}});
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_LOAD_ROOT,
+				 .load_root = {.root = table_pfn(actor->mmu->host, root).n
+						       << TDP_PAGE_SHIFT,
+					       .level = role_level(role),
+					       .address_space = role_address_space(role)}});
 }
 
 void trace_zap_all_fast(struct mmu_actor *actor)

@@ -24,7 +24,6 @@ int table_alloc_bare(struct host_caller *caller, struct table **result)
 	u32_init(&table->nx_disallowed, false);
 	table->nx_listed = false;
 	ptr_init(&table->next_root, NULL);
-	table->host = host;
 	*result = table;
 	return 0;
 }
@@ -73,14 +72,13 @@ void table_free_now(struct host_caller *caller, struct table *table)
 static void table_release(struct rcu_head *head, void *context)
 {
 	struct table *table = (struct table *)((uint8_t *)head - offsetof(struct table, rcu));
-	struct tdp_host *host = table->host;
+	struct tdp_host *host = context;
 
-	(void)context;
 	CHECK(!table->nx_listed); /* X3 of mmu/nx.h */
 	frame_free_table(host, NULL, table_pfn(host, table));
 }
 
-void table_free_deferred(struct table *table)
+void table_free_deferred(struct tdp_host *host, struct table *table)
 {
-	rcu_defer(&table->host->rcu, &table->rcu, table_release);
+	rcu_defer(&host->rcu, &table->rcu, table_release);
 }

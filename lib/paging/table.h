@@ -23,6 +23,7 @@
 
 #define TABLE_ENTRIES 512
 
+/* One line of the CPU's caches, and it is one for each frame of a table. */
 struct table {
 	/*
 	 * Level and kind are immutable once the table is visible. Of a root,
@@ -35,7 +36,6 @@ struct table {
 	atomic_u32 references;
 	tdp_gfn_t gfn;	    /* first gfn covered; immutable while linked */
 	atomic_u64 *parent; /* the entry that links it; immutable while linked; roots NULL */
-	bool zap_scheduled; /* roots: invalidated and not yet zapped; under slots_lock */
 	/*
 	 * A huge page is forbidden where this table is, because what it maps was
 	 * executed (mmu/nx.h). Set before the table is linked and published with the
@@ -44,12 +44,14 @@ struct table {
 	 */
 	atomic_u32 nx_disallowed;
 	bool nx_listed; /* on the list of possible NX huge pages; with the links under pages_lock */
-	TAILQ_ENTRY(table) nx_link;
+	bool zap_scheduled; /* roots: invalidated and not yet zapped; under slots_lock */
 	/* Roots: the list of roots. Changed under pages_lock with release, followed
 	 * under RCU with acquire. */
 	atomic_ptr next_root;
-	struct rcu_head rcu;
-	struct tdp_host *host; /* immutable */
+	union {
+		TAILQ_ENTRY(table) nx_link; /* while nx_listed, so not once it is unlinked */
+		struct rcu_head rcu;	    /* of one that waits for a grace period */
+	};
 };
 
 _Static_assert(sizeof(struct table) <= FRAME_RECORD_BYTES, "a record must fit its slot");
@@ -144,6 +146,6 @@ void table_fill(struct tdp_host *host, struct table *table, uint64_t first, uint
 void table_free_now(struct host_caller *caller, struct table *table);
 
 /* For a table that was reachable. Never fails. */
-void table_free_deferred(struct table *table);
+void table_free_deferred(struct tdp_host *host, struct table *table);
 
 #endif
