@@ -324,6 +324,28 @@ static void logs(struct story *story)
 	story->vm = NULL;
 }
 
+/* Clearing a log that began with every page marked: likewise. */
+static void clears(struct story *story)
+{
+	const uint64_t bits[] = {~0ULL, 0, 0, 0, 0, 0, 0, 0, 1, 1};
+	uint64_t bitmap[4096 / 64];
+
+	story->vm_config.manual_protect = TDP_MANUAL_PROTECT_ALL_SET;
+	make_anon(story, TDP_2M);
+	make_vm(story);
+	STEP(story, set_slot(story, 1, AT, 4096));
+	for (unsigned int i = 0; i < 4096; i += 512)
+		STEP(story, touch(story, AT + i, TDP_WRITE));
+	STEP(story, log_slot(story, tdp_anon_backing(story->anon), true));
+	/* It never fails. */
+	assert_int_equal(tdp_vm_clear_dirty_log(story->vm, 0, 1, 0, 640, bits), 0);
+	for (unsigned int i = 0; i < 1024; i += 90)
+		STEP(story, touch(story, AT + i, TDP_WRITE));
+	assert_int_equal(tdp_vm_get_dirty_log(story->vm, 0, 1, bitmap, 4096 / 64), 0);
+	assert_int_equal(bitmap[0], 1);
+	assert_int_equal(bitmap[1], ~0ULL);
+}
+
 /* Fetches split, rounds of recovery and the switch give back; none of the latter can fail. */
 static void executes(struct story *story)
 {
@@ -417,6 +439,7 @@ TELLS(a_1g_fault_survives_each_failure, faults_1g)
 TELLS(a_split_survives_each_failure, splits)
 TELLS(executing_survives_each_failure, executes)
 TELLS(logging_survives_each_failure, logs)
+TELLS(clearing_survives_each_failure, clears)
 TELLS(unmapping_never_fails, unmaps)
 TELLS(changing_slots_survives_each_failure, slots_change)
 TELLS(changing_modes_survives_each_failure, modes_change)
@@ -518,6 +541,7 @@ int main(void)
 		guest_test(a_split_survives_each_failure),
 		guest_test(executing_survives_each_failure),
 		guest_test(logging_survives_each_failure),
+		guest_test(clearing_survives_each_failure),
 		guest_tests(unmapping_never_fails),
 		guest_test(changing_slots_survives_each_failure),
 		guest_test(changing_modes_survives_each_failure),
