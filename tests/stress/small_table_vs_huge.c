@@ -1,7 +1,9 @@
 /*
  * A fault replaces a table by a huge leaf while one vCPU reads through the table, with
  * its entry in the paging-structure cache, and another maps into it (C3 of
- * lib/mmu/change.h and of lib/paging/walk_cache.h).
+ * lib/mmu/change.h and of lib/paging/walk_cache.h). Then a range of the huge leaf is zapped
+ * whose flush takes no more than the range (policy range_flush exact): the pages that the
+ * table had mapped must have gone from all TLBs before.
  */
 #include <errno.h>
 
@@ -22,6 +24,14 @@ static int read_upper(struct player *player)
 	return bed_read(player, player->arg, 2);
 }
 
+static int zap_upper(struct player *player)
+{
+	const struct bed *bed = player->arg;
+
+	tdp_mmu_zap_range(bed->stress->vm, tdp_gfn(bed->config.gfn + bed_offset(bed, 2)), 1);
+	return 0;
+}
+
 /* The table is there, with a page in it. */
 static int prepare(struct player *player)
 {
@@ -39,7 +49,8 @@ static int set_up(struct stress *stress)
 		return -ENOMEM;
 	stress_cast_vcpu(stress, "lower", read_lower, bed);
 	stress_cast_vcpu(stress, "neighbour", read_its_neighbour, bed);
-	return stress_cast_vcpu(stress, "upper", read_upper, bed);
+	stress_cast_vcpu(stress, "upper", read_upper, bed);
+	return stress_cast(stress, "zapper", zap_upper, bed, 1);
 }
 
 const struct scenario scenario_small_table_vs_huge = {
