@@ -56,11 +56,13 @@ exhausts() {
         "$work/out" >/dev/null || fail "small_$1: $(cat "$work/out")"
 }
 for scenario in unmap_vs_fault two_unmaps zap_vs_fault freeze_vs_link huge_zap_vs_access \
-    split_vs_split table_vs_huge mmio_vs_create fast_vs_unmap clear_vs_fast clear_vs_unmap \
+    split_vs_split mmio_vs_create fast_vs_unmap clear_vs_fast clear_vs_unmap \
     age_vs_fast nx_fetch_vs_read; do
     exhausts $scenario 0 6 6
     exhausts $scenario 1 100 100000
 done
+exhausts table_vs_huge 0 24 24
+exhausts table_vs_huge 1 100 100000
 exhausts long_invalidation 1 10 100000
 "$explore" small_unmap_vs_fault --schedule exhaustive --schedules 20 --json >"$work/out"
 jq -e '.scenarios[0] | .schedules == 20 and (.complete | not)' "$work/out" >/dev/null ||

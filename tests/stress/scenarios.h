@@ -32,7 +32,8 @@
 					each(small_clear_vs_fast) each(small_clear_vs_unmap) each( \
 						small_age_vs_fast) each(small_recovery_vs_fault)   \
 						each(small_nx_recovery_vs_unmap)                   \
-							each(small_nx_fetch_vs_read)
+							each(small_nx_fetch_vs_read)               \
+								each(small_nx_fetch_vs_log_end)
 
 #define DECLARE(name) extern const struct scenario scenario_##name;
 #define LIST(name)    &scenario_##name,

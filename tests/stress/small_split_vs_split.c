@@ -17,9 +17,13 @@ static int write_upper(struct player *player)
 	return bed_write(player, player->arg, 2);
 }
 
+/* From an exit that was under way: the leaf, once there, allows what is asked. */
 static int read_lower(struct player *player)
 {
-	return bed_read(player, player->arg, 0);
+	struct bed *bed = player->arg;
+	int err = player_fault(player, tdp_gfn(bed->config.gfn + bed_offset(bed, 0)));
+
+	return err ? err : bed_read(player, bed, 0);
 }
 
 /* The huge leaf is there, in the first one's TLB. */

@@ -1,0 +1,54 @@
+/*
+ * A slot is logged no more, and its tables go under the shared lock so that huge leaves
+ * come back, while a fetch makes such a table and puts it on the list of those that NX
+ * recovery takes back: it may have gone before it is on the list (X2 of lib/mmu/nx.h).
+ */
+#include <errno.h>
+
+#include "support/bed.h"
+
+static int execute(struct player *player)
+{
+	return bed_fetch(player, player->arg, 0);
+}
+
+static int stop_logging(struct player *player)
+{
+	return bed_log(player, player->arg, false);
+}
+
+static int prepare(struct player *player)
+{
+	int err = bed_prepare(player);
+
+	return err ? err : bed_log(player, player->arg, true);
+}
+
+static void configure(struct tdp_vm_config *config, uint64_t random)
+{
+	(void)random;
+	config->policy.recovery = TDP_RECOVERY_ZAP;
+}
+
+static int set_up(struct stress *stress)
+{
+	struct bed *bed =
+		bed_create(stress, &(struct bed_config){.shape = BED_HUGE, .gfn = 0x1000});
+
+	if (!bed)
+		return -ENOMEM;
+	stress_cast_vcpu(stress, "executor", execute, bed);
+	return stress_cast(stress, "landlord", stop_logging, bed, 1);
+}
+
+const struct scenario scenario_small_nx_fetch_vs_log_end = {
+	.name = "small_nx_fetch_vs_log_end",
+	.what = "a fetch makes a table while those of its slot go",
+	.vcpus = 1,
+	.steps = 500,
+	.nx_ratio = 1,
+	.configure = configure,
+	.set_up = set_up,
+	.prepare = prepare,
+	.settle = bed_judge,
+};
