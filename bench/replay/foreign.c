@@ -42,20 +42,18 @@ static void count_events(struct foreign *foreign)
 		foreign->count += acts(event_of(foreign, foreign->end));
 }
 
-/* Is the running access's next fault one on this page? */
-static bool faults_next(const struct foreign *foreign, uint64_t address)
+/* Of an access that has begun before `i`: is its next fault one on this page? */
+static bool faults_next(const struct foreign *foreign, size_t i, uint64_t gfn)
 {
-	const struct event *event;
+	for (; i < foreign->replay->trace->count; i++) {
+		const struct event *event = event_of(foreign, i);
 
-	for (size_t i = foreign->end; i < foreign->replay->trace->count; i++) {
-		event = event_of(foreign, i);
 		if (event_is_marker(event))
 			return false;
 		if (event->kind == EVENT_MISCONFIG)
 			return true;
 		if (event->kind == EVENT_PAGE_FAULT && event->vmm)
-			return event->u.page_fault.address >> TDP_PAGE_SHIFT ==
-			       address >> TDP_PAGE_SHIFT;
+			return event->u.page_fault.address >> TDP_PAGE_SHIFT == gfn;
 	}
 	return false;
 }
@@ -164,7 +162,8 @@ static bool explains(const struct foreign *foreign, uint64_t gfn, bool set)
 		if (leaves_open(event, gfn))
 			return gfn == GFN_CODE || fault_finds(foreign, i, states);
 		states = event->vmm ? has_come(states) : or_come(states);
-		if (event->kind == EVENT_ACCESS && touches(event, gfn))
+		if (event->kind == EVENT_ACCESS && touches(event, gfn) &&
+		    !faults_next(foreign, i + 1, gfn))
 			states = begins(states);
 		else if (ages(foreign, event))
 			states = aged(found(states, found_by(foreign, i) != NULL));
@@ -203,12 +202,14 @@ size_t foreign_before(struct replay *replay, unsigned int as_id, const struct st
 	struct foreign foreign = {.replay = replay};
 	const struct event *event = replay_peek(replay);
 	const struct scripted_slot *slot = script_slot(&replay->script, as_id, step->address);
+	uint64_t gfn;
 	size_t usual;
 
 	if (!event || !acts(event))
 		return 0;
 	count_events(&foreign);
-	usual = faults_next(&foreign, step->address) ? foreign.count : 0;
+	gfn = step->address >> TDP_PAGE_SHIFT;
+	usual = faults_next(&foreign, foreign.end, gfn) ? foreign.count : 0;
 	if (usual || as_id || !slot || !replay->settings.value[SETTING_AD] ||
 	    !script_leaf(replay, as_id, step->address, &foreign.leaf))
 		return usual;
@@ -217,7 +218,7 @@ size_t foreign_before(struct replay *replay, unsigned int as_id, const struct st
 	foreign.sets = step->access == TDP_WRITE ? foreign.flags : foreign.accessed;
 	foreign.hva = slot->hva + (step->address - slot->gpa);
 	for (size_t before = 0; before <= foreign.count; before++) {
-		if (fits(&foreign, step->address >> TDP_PAGE_SHIFT, before))
+		if (fits(&foreign, gfn, before))
 			return before;
 	}
 	return usual;

@@ -2,7 +2,7 @@
 # before it fetches, before its data, and after it, at random; dirty logging goes on and off.
 # Variables: seed, and code (0 or 1): is the page of the code aged, too?
 BEGIN {
-	srand(seed)
+	state = seed * 48271
 	print "create 1\nbacking anon-4k 7f000000 100\nslot 0 0 0 0 100 7f000000\ndone"
 	print "backing anon-4k 7f001000 200"
 	log_slot(0)
@@ -10,7 +10,7 @@ BEGIN {
 	for (i = 0; i < 8; i++)
 		printf "acc 0 W 4000%x\nfault 0 W 4000%x 1\n", i, i
 	for (n = 0; n < 200; n++) {
-		access = sprintf("0 %s 4000%x", rand() < 0.5 ? "R" : "W", int(rand() * 8))
+		access = sprintf("0 %s 4000%x", draw() < 0.5 ? "R" : "W", int(draw() * 8))
 		print "begin " access
 		age()
 		print "code"
@@ -18,10 +18,16 @@ BEGIN {
 		print "data " access
 		age()
 		print "end " access
-		if (rand() < 0.05)
+		if (draw() < 0.05)
 			log_slot(!logged)
 	}
 	print "destroy"
+}
+
+# Below 1; Park and Miller's, so that every awk draws the same.
+function draw() {
+	state = state * 16807 % 2147483647
+	return state / 2147483647
 }
 
 function log_slot(on) {
@@ -33,9 +39,9 @@ function log_slot(on) {
 }
 
 function age() {
-	while (rand() < 0.25)
-		if (code && rand() < 0.3)
+	while (draw() < 0.25)
+		if (code && draw() < 0.3)
 			print "agepages 7f000001"
 		else
-			printf "agepages 7f00100%x\n", int(rand() * 8)
+			printf "agepages 7f00100%x\n", int(draw() * 8)
 }
