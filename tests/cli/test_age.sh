@@ -7,40 +7,8 @@
 #   flags      no fault after populate
 #   no flags   one fast fault for each leaf that is not in the TLB
 # A vCPU that goes in turn over more than its TLB holds finds nothing there.
-set -eu
-LC_ALL=C
-export LC_ALL
-bench=${TDPSIM_BENCH:-build/debug/bench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect STATUS ARGUMENTS...
-expect() {
-    wanted=$1
-    shift
-    status=0
-    "$bench/age" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        fail "age $*: exit status $status instead of $wanted"
-        cat "$work/err"
-    }
-}
-
-# holds FILTER WORDS...: jq finds it true of the last output.
-holds() {
-    filter=$1
-    shift
-    jq -e "$filter" "$work/out" >/dev/null || {
-        fail "$*: not so: $filter"
-        jq -c '.phases[] | del(.stall)' "$work/out" || cat "$work/out"
-    }
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
+driver=age
 
 whole='[.phases[].name] == ["populate", "write-populated", "read-populated", "mark-idle-1",
         "write-idle", "mark-idle-2", "read-idle"]

@@ -2,52 +2,8 @@
 # bulk: passes over all entries of a guest. The shape of its results, its own checks,
 # what it refuses and how. Whether a time is right no test can know; here it is there
 # and above zero.
-set -eu
-LC_ALL=C
-export LC_ALL
-bench=${TDPSIM_BENCH:-build/debug/bench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect STATUS ARGUMENTS...: it ends so; its output is left in $work.
-expect() {
-    wanted=$1
-    shift
-    status=0
-    "$bench/bulk" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        fail "$*: exit status $status instead of $wanted"
-        cat "$work/err"
-    }
-}
-
-# holds FILTER WORDS...: jq finds it true of the last output.
-holds() {
-    filter=$1
-    shift
-    jq -e "$filter" "$work/out" >/dev/null || {
-        fail "$*: not so: $filter"
-        jq -c '{limits, phases, stats, check}' "$work/out" || cat "$work/out"
-    }
-}
-
-# refuses WORDS ARGUMENTS...: nothing on standard output, WORDS on standard error.
-refuses() {
-    words=$1
-    shift
-    expect 2 "$@"
-    [ ! -s "$work/out" ] || fail "$*: printed a result"
-    grep -qF -e "$words" "$work/err" || {
-        fail "$*: no '$words' in its complaint:"
-        cat "$work/err"
-    }
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
+driver=bulk
 
 phases='["split", "clear", "recover", "protect", "fast", "get", "age", "populate", "write"]'
 # shellcheck disable=SC2016  # filters of jq have variables of their own

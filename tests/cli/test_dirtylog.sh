@@ -7,49 +7,10 @@
 # zapped instead, every page accessed from then on faults once, by a read too, and is
 # in the log, because it is mapped writable. Without manual protection (-g) that is
 # in dirty-1; with it nothing is protected before clear-1, so it is in dirty-2.
-set -eu
-LC_ALL=C
-export LC_ALL
-bench=${TDPSIM_BENCH:-build/debug/bench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect STATUS ARGUMENTS...
-expect() {
-    wanted=$1
-    shift
-    status=0
-    "$bench/dirtylog" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        fail "dirtylog $*: exit status $status instead of $wanted"
-        cat "$work/err"
-    }
-}
-
-# holds FILTER WORDS...: jq finds it true of the last output.
-holds() {
-    filter=$1
-    shift
-    jq -e "def phase(\$name): .phases[] | select(.name == \$name); $filter" \
-        "$work/out" >/dev/null || {
-        fail "$*: not so: $filter"
-        jq -c '.phases[] | del(.stall)' "$work/out" || cat "$work/out"
-    }
-}
-
-refuses() {
-    words=$1
-    shift
-    expect 2 "$@"
-    [ ! -s "$work/out" ] || fail "dirtylog $*: printed a result"
-    grep -qF -e "$words" "$work/err" || fail "dirtylog $*: no '$words' in its complaint"
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
+driver=dirtylog
+# shellcheck disable=SC2016  # a variable of jq
+definitions='def phase($name): .phases[] | select(.name == $name);'
 
 refuses "--iterations '0'" -i 0
 refuses "is not a power of two" --log ring --ring-entries 1000

@@ -7,40 +7,8 @@
 #   split  one fault for each 2M region that is executed in, whatever the backing
 #   zap    one for each 4K page
 # Retries apart, which vCPUs that share a 1G leaf may take.
-set -eu
-LC_ALL=C
-export LC_ALL
-bench=${TDPSIM_BENCH:-build/debug/bench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect STATUS ARGUMENTS...
-expect() {
-    wanted=$1
-    shift
-    status=0
-    "$bench/execute" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        fail "execute $*: exit status $status instead of $wanted"
-        cat "$work/err"
-    }
-}
-
-# holds FILTER WORDS...: jq finds it true of the last output.
-holds() {
-    filter=$1
-    shift
-    jq -e "$filter" "$work/out" >/dev/null || {
-        fail "$*: not so: $filter"
-        jq -c '.phases, .stats, .check' "$work/out" || cat "$work/out"
-    }
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
+driver=execute
 
 useful='(.phases[1] | .pf_taken - .retries)'
 sound='[.phases[].name] == ["populate", "execute"] and .stats.errors == 0

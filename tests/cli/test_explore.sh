@@ -1,29 +1,9 @@
 #!/bin/sh
 # bench/explore as its users meet it: what it lists, refuses and reports, and that a
 # seed is a run.
-set -eu
-LC_ALL=C
-export LC_ALL
-explore=${TDPSIM_BENCH:-build/debug/bench}/explore
-[ -x "$explore" ] || exit 77
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# refuses WORDS ARGUMENTS...
-refuses() {
-    words=$1
-    shift
-    status=0
-    "$explore" "$@" >"$work/out" 2>"$work/err" || status=$?
-    [ "$status" = 2 ] || fail "explore $*: exit status $status instead of 2"
-    grep -q -- "$words" "$work/err" || fail "explore $*: no '$words' in its complaint"
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
+driver=explore
+[ -x "$bench/$driver" ] || exit 77
 
 refuses "which scenario"
 refuses "no scenario 'nonsense'" nonsense
@@ -32,11 +12,11 @@ refuses "no number" mix --schedules 0
 refuses "no number" mix --schedule pct:0
 refuses "one scenario" mix iter_vs_zap
 
-[ "$("$explore" --list | wc -l)" -ge 12 ] || fail "fewer than twelve scenarios"
+[ "$("$bench/explore" --list | wc -l)" -ge 12 ] || fail "fewer than twelve scenarios"
 
 for schedule in random pct pct:5 exhaustive; do
     for run in first second; do
-        "$explore" split_vs_split --schedule $schedule --schedules 20 --steps 1000 --seed 3 \
+        "$bench/explore" split_vs_split --schedule $schedule --schedules 20 --steps 1000 --seed 3 \
             --json >"$work/$run" || fail "$schedule: exit status $?"
     done
     cmp "$work/first" "$work/second" || fail "$schedule: the same seed, another result"
@@ -49,7 +29,7 @@ done
 # there is nothing left to try. Three players, none of whom has to wait for another one
 # in the end: 3! orders without a preemption.
 exhausts() {
-    "$explore" "small_$1" --schedule exhaustive --preemptions "$2" --schedules 1000000 --json \
+    "$bench/explore" "small_$1" --schedule exhaustive --preemptions "$2" --schedules 1000000 --json \
         >"$work/out" || fail "small_$1: exit status $?"
     jq -e --argjson least "$3" --argjson most "$4" '.check.violations == 0 and
         (.scenarios[0] | .complete and .schedules >= $least and .schedules <= $most)' \
@@ -64,12 +44,12 @@ done
 exhausts table_vs_huge 0 24 24
 exhausts table_vs_huge 1 100 100000
 exhausts long_invalidation 1 10 100000
-"$explore" small_unmap_vs_fault --schedule exhaustive --schedules 20 --json >"$work/out"
+"$bench/explore" small_unmap_vs_fault --schedule exhaustive --schedules 20 --json >"$work/out"
 jq -e '.scenarios[0] | .schedules == 20 and (.complete | not)' "$work/out" >/dev/null ||
     fail "a search that was cut short is called complete"
 
-"$explore" all --schedules 3 --steps 500 --json >"$work/all" || fail "all: exit status $?"
-jq -e --argjson count "$("$explore" --list | wc -l)" '.scenarios | length == $count' "$work/all" \
+"$bench/explore" all --schedules 3 --steps 500 --json >"$work/all" || fail "all: exit status $?"
+jq -e --argjson count "$("$bench/explore" --list | wc -l)" '.scenarios | length == $count' "$work/all" \
     >/dev/null || fail "all are not all"
 
 exit $failed

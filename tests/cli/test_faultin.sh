@@ -1,53 +1,8 @@
 #!/bin/sh
 # bench/faultin as its users meet it: what it counts, what it refuses and how it
 # says so, and what comes back through --config, --vary, --trace and Ctrl-C.
-set -eu
-LC_ALL=C
-export LC_ALL
-faultin=${TDPSIM_BENCH:-build/debug/bench}/faultin
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect STATUS ARGUMENTS...: the driver ends so; its output is left in $work.
-expect() {
-    wanted=$1
-    shift
-    status=0
-    "$faultin" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        fail "faultin $*: exit status $status instead of $wanted"
-        cat "$work/err"
-    }
-}
-
-# holds FILTER WORDS...: jq finds it true of the last output.
-holds() {
-    filter=$1
-    shift
-    jq -e "$filter" "$work/out" >/dev/null || {
-        fail "$*: not so: $filter"
-        jq -c '{phases, stats, check}' "$work/out" || cat "$work/out"
-    }
-}
-
-# refuses STATUS WORDS ARGUMENTS...: nothing on standard output, WORDS in the
-# sentence on standard error.
-refuses() {
-    wanted=$1 words=$2
-    shift 2
-    expect "$wanted" "$@"
-    [ ! -s "$work/out" ] || fail "faultin $*: printed a result"
-    grep -qF -e "$words" "$work/err" || {
-        fail "faultin $*: no '$words' in its complaint:"
-        cat "$work/err"
-    }
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
+driver=faultin
 
 accounts='.stats.pf_taken == .stats.pf_fixed + .stats.pf_spurious + .stats.pf_emulate
     + .stats.retries + .stats.errors and .phases[0].faults == .stats.pf_taken
@@ -62,24 +17,24 @@ expect 0 --version
 grep -qE '^faultin \(libtdpsim\) [0-9]+\.[0-9]+\.[0-9]+$' "$work/out" || fail "--version"
 
 # What makes no sense is refused in a sentence that names it.
-refuses 2 "--vcpus '0': expected a number from 1 to 4096" -v 0
-refuses 2 "--vcpus '4097'" -v 4097
-refuses 2 "--vcpus '-1'" --vcpus=-1
-refuses 2 "--vcpus '1x'" -v 1x
-refuses 2 "--vcpus '18446744073709551617'" -v 18446744073709551617
-refuses 2 "--bytes '1'" -b 1
-refuses 2 "--bytes '1Q'" -b 1Q
-refuses 2 "--bytes '-4K'" --bytes=-4K
-refuses 2 "--bytes '99999999999G'" -b 99999999999G
-refuses 2 "--bytes 3M is not a multiple" -b 3M -s 2m
-refuses 2 "--bytes 4097" -b 4097
-refuses 2 "48 bits of address" -b 256T
-refuses 2 "48 bits of address" -v 4096 -b 1T
-refuses 2 "faultin: " -b 4095T --levels 5
-refuses 2 "--guest-memory 1G is less than the 2G" -v 2 --guest-memory 1G
-refuses 2 "--slots 5 is more than" -b 16K -x 5
-refuses 2 "--ad off: NPT always keeps" -b 16K --ad off
-refuses 2 "only where EPT keeps them" -b 16K --format ept --ad off --track dbit
+refuses "--vcpus '0': expected a number from 1 to 4096" -v 0
+refuses "--vcpus '4097'" -v 4097
+refuses "--vcpus '-1'" --vcpus=-1
+refuses "--vcpus '1x'" -v 1x
+refuses "--vcpus '18446744073709551617'" -v 18446744073709551617
+refuses "--bytes '1'" -b 1
+refuses "--bytes '1Q'" -b 1Q
+refuses "--bytes '-4K'" --bytes=-4K
+refuses "--bytes '99999999999G'" -b 99999999999G
+refuses "--bytes 3M is not a multiple" -b 3M -s 2m
+refuses "--bytes 4097" -b 4097
+refuses "48 bits of address" -b 256T
+refuses "48 bits of address" -v 4096 -b 1T
+refuses "faultin: " -b 4095T --levels 5
+refuses "--guest-memory 1G is less than the 2G" -v 2 --guest-memory 1G
+refuses "--slots 5 is more than" -b 16K -x 5
+refuses "--ad off: NPT always keeps" -b 16K --ad off
+refuses "only where EPT keeps them" -b 16K --format ept --ad off --track dbit
 
 # Without accessed flags a fault where nothing is present may be one that is fixed fast.
 for ad in on:0 off:4; do
@@ -87,28 +42,28 @@ for ad in on:0 off:4; do
     holds ".config.ad == \"${ad%:*}\" and .phases[0].pf_fixed == 4" "--ad ${ad%:*}"
     [ "$(grep -c ': fast_page_fault:' "$work/trace")" = "${ad#*:}" ] || fail "--ad ${ad%:*}"
 done
-refuses 2 "--slots '513'" -x 513
-refuses 2 "--backing '16kb': expected 4k, 2m, 1g" -s 16kb
-refuses 2 "--levels '3': expected a number from 4 to 5" --levels 3
-refuses 2 "--format 'x'" --format x
-refuses 2 "--order 'x'" --order x
-refuses 2 "--lock 'x': expected exclusive, shared or percpu" --lock x
-refuses 2 "--suppress-ve 'maybe': expected on or off" --suppress-ve maybe
-refuses 2 "--baseline '4.4'" --baseline 4.4
-refuses 2 "--write-percent '101'" -w 101
-refuses 2 "--iterations '0'" -i 0
-refuses 2 "--pin '0-'" -c 0-
-refuses 2 "--pin" -b 4K -c 60000
-refuses 2 "--machine" --machine epyc
-refuses 2 "unrecognized option" --frobnicate
-refuses 2 "'more' is not an option" more
-refuses 2 "expected NAME=A,B" --vary lock
-refuses 2 "no option 'json' to vary" --vary json=true,false
-refuses 2 "give two values or more" --vary lock=shared
-refuses 2 "--lock 'spin'" --vary lock=shared,spin
-refuses 2 "may be given once" --vary lock=shared,percpu --vary stats=shared,percpu
-refuses 2 "--trace" -b 4K --trace "$work/no/such/folder"
-refuses 2 "--vary clock" -b 4K --vary clock=real,virtual
+refuses "--slots '513'" -x 513
+refuses "--backing '16kb': expected 4k, 2m, 1g" -s 16kb
+refuses "--levels '3': expected a number from 4 to 5" --levels 3
+refuses "--format 'x'" --format x
+refuses "--order 'x'" --order x
+refuses "--lock 'x': expected exclusive, shared or percpu" --lock x
+refuses "--suppress-ve 'maybe': expected on or off" --suppress-ve maybe
+refuses "--baseline '4.4'" --baseline 4.4
+refuses "--write-percent '101'" -w 101
+refuses "--iterations '0'" -i 0
+refuses "--pin '0-'" -c 0-
+refuses "--pin" -b 4K -c 60000
+refuses "--machine" --machine epyc
+refuses "unrecognized option" --frobnicate
+refuses "'more' is not an option" more
+refuses "expected NAME=A,B" --vary lock
+refuses "no option 'json' to vary" --vary json=true,false
+refuses "give two values or more" --vary lock=shared
+refuses "--lock 'spin'" --vary lock=shared,spin
+refuses "may be given once" --vary lock=shared,percpu --vary stats=shared,percpu
+refuses "--trace" -b 4K --trace "$work/no/such/folder"
+refuses "--vary clock" -b 4K --vary clock=real,virtual
 
 # Each page is faulted in once and mapped by one leaf of its size, in every combination.
 for format in ept npt; do
@@ -199,7 +154,7 @@ grep -qE '^  stalled 256 of 256 accesses: p50 .*, p99 .*, most .*, all ' "$work/
 # Two names of one policy.
 expect 0 -b 64K --on-fault zap --json
 holds '.config["huge-fault"] == "zap" and (.config | has("on-fault") | not)' --on-fault
-refuses 2 "unrecognized option" --selftest-format
+refuses "unrecognized option" --selftest-format
 
 # A result's config repeats the run; the command line wins over it.
 expect 0 -v 3 -b 2M -s 2m --format ept --levels 5 --order random -x 2 -w 50 -c 0 --seed 77 \
@@ -210,7 +165,7 @@ for file in config result; do
     expect 0 --config "$work/$file" --json
     jq .config "$work/out" | cmp -s - "$work/config" || fail "--config $file changes the config"
 done
-"$faultin" --config - --json <"$work/config" | jq .config | cmp -s - "$work/config" ||
+"$bench/faultin" --config - --json <"$work/config" | jq .config | cmp -s - "$work/config" ||
     fail "--config from standard input changes the config"
 expect 0 -v 1 --config "$work/config" --baseline 6.1 --json
 holds '.config.vcpus == 1 and .config.order == "random" and .config.baseline == "6.1"
@@ -220,9 +175,9 @@ jq .config "$work/out" >"$work/latest"
 for bad in '{"vcpus": 0}' '{"vcpus": 1.5}' '{"frob": 1}' '{"vcpus": ' '[1]' '{"runs": []}' \
     '{"vcpus": 1, "vcpus": 2}' '{"config": 3}'; do
     echo "$bad" >"$work/bad"
-    refuses 2 "--config $work/bad" --config "$work/bad"
+    refuses "--config $work/bad" --config "$work/bad"
 done
-refuses 2 "--config $work/none" --config "$work/none"
+refuses "--config $work/none" --config "$work/none"
 
 # Runs take turns and are related to the first.
 expect 0 -v 2 -b 1M -i 3 --vary lock=shared,percpu,exclusive --json
@@ -237,7 +192,7 @@ expect 0 -v 2 -b 1M --vary bytes=1M,2M
 grep -qE '^1M fault-in .* 1\.000$' "$work/out" || fail "no table line for the first run"
 expect 0 -b 64K --vary bytes=64K,128K --json
 cp "$work/out" "$work/runs"
-refuses 2 "holds several runs" --config "$work/runs"
+refuses "holds several runs" --config "$work/runs"
 
 # A table where none asked for JSON, without colours where it is no terminal.
 expect 0 -b 1M --check
@@ -257,14 +212,14 @@ LIST
 
 # Ctrl-C: what was measured so far, valid JSON, and 130.
 status=0
-timeout --preserve-status -s INT 1 "$faultin" -v 4 -b 64M -i 10000 --json >"$work/out" || status=$?
+timeout --preserve-status -s INT 1 "$bench/faultin" -v 4 -b 64M -i 10000 --json >"$work/out" || status=$?
 [ $status = 130 ] || fail "exit status $status after Ctrl-C"
 holds ".interrupted and $accounts and .phases[0].accesses > 0" interrupted
 
 # Large guests on a small machine. A host of that size does not fit under TSan.
 case ${TDPSIM_SANITIZE:-} in
 *thread*)
-    refuses 2 "faultin: " -v 16 -b 64G -s 1g
+    refuses "faultin: " -v 16 -b 64G -s 1g
     ;;
 *)
     expect 0 -v 416 -b 30G -s 1g --json

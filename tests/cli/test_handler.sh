@@ -2,52 +2,7 @@
 # What times parts of the library by themselves, faultin --handler, teardown and
 # lookup: the shape of their results, their own checks, what they refuse and how.
 # Whether a time is right no test can know; here it is there and above zero.
-set -eu
-LC_ALL=C
-export LC_ALL
-bench=${TDPSIM_BENCH:-build/debug/bench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect STATUS DRIVER ARGUMENTS...: it ends so; its output is left in $work.
-expect() {
-    wanted=$1 driver=$2
-    shift 2
-    status=0
-    "$bench/$driver" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        fail "$driver $*: exit status $status instead of $wanted"
-        cat "$work/err"
-    }
-}
-
-# holds FILTER WORDS...: jq finds it true of the last output.
-holds() {
-    filter=$1
-    shift
-    jq -e "$filter" "$work/out" >/dev/null || {
-        fail "$*: not so: $filter"
-        jq -c '{limits, phases, stats, memory, check}' "$work/out" || cat "$work/out"
-    }
-}
-
-# refuses WORDS DRIVER ARGUMENTS...: nothing on standard output, WORDS on standard error.
-refuses() {
-    words=$1
-    shift
-    expect 2 "$@"
-    [ ! -s "$work/out" ] || fail "$*: printed a result"
-    grep -qF -e "$words" "$work/err" || {
-        fail "$*: no '$words' in its complaint:"
-        cat "$work/err"
-    }
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
 
 # What is timed, how often each page is faulted in, and what is measured of a page.
 handler='.tool == "faultin" and [.phases[].name] == ["handler", "warm-up"]
@@ -67,16 +22,16 @@ common='.stats.pf_taken == ([.phases[].faults] | add)
 
 # measured DRIVER FILTER PAGES TOUCHED OPTIONS...: in both kinds of time.
 measured() {
-    driver=$1 shape=$2 pages=$3 touched=$4
+    tool=$1 shape=$2 pages=$3 touched=$4
     shift 4
     fault=realistic_seq
     case " $* " in *" random "*) fault=realistic_random ;; esac
     numbers="$pages as \$pages | $touched as \$touched | \"$fault\" as \$fault"
     for clock in real virtual; do
-        expect 0 "$driver" "$@" --clock $clock --no-limits --check --json
+        expect 0 "$tool" "$@" --clock $clock --no-limits --check --json
         holds "$numbers | $shape and $common and .clock == \"$clock\"
-            and .limits == null and all(.phases[]; .limit_ratio == null)" "$driver $* $clock"
-        [ ! -s "$work/err" ] || fail "$driver $*: something on standard error of a good run"
+            and .limits == null and all(.phases[]; .limit_ratio == null)" "$tool $* $clock"
+        [ ! -s "$work/err" ] || fail "$tool $*: something on standard error of a good run"
     done
 }
 
@@ -143,23 +98,23 @@ refuses "--batch '4097'" lookup --batch 4097
 refuses "--bytes 3M is not a multiple" teardown -b 3M -s 2m
 refuses "unrecognized option" teardown --handler
 refuses "unrecognized option" lookup --handler
-for driver in teardown lookup; do
-    expect 0 $driver --help
-    grep -q -- '--no-limits' "$work/out" || fail "$driver --help does not list --no-limits"
-    grep -q -- '--zap-flush-first' "$work/out" || fail "$driver --help does not list the policies"
-    expect 0 $driver --version
-    grep -qE "^$driver \(libtdpsim\) [0-9]+\.[0-9]+\.[0-9]+\$" "$work/out" ||
-        fail "$driver --version"
+for tool in teardown lookup; do
+    expect 0 $tool --help
+    grep -q -- '--no-limits' "$work/out" || fail "$tool --help does not list --no-limits"
+    grep -q -- '--zap-flush-first' "$work/out" || fail "$tool --help does not list the policies"
+    expect 0 $tool --version
+    grep -qE "^$tool \(libtdpsim\) [0-9]+\.[0-9]+\.[0-9]+\$" "$work/out" ||
+        fail "$tool --version"
 done
 
 # Ctrl-C: what was measured so far, valid JSON, and 130.
-for driver in "faultin --handler" teardown lookup; do
+for tool in "faultin --handler" teardown lookup; do
     status=0
     # shellcheck disable=SC2086
-    timeout --preserve-status -s INT 1 "$bench"/$driver -v 2 -b 64M -i 10000 --no-limits --json \
+    timeout --preserve-status -s INT 1 "$bench"/$tool -v 2 -b 64M -i 10000 --no-limits --json \
         >"$work/out" || status=$?
-    [ $status = 130 ] || fail "$driver: exit status $status after Ctrl-C"
-    holds '.interrupted and (.phases | length) > 0 and .stats.pf_taken > 0' "$driver interrupted"
+    [ $status = 130 ] || fail "$tool: exit status $status after Ctrl-C"
+    holds '.interrupted and (.phases | length) > 0 and .stats.pf_taken > 0' "$tool interrupted"
 done
 
 exit $failed

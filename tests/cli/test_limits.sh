@@ -2,50 +2,8 @@
 # bench/limits as its users meet it: which probes run, what the result looks like,
 # what is refused and how. Whether a time is right no test can know; here it is
 # there, above zero, and its median lies between the least and the most.
-set -eu
-LC_ALL=C
-export LC_ALL
-limits=${TDPSIM_BENCH:-build/debug/bench}/limits
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect STATUS ARGUMENTS...: the driver ends so; its output is left in $work.
-expect() {
-    wanted=$1
-    shift
-    status=0
-    "$limits" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
-    [ "$status" = "$wanted" ] || {
-        fail "limits $*: exit status $status instead of $wanted"
-        cat "$work/err"
-    }
-}
-
-# holds FILTER: jq finds it true of the last output.
-holds() {
-    jq -e "$1" "$work/out" >/dev/null || {
-        fail "not so: $1"
-        cat "$work/out"
-    }
-}
-
-# refuses WORDS ARGUMENTS...: nothing on standard output, WORDS on standard error.
-refuses() {
-    words=$1
-    shift
-    expect 2 "$@"
-    [ ! -s "$work/out" ] || fail "limits $*: printed a result"
-    grep -qF -e "$words" "$work/err" || {
-        fail "limits $*: no '$words' in its complaint:"
-        cat "$work/err"
-    }
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
+driver=limits
 
 # What holds of every result, pingpong apart, which needs two CPUs.
 six='["realistic_seq", "realistic_random", "seq_plain_store", "seq_exchange", "seq_walk",
@@ -73,7 +31,7 @@ fi
 # One CPU: what needs two is left out and said to be.
 expect 0 --help
 if command -v taskset >/dev/null && taskset -c 0 true 2>/dev/null; then
-    taskset -c 0 "$limits" -p word --quick --runs 1 --guest-memory 2M --json \
+    taskset -c 0 "$bench/limits" -p word --quick --runs 1 --guest-memory 2M --json \
         >"$work/out" 2>"$work/err" || fail "exit status $? on one CPU"
     holds '.limits.pingpong == null and .probes == []'
     grep -q "pingpong is left out: it needs two CPUs" "$work/err" || fail "no word of pingpong"
@@ -124,7 +82,7 @@ refuses "a CPU of --pin is not there" -p word --guest-memory 2M --json -c 60000,
 
 # Ctrl-C: what was measured so far, valid JSON, and 130.
 status=0
-timeout --preserve-status -s INT 1 "$limits" -p table --runs 1000 --json >"$work/out" || status=$?
+timeout --preserve-status -s INT 1 "$bench/limits" -p table --runs 1000 --json >"$work/out" || status=$?
 [ $status = 130 ] || fail "exit status $status after Ctrl-C"
 holds '.interrupted and (.probes | length) < 5'
 

@@ -2,18 +2,7 @@
 # Simulated time as its users meet it: --clock picks the build, and one seed gives
 # one result and one trace to the byte, whatever CPUs, address layout, load and
 # allocator the host has at the moment.
-set -eu
-LC_ALL=C
-export LC_ALL
-bench=${TDPSIM_BENCH:-build/debug/bench}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
+. "$TDPSIM_SOURCE/tests/cli/lib.sh"
 
 guest="--vcpus 6 --bytes 1M --order random --overlap --check --seed 7"
 
