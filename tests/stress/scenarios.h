@@ -13,8 +13,8 @@
 			each(mmio_vs_slot_create) each(roots_vs_roles) each(root_reuse)            \
 				each(yield_in_zap) each(iter_vs_zap) each(zap_across_roots) each(  \
 					long_invalidation) each(unmap_vs_root_put) each(dirty_log) \
-					each(dirty_ring) each(eager_split) each(recovery)          \
-						each(logging_mix) each(age_vs_fast)                \
+					each(dirty_ring) each(fast_vs_log) each(eager_split)       \
+						each(recovery) each(logging_mix) each(age_vs_fast) \
 							each(age_vs_table) each(age_vs_log)        \
 								each(nx_recovery_vs_zap)           \
 									each(nx_recovery_vs_fetch)
