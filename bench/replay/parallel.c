@@ -103,12 +103,28 @@ static bool meet_repair(struct parallel *parallel, const struct event *ours)
 
 static void between_steps(struct parallel *parallel);
 
+/* Of a call made beside vCPUs: whether it failed. What it found depends on the race. */
+static void meet_result(struct parallel *parallel, const struct event *ours)
+{
+	const struct group *call = parallel->playing;
+	struct event theirs, found = *ours;
+
+	if (!call || event_at(parallel, call->last)->kind != ours->kind)
+		return;
+	theirs = *event_at(parallel, call->last);
+	if (ours->kind == EVENT_LOG_RESULT)
+		theirs.u.log_result.has_pages = found.u.log_result.has_pages = false;
+	compare_events(&parallel->replay->comparison, &theirs, &found);
+}
+
 void parallel_event(struct replay *replay, const struct event *ours)
 {
 	struct parallel *parallel = replay->parallel;
 	struct event theirs;
 	size_t match;
 
+	if (ours->kind == EVENT_REGION_RESULT || ours->kind == EVENT_LOG_RESULT)
+		meet_result(parallel, ours);
 	if (!is_compared(ours))
 		return;
 	match = find_match(parallel, ours, false);
