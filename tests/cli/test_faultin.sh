@@ -212,7 +212,7 @@ LIST
 
 # Ctrl-C: what was measured so far, valid JSON, and 130.
 status=0
-timeout --preserve-status -s INT 1 "$bench/faultin" -v 4 -b 64M -i 10000 --json >"$work/out" || status=$?
+timeout --preserve-status -s INT 1 "$bench/faultin" -v 4 -b 8M -i 10000 --json >"$work/out" || status=$?
 [ $status = 130 ] || fail "exit status $status after Ctrl-C"
 holds ".interrupted and $accounts and .phases[0].accesses > 0" interrupted
 
