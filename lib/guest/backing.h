@@ -54,8 +54,11 @@ static inline void backing_release(const struct memslot *slot, tdp_gfn_t gfn,
 static inline unsigned int backing_level(const struct memslot *slot, tdp_gfn_t gfn)
 {
 	const struct tdp_backing *backing = slot->backing;
-	unsigned int level = backing->ops->level(backing->context, memslot_hva(slot, gfn));
+	unsigned int level;
 
+	if (slot->anon)
+		return anon_page_level(slot->anon, gfn.n + slot->anon_offset);
+	level = backing->ops->level(backing->context, memslot_hva(slot, gfn));
 	return level ? level : TDP_4K;
 }
 

@@ -207,12 +207,26 @@ static void publish_between_invalidations(struct guest_memory *memory, atomic_pt
 	spinlock_unlock(&memory->invalidate_lock);
 }
 
+/* What follows from the fields of a slot; see struct memslot. */
+static void settle(struct memslot *slot)
+{
+	const struct tdp_anon *anon = anon_behind(slot->backing);
+
+	slot->anon = NULL;
+	if (!anon || slot->invalid || slot->read_only || anon->config.read_only || slot->log_dirty)
+		return;
+	slot->anon = anon;
+	slot->anon_offset = ((slot->hva - anon->backing.hva) >> TDP_PAGE_SHIFT) - slot->gfn.n;
+}
+
 void memslots_publish(struct guest_memory *memory, unsigned int address_space,
 		      struct memslots *copy)
 {
 	struct memslots *old = memslots_of(memory, address_space);
 	uint64_t generation = u64_load_relaxed(&old->generation);
 
+	for (size_t i = 0; i < copy->count; i++)
+		settle(&copy->slot[i]);
 	u64_init(&copy->generation, generation | MEMSLOT_GENERATION_UPDATING);
 	publish_between_invalidations(memory, &memory->slots[address_space], copy);
 	rcu_synchronize(&memory->host->rcu);

@@ -21,6 +21,7 @@
 #include <tdpsim/memslot.h>
 
 #include "guest/dirty_log.h"
+#include "host/anon.h"
 
 #define ADDRESS_SPACES		    2
 #define MEMSLOT_GENERATION_UPDATING (1ULL << 63)
@@ -38,6 +39,14 @@ struct memslot {
 	bool log_dirty;	       /* its writes are logged: no larger leaves than 4K are made */
 	bool invalid;	       /* being deleted or moved: faults retry */
 	struct dirty_log *log; /* with log_dirty, else NULL; dirty_log.h says whose it is */
+	/*
+	 * Set when the slot is published: the anonymous memory behind it, if a fault need
+	 * ask nothing more about the slot: it is not on its way out, and neither it nor its
+	 * memory is read-only, nor are its writes logged. Else NULL. A frame plus
+	 * `anon_offset` is the page of that memory.
+	 */
+	const struct tdp_anon *anon;
+	uint64_t anon_offset;
 };
 
 struct memslots {

@@ -89,10 +89,7 @@ static unsigned int anon_level(void *context, uint64_t hva)
 {
 	const struct tdp_anon *anon = context;
 
-	if (anon->config.page == TDP_4K || !anon_holds(anon, hva) ||
-	    !chunk_present(anon, page_of(anon, hva)))
-		return TDP_4K;
-	return anon->config.page;
+	return anon_holds(anon, hva) ? anon_page_level(anon, page_of(anon, hva)) : TDP_4K;
 }
 
 static int anon_peek(void *context, uint64_t hva, struct tdp_backing_page *page)
@@ -121,6 +118,16 @@ static const struct tdp_backing_ops anon_ops_chunks = {
 	.level = anon_level,
 	.peek = anon_peek,
 };
+
+const struct tdp_anon *anon_behind(const struct tdp_backing *backing)
+{
+	const struct tdp_anon *anon;
+
+	if (!backing || (backing->ops != &anon_ops_extents && backing->ops != &anon_ops_chunks))
+		return NULL;
+	anon = backing->context;
+	return backing == &anon->backing ? anon : NULL;
+}
 
 static int refuse(struct tdp_host *host, const char *field, uint64_t value, const char *rule)
 {

@@ -86,6 +86,26 @@ static inline bool chunk_find(const struct tdp_anon *anon, uint64_t page, tdp_pf
 	return word & CHUNK_PRESENT;
 }
 
+/* As either of them: what the mapping's own resolve() comes to where there is memory. */
+static inline bool anon_find(const struct tdp_anon *anon, uint64_t page, tdp_pfn_t *pfn)
+{
+	return __builtin_expect(anon->extents, 1) ? extent_find(anon, page, pfn)
+						  : chunk_find(anon, page, pfn);
+}
+
+/* The level at which `page` is mapped now, 4K where there is nothing. */
+static inline unsigned int anon_page_level(const struct tdp_anon *anon, uint64_t page)
+{
+	tdp_pfn_t pfn;
+
+	if (anon->config.page == TDP_4K || !chunk_find(anon, page, &pfn))
+		return TDP_4K;
+	return anon->config.page;
+}
+
+/* anon.c: the mapping that offers `backing`; NULL if it is somebody else's. */
+const struct tdp_anon *anon_behind(const struct tdp_backing *backing);
+
 /* Frame of page `page` (4K) of the mapping, allocated if need be. -ENOMEM. */
 int chunk_resolve(struct tdp_anon *anon, struct host_caller *caller, uint64_t page, tdp_pfn_t *pfn);
 

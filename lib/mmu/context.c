@@ -2,6 +2,7 @@
 #include "mmu/context.h"
 
 #include "mmu/cpu_log.h"
+#include "mmu/fault.h"
 #include "mmu/flush.h"
 #include "mmu/ring.h"
 #include "mmu/root.h"
@@ -26,6 +27,25 @@ static void know_links(struct mmu_context *context)
 	context->link_mask = mmu->encoding.table_mask | (ENTRY_ADDRESS & ~(bytes - 1));
 }
 
+/*
+ * An exit is plain if what it is about was not present, and no entry of a kind of its
+ * own. Where more than the fault itself is to be done at each exit, none is: no code has
+ * bits that lie outside of the mask.
+ */
+static void know_plain_exits(struct mmu_context *context)
+{
+	const struct mmu *mmu = context->actor.mmu;
+	bool npt = mmu->encoding.format->id == TDP_NPT;
+
+	context->fetch_bit = npt ? PFERR_FETCH : EPT_VIOLATION_FETCH;
+	context->plain_mask = npt ? PFERR_PRESENT | PFERR_RSVD : EPT_VIOLATION_PRESENT;
+	if (context->actor.traced || context->write_log || context->dirty_ring ||
+	    !mmu->encoding.hardware_ad) {
+		context->plain_mask = 0;
+		context->plain_bits = 1;
+	}
+}
+
 void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int vcpu,
 		      struct tdp_trace_event *events, size_t event_count)
 {
@@ -33,13 +53,14 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 
 	mmu_actor_init(&context->actor, mmu);
 	context->actor.vcpu = (int)vcpu;
-	context->actor.lock_reader = &context->lock_reader;
-	context->actor.deltas = &context->deltas;
+	context->actor.lock_reader = mmu->lock.kind == RWLOCK_PERCPU ? &context->lock_reader : NULL;
+	context->actor.deltas = mmu->gauges.percpu ? &context->deltas : NULL;
 	context->actor.ring = &context->ring;
 	trace_ring_init(&context->ring, vcpu + 1, events, event_count);
 	mmu_actor_listen(&context->actor, &context->ring);
 	context->tables.needed = mmu->levels - 1;
 	know_links(context);
+	know_plain_exits(context);
 	rwlock_register(&mmu->lock, &context->lock_reader);
 	tlb_init(&context->tlb);
 	spinlock_init(&context->mail.lock);
@@ -73,10 +94,10 @@ void mmu_context_unload(struct mmu_context *context)
 }
 
 /* The bits of a leaf of ordinary memory over a hole; what else it may be is for map.c. */
-static uint64_t leaf_bits(const struct encoding *e, uint32_t role, bool writable)
+static uint64_t leaf_bits(const struct encoding *e, uint32_t role)
 {
 	uint64_t bits = spte_make_leaf(e, &(struct leaf){.level = TDP_4K,
-							 .writable = writable,
+							 .writable = true,
 							 .guest_mode = role & ROLE_GUEST_MODE,
 							 .old = e->nonpresent});
 
@@ -94,8 +115,7 @@ void mmu_context_set_role(struct mmu_context *context, uint32_t role)
 	context->root_level = role_level(role);
 	context->reach = tdp_gfn(table_reach(role_level(role)));
 	context->slots = &mmu->memory->slots[role_address_space(role)];
-	context->leaf[false] = leaf_bits(&mmu->encoding, role, false);
-	context->leaf[true] = leaf_bits(&mmu->encoding, role, true);
+	context->leaf = leaf_bits(&mmu->encoding, role);
 }
 
 static void free_obsolete_root(struct mmu_context *context)

@@ -56,13 +56,16 @@ struct mmu_context {
 	uint64_t flushed;   /* generation up to which the TLB was emptied */
 	uint32_t root_role; /* what the root must look like */
 	/* What follows from root_role: the first frame that no table translates, the slots
-	 * (guest_memory.slots), a leaf's bits without and with the right to write. */
+	 * (guest_memory.slots), the bits of a writable leaf. */
 	unsigned int root_level;
 	/* An entry links a table if it has these bits under this mask: fill.h. Immutable. */
 	uint64_t link_mask, link_bits;
+	/* An exit may be served the short way if its code has these bits under this mask, and
+	 * the fetch among these has this bit: fault.c. Immutable. */
+	uint64_t plain_mask, plain_bits, fetch_bit;
 	tdp_gfn_t reach;
 	const atomic_ptr *slots;
-	uint64_t leaf[2];
+	uint64_t leaf;
 	size_t last_slot;   /* memslot_find_again() */
 	struct table *root; /* a reference, or NULL */
 	tdp_pfn_t root_pfn; /* of root */
@@ -142,10 +145,16 @@ static inline void mmu_guest_leave(struct mmu_context *context)
 
 int table_cache_refill(struct mmu_context *context);
 
+/* Is there less in it than one fault can need? */
+static inline bool table_cache_lacks(const struct mmu_context *context)
+{
+	return context->tables.count < context->tables.needed;
+}
+
 /* Fills the cache to what one fault can need. -ENOMEM. */
 static inline int table_cache_fill(struct mmu_context *context)
 {
-	return context->tables.count < context->tables.needed ? table_cache_refill(context) : 0;
+	return table_cache_lacks(context) ? table_cache_refill(context) : 0;
 }
 
 static inline struct table *table_cache_take(struct mmu_context *context)

@@ -22,15 +22,15 @@ int fault_step_number(const struct mmu *mmu, int step)
 	return step;
 }
 
-/* SDM vol. 3, table 28-7; vmx_handle_ept_violation(), 6.12. */
+/* vmx_handle_ept_violation(), 6.12. */
 static uint64_t error_of_ept_violation(uint64_t qualification)
 {
 	uint64_t error = 0;
 
 	error |= qualification & 1 ? PFERR_USER : 0;
 	error |= qualification & 2 ? PFERR_WRITE : 0;
-	error |= qualification & 4 ? PFERR_FETCH : 0;
-	error |= qualification & 0x78 ? PFERR_PRESENT : 0;
+	error |= qualification & EPT_VIOLATION_FETCH ? PFERR_FETCH : 0;
+	error |= qualification & EPT_VIOLATION_PRESENT ? PFERR_PRESENT : 0;
 	if (qualification & 0x80)
 		error |= qualification & 0x100 ? PFERR_GUEST_FINAL : PFERR_GUEST_PAGE;
 	return error;
@@ -123,24 +123,6 @@ ASIDE int handle_mmio(struct mmu_context *context, const struct tdp_fault *exit,
 	return fault_mmio(&fault);
 }
 
-ASIDE int handle_fast(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
-		      const struct memslots *slots, const struct memslot *slot)
-{
-	struct fault fault = fault_of(context, exit, error, slots, slot);
-
-	return fault_fast(&fault);
-}
-
-ASIDE int map_whole(struct mmu_shared shared, struct mmu_context *context,
-		    const struct tdp_fault *exit, uint64_t error, const struct memslots *slots,
-		    const struct memslot *slot, const struct tdp_backing_page *page)
-{
-	struct fault fault = fault_of(context, exit, error, slots, slot);
-
-	fault.page = *page;
-	return fault_map(shared, &fault);
-}
-
 /* Where there is no slot, an entry may say so: no page, and nothing to be stale but the root. */
 ASIDE int handle_hole(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
 		      const struct memslots *slots)
@@ -210,10 +192,9 @@ static inline int handle(struct mmu_context *context, const struct tdp_fault *ex
 {
 	const enum tdp_access access = access_of_error(error);
 	const tdp_gfn_t gfn = gfn_of_exit(exit);
-	struct tdp_backing_page page;
+	struct fault fault = fault_of(context, exit, error, slots, slot);
 	struct mmu_shared shared;
 	uint64_t snapshot;
-	struct way way;
 	int step;
 
 	if (out_of_reach(context, exit))
@@ -221,7 +202,7 @@ static inline int handle(struct mmu_context *context, const struct tdp_fault *ex
 	if (fault_may_be_fast(context, error)) {
 		step = access == TDP_WRITE ? unprotect_leaf(context, slot, gfn) : STEP_INVALID;
 		if (step == STEP_INVALID)
-			step = handle_fast(context, exit, error, slots, slot);
+			step = fault_fast(&fault);
 		if (step != STEP_INVALID)
 			return step;
 	}
@@ -230,9 +211,8 @@ static inline int handle(struct mmu_context *context, const struct tdp_fault *ex
 		return step;
 	if (!slot)
 		return handle_hole(context, exit, error, slots);
-	way = fill_way(context, gfn);
 	snapshot = invalidation_snapshot(context->actor.mmu);
-	step = resolve(&context->actor, slot, gfn, access == TDP_WRITE, snapshot, &page);
+	step = resolve(&context->actor, slot, gfn, access == TDP_WRITE, snapshot, &fault.page);
 	if (step != STEP_CONTINUE)
 		return step;
 	shared = mmu_lock_shared(&context->actor);
@@ -240,12 +220,10 @@ static inline int handle(struct mmu_context *context, const struct tdp_fault *ex
 		counter_bump(&context->counters.retries_locked);
 		step = STEP_RETRY;
 	} else {
-		step = fill_hole(shared, context, slot, gfn, access, page, way);
-		if (step == STEP_INVALID)
-			step = map_whole(shared, context, exit, error, slots, slot, &page);
+		step = fault_map(shared, &fault);
 	}
 	mmu_unlock_shared(shared);
-	backing_release(slot, gfn, page, step >= STEP_FIXED && page.writable);
+	backing_release(slot, gfn, fault.page, step >= STEP_FIXED && fault.page.writable);
 	return step;
 }
 
@@ -280,12 +258,13 @@ static inline int fault_in_section(struct mmu_context *context, const struct tdp
 	return step == STEP_INVALID ? handle_and_count(context, exit, error, slots, slot) : step;
 }
 
-int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
+/* Any exit: what each has to do besides, then the fault. */
+static __attribute__((noinline)) int serve(struct mmu_context *context,
+					   const struct tdp_fault *exit)
 {
 	struct mmu_actor *actor = &context->actor;
 	int step;
 
-	charge(CHARGE_VM_EXIT, 1);
 	counter_bump(&context->counters.exits);
 	if (context->write_log)
 		cpu_log_drain(actor, context); /* first of all, as vmx_handle_exit() */
@@ -296,6 +275,90 @@ int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
 	mmu_read_begin(actor);
 	step = fault_in_section(context, exit, error_of_exit(actor->mmu, exit));
 	mmu_read_end(actor);
+	charge(CHARGE_VM_ENTRY, 1);
+	return step;
+}
+
+#define NO_PAGE (~0ULL)
+
+/* The host has to make the page first, and may fail: then NO_PAGE; serve() will tell why. */
+ASIDE tdp_pfn_t make_page(struct mmu_context *context, const struct memslot *slot, tdp_gfn_t gfn)
+{
+	struct tdp_backing_page page;
+
+	if (backing_resolve(slot, &context->actor.caller, gfn, true, &page))
+		return tdp_pfn(NO_PAGE);
+	return page.pfn;
+}
+
+/* The page behind a frame of a slot that has `anon`, or NO_PAGE. */
+static inline tdp_pfn_t find_page(struct mmu_context *context, const struct memslot *slot,
+				  tdp_gfn_t gfn)
+{
+	tdp_pfn_t pfn;
+
+	if (__builtin_expect(anon_find(slot->anon, gfn.n + slot->anon_offset, &pfn), 1))
+		return pfn;
+	return make_page(context, slot, gfn);
+}
+
+/*
+ * The short way: a hole in a slot that asks for nothing special, of which the host has
+ * the page and the tree the tables. The steps are those of handle(), in its order; what
+ * it would ask at each was answered before, when the vCPU (plain_mask) or the slot (anon)
+ * came to be. INVALID: nothing was done, serve() knows what to do.
+ */
+__attribute__((always_inline)) static inline int fill(struct mmu_context *context,
+						      const struct tdp_fault *exit)
+{
+	const struct mmu *mmu = context->actor.mmu;
+	const tdp_gfn_t gfn = gfn_of_exit(exit);
+	const struct memslots *slots = ptr_load_acquire(context->slots);
+	const struct memslot *slot = memslot_find_again(slots, &context->last_slot, gfn);
+	struct mmu_shared shared;
+	uint64_t snapshot;
+	struct way way;
+	tdp_pfn_t pfn;
+	int step;
+
+	if (!slot || !slot->anon)
+		return STEP_INVALID;
+	way = fill_way(context, gfn);
+	snapshot = invalidation_snapshot(mmu);
+	if (invalidation_covers(mmu, gfn))
+		return STEP_INVALID;
+	pfn = find_page(context, slot, gfn);
+	if (pfn.n == NO_PAGE || invalidation_hits(mmu, snapshot, gfn))
+		return STEP_INVALID;
+	shared = mmu_lock_shared(&context->actor);
+	step = STEP_INVALID;
+	if (!fault_stale(context, gfn, snapshot))
+		step = fill_hole(shared, context, slot, gfn, exit->error_code & context->fetch_bit,
+				 pfn, way);
+	mmu_unlock_shared(shared);
+	return step;
+}
+
+static inline bool may_fill(const struct mmu_context *context, const struct tdp_fault *exit)
+{
+	return (exit->error_code & context->plain_mask) == context->plain_bits &&
+	       !exit->misconfig && context->root && !out_of_reach(context, exit) &&
+	       !table_cache_lacks(context);
+}
+
+int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
+{
+	int step = STEP_INVALID;
+
+	charge(CHARGE_VM_EXIT, 1);
+	if (__builtin_expect(may_fill(context, exit), 1)) {
+		mmu_read_begin(&context->actor);
+		step = fill(context, exit);
+		mmu_read_end(&context->actor);
+	}
+	if (__builtin_expect(step != STEP_FIXED, 0))
+		return serve(context, exit);
+	counter_bump(&context->counters.filled);
 	charge(CHARGE_VM_ENTRY, 1);
 	return step;
 }

@@ -20,6 +20,10 @@
 #define PFERR_GUEST_FINAL (1ULL << 32)
 #define PFERR_GUEST_PAGE  (1ULL << 33)
 
+/* An EPT violation's exit qualification: SDM vol. 3, table 28-7. */
+#define EPT_VIOLATION_FETCH   4ULL
+#define EPT_VIOLATION_PRESENT 0x78ULL /* the rights that there were */
+
 /* What a step of the path says; a negative errno goes beside these (KVM's RET_PF_*). */
 enum fault_step {
 	STEP_CONTINUE, /* go on with the next step */

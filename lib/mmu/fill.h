@@ -35,58 +35,85 @@ static __attribute__((noinline, cold)) bool fill_examine(const struct mmu *mmu, 
 	       table_is_linked(mmu->host, entry, gfn, level);
 }
 
-/*
- * As far as tables go. One comparison asks whether an entry links a table, and one
- * within the host's tables. Under `check` no entry passes it and each table is examined.
- */
-static inline struct way fill_way(const struct mmu_context *context, tdp_gfn_t gfn)
-{
-	struct tdp_host *host = context->actor.mmu->host;
-	const uint64_t mask = context->link_mask, bits = context->link_bits;
-	atomic_u64 *table = context->root_entries;
-	struct way way = {.level = context->root_level};
-	uint64_t entry;
+/* What every step of a way asks, at hand. */
+struct stride {
+	const struct mmu *mmu;
+	uint64_t mask, bits; /* link_mask, link_bits */
+	uint8_t *window;
+	tdp_gfn_t gfn;
+};
 
-	for (;; way.link = way.slot, way.linked = entry, way.level--) {
-		way.slot = table + entry_index(gfn.n, way.level);
-		if (way.level == TDP_4K)
-			break;
-		entry = u64_load_acquire(way.slot); /* T1 */
-		if (__builtin_expect((entry & mask) != bits, 0) &&
-		    !fill_examine(context->actor.mmu, entry, gfn, way.level))
-			break;
-		table = table_linked(host, entry);
-	}
+/*
+ * One step down, from the entry at way->slot. One comparison asks whether it links a
+ * table, and one within the host's tables. Under `check` no entry passes it and each
+ * table is examined.
+ */
+__attribute__((always_inline)) static inline bool fill_step(struct stride stride, struct way *way,
+							    unsigned int level)
+{
+	uint64_t entry = u64_load_acquire(way->slot); /* T1 */
+
+	if (__builtin_expect((entry & stride.mask) != stride.bits, 0) &&
+	    !fill_examine(stride.mmu, entry, stride.gfn, level))
+		return false;
+	*way = (struct way){
+		.slot = (atomic_u64 *)(stride.window + (entry & ENTRY_ADDRESS)) +
+			entry_index(stride.gfn.n, level - 1),
+		.link = way->slot,
+		.linked = entry,
+		.level = level - 1,
+	};
+	return true;
+}
+
+/* As far as tables go. A step for each level, so that each knows its shift. */
+__attribute__((always_inline)) static inline struct way fill_way(const struct mmu_context *context,
+								 tdp_gfn_t gfn)
+{
+	const struct mmu *mmu = context->actor.mmu;
+	struct stride stride = {
+		.mmu = mmu,
+		.mask = context->link_mask,
+		.bits = context->link_bits,
+		.window = mmu->host->window,
+		.gfn = gfn,
+	};
+	struct way way = {
+		.slot = context->root_entries + entry_index(gfn.n, context->root_level),
+		.level = context->root_level,
+	};
+
+	if ((__builtin_expect(way.level == 4, 1) || fill_step(stride, &way, 5)) &&
+	    fill_step(stride, &way, 4) && fill_step(stride, &way, 3))
+		fill_step(stride, &way, 2);
 	__builtin_prefetch(way.slot, 1);
 	return way;
 }
 
-static inline uint64_t fill_leaf(const struct mmu_context *context, struct tdp_backing_page page,
+/* A writable leaf of ordinary memory. */
+static inline uint64_t fill_leaf(const struct mmu_context *context, tdp_pfn_t pfn,
 				 unsigned int level)
 {
-	uint64_t frame = page.pfn.n;
+	uint64_t frame = pfn.n;
 
 	if (__builtin_expect(level == TDP_4K, 1))
-		return frame << TDP_PAGE_SHIFT | context->leaf[page.writable];
+		return frame << TDP_PAGE_SHIFT | context->leaf;
 	frame &= ~(tdp_level_pages(level) - 1);
-	return frame << TDP_PAGE_SHIFT | context->leaf[page.writable] |
-	       context->actor.mmu->encoding.format->large;
+	return frame << TDP_PAGE_SHIFT | context->leaf | context->actor.mmu->encoding.format->large;
 }
 
-/* FIXED, or INVALID and nothing was done. */
+/* FIXED, or INVALID and nothing was done. The slot is one that has `anon`. */
 static inline int fill_hole(struct mmu_shared shared, const struct mmu_context *context,
-			    const struct memslot *slot, tdp_gfn_t gfn, enum tdp_access access,
-			    struct tdp_backing_page page, struct way way)
+			    const struct memslot *slot, tdp_gfn_t gfn, bool fetch, tdp_pfn_t pfn,
+			    struct way way)
 {
 	const struct mmu *mmu = context->actor.mmu;
 	unsigned int level = TDP_4K;
 	struct spot spot;
 
-	if (slot->log_dirty || page.device || mmu_tracing(&context->actor))
-		return STEP_INVALID;
 	if (slot->max_level > TDP_4K)
 		level = backing_mapping_level(slot, gfn, mmu->max_level);
-	if ((level > TDP_4K || access == TDP_FETCH) && mmu->nx_active)
+	if (__builtin_expect(mmu->nx_active, 0) && (level > TDP_4K || fetch))
 		return STEP_INVALID; /* nx.h */
 	if (way.level != level || u64_load_acquire(way.link) != way.linked)
 		return STEP_INVALID;
@@ -97,8 +124,8 @@ static inline int fill_hole(struct mmu_shared shared, const struct mmu_context *
 		.level = level,
 		.address_space = role_address_space(context->root_role),
 	};
-	return entry_fill(shared, &spot, fill_leaf(context, page, level)) ? STEP_FIXED
-									  : STEP_INVALID;
+	return entry_fill(shared, &spot, fill_leaf(context, pfn, level)) ? STEP_FIXED
+									 : STEP_INVALID;
 }
 
 #endif

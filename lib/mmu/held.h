@@ -21,17 +21,25 @@ struct mmu_exclusive {
 	struct mmu_held held;
 };
 
-static inline struct mmu_shared mmu_lock_shared(struct mmu_actor *actor)
+/* These two always inline: every fault takes the lock. */
+__attribute__((always_inline)) static inline struct mmu_shared mmu_lock_shared(
+	struct mmu_actor *actor)
 {
-	rwlock_read_lock(&actor->mmu->lock, actor->lock_reader);
+	if (actor->lock_reader)
+		rwlock_flag_in(&actor->mmu->lock, actor->lock_reader);
+	else
+		rwlock_read_lock(&actor->mmu->lock, NULL);
 	return (struct mmu_shared){{actor, false}};
 }
 
-static inline void mmu_unlock_shared(struct mmu_shared shared)
+__attribute__((always_inline)) static inline void mmu_unlock_shared(struct mmu_shared shared)
 {
 	struct mmu_actor *actor = shared.held.actor;
 
-	rwlock_read_unlock(&actor->mmu->lock, actor->lock_reader);
+	if (actor->lock_reader)
+		rwlock_flag_out(&actor->mmu->lock, actor->lock_reader);
+	else
+		rwlock_read_unlock(&actor->mmu->lock, NULL);
 }
 
 static inline struct mmu_exclusive mmu_lock_exclusive(struct mmu_actor *actor)

@@ -104,8 +104,8 @@ struct mmu {
 struct mmu_actor {
 	struct mmu *mmu;
 	struct host_caller caller;
-	struct rwlock_reader *lock_reader; /* NULL: not registered with mmu_lock */
-	struct gauge_deltas *deltas;	   /* NULL: counts in the VM's words */
+	struct rwlock_reader *lock_reader; /* NULL: not registered with mmu_lock, or not percpu */
+	struct gauge_deltas *deltas;	   /* likewise: NULL counts in the VM's words */
 	struct trace_ring *ring;	   /* NULL: the task ring */
 	int vcpu;			   /* or -1 */
 	bool traced;			   /* somebody listens; immutable */
@@ -156,7 +156,10 @@ void mmu_task_put(struct mmu_actor *task);
 
 static inline void mmu_gauge(struct mmu_actor *actor, enum gauge which, int64_t change)
 {
-	gauge_add(&actor->mmu->gauges, actor->deltas, which, change);
+	if (actor->deltas)
+		gauge_note(actor->deltas, which, change);
+	else
+		gauge_add(&actor->mmu->gauges, NULL, which, change);
 }
 
 #endif

@@ -6,14 +6,14 @@
 
 void counters_add_to(const struct counters *counters, struct tdp_stats *stats)
 {
-	stats->pf_taken += counter_read(&counters->pf_taken);
-	stats->pf_fixed += counter_read(&counters->pf_fixed);
+	stats->pf_taken += counters_taken(counters);
+	stats->pf_fixed += counters_fixed(counters);
 	stats->pf_emulate += counter_read(&counters->pf_emulate);
 	stats->pf_spurious += counter_read(&counters->pf_spurious);
 	stats->pf_fast += counter_read(&counters->pf_fast);
 	stats->pf_mmio_spte_created += counter_read(&counters->pf_mmio_spte_created);
 	stats->tlb_flush += counter_read(&counters->tlb_flush);
-	stats->exits += counter_read(&counters->exits);
+	stats->exits += counters_exits(counters);
 	stats->retries += counter_read(&counters->retries);
 	stats->errors += counter_read(&counters->errors);
 	stats->tlb_hits += counter_read(&counters->tlb_hits);

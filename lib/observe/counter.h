@@ -68,7 +68,10 @@ static inline uint64_t tally_read(const struct tally *tally)
  * + errors whenever no fault is under way. pf_fast counts besides.
  */
 struct counters {
-	_Alignas(CACHE_LINE) struct counter pf_taken;
+	/* Exits whose fault filled a hole, which most do: each stands for one more exit, one
+	 * taken and one fixed (counters_exits() and so on), so that they are counted once. */
+	_Alignas(CACHE_LINE) struct counter filled;
+	struct counter pf_taken;
 	struct counter pf_fixed;
 	struct counter pf_emulate;
 	struct counter pf_spurious;
@@ -83,6 +86,21 @@ struct counters {
 	struct counter tlb_misses;
 	struct counter accesses;
 };
+
+static inline uint64_t counters_exits(const struct counters *counters)
+{
+	return counter_read(&counters->exits) + counter_read(&counters->filled);
+}
+
+static inline uint64_t counters_taken(const struct counters *counters)
+{
+	return counter_read(&counters->pf_taken) + counter_read(&counters->filled);
+}
+
+static inline uint64_t counters_fixed(const struct counters *counters)
+{
+	return counter_read(&counters->pf_fixed) + counter_read(&counters->filled);
+}
 
 /* Adds each number of `counters` to the field of the same name. */
 void counters_add_to(const struct counters *counters, struct tdp_stats *stats);
@@ -113,12 +131,18 @@ struct gauge_deltas {
 	_Alignas(CACHE_LINE) struct counter delta[GAUGES];
 };
 
+/* With percpu gauges: notes a change in the acting vCPU's own deltas. */
+static inline void gauge_note(struct gauge_deltas *mine, enum gauge which, int64_t change)
+{
+	counter_add(&mine->delta[which], (uint64_t)change);
+}
+
 /* `mine` is the acting vCPU's, or NULL for any other caller. */
 static inline void gauge_add(struct gauges *gauges, struct gauge_deltas *mine, enum gauge which,
 			     int64_t change)
 {
 	if (gauges->percpu && mine)
-		counter_add(&mine->delta[which], (uint64_t)change);
+		gauge_note(mine, which, change);
 	else
 		tally_add(&gauges->word[which], (uint64_t)change);
 }

@@ -28,8 +28,8 @@ static void check_gauge(struct checker *checker, enum gauge which, const char *n
 static void check_identity(struct checker *checker, const struct tdp_vcpu *vcpu)
 {
 	const struct counters *c = &vcpu->context.counters;
-	uint64_t taken = counter_read(&c->pf_taken);
-	uint64_t ended = counter_read(&c->pf_fixed) + counter_read(&c->pf_spurious) +
+	uint64_t taken = counters_taken(c);
+	uint64_t ended = counters_fixed(c) + counter_read(&c->pf_spurious) +
 			 counter_read(&c->pf_emulate) + counter_read(&c->retries) +
 			 counter_read(&c->errors);
 
@@ -52,10 +52,9 @@ static void check_bounds(struct checker *checker, const struct tdp_vcpu *vcpu)
 {
 	const struct counters *c = &vcpu->context.counters;
 
-	check_at_most(checker, vcpu, "pf_taken", counter_read(&c->pf_taken), "exits",
-		      counter_read(&c->exits));
+	check_at_most(checker, vcpu, "pf_taken", counters_taken(c), "exits", counters_exits(c));
 	check_at_most(checker, vcpu, "pf_fast", counter_read(&c->pf_fast), "pf_fixed + pf_spurious",
-		      counter_read(&c->pf_fixed) + counter_read(&c->pf_spurious));
+		      counters_fixed(c) + counter_read(&c->pf_spurious));
 }
 
 /* The TLB counts for itself, too. */
