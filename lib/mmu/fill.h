@@ -41,6 +41,7 @@ struct stride {
 	uint64_t mask, bits; /* link_mask, link_bits */
 	uint8_t *window;
 	tdp_gfn_t gfn;
+	bool brief; /* end the way where the long question would have to be asked */
 };
 
 /*
@@ -54,7 +55,7 @@ __attribute__((always_inline)) static inline bool fill_step(struct stride stride
 	uint64_t entry = u64_load_acquire(way->slot); /* T1 */
 
 	if (__builtin_expect((entry & stride.mask) != stride.bits, 0) &&
-	    !fill_examine(stride.mmu, entry, stride.gfn, level))
+	    (stride.brief || !fill_examine(stride.mmu, entry, stride.gfn, level)))
 		return false;
 	*way = (struct way){
 		.slot = (atomic_u64 *)(stride.window + (entry & ENTRY_ADDRESS)) +
@@ -67,8 +68,8 @@ __attribute__((always_inline)) static inline bool fill_step(struct stride stride
 }
 
 /* As far as tables go. A step for each level, so that each knows its shift. */
-__attribute__((always_inline)) static inline struct way fill_way(const struct mmu_context *context,
-								 tdp_gfn_t gfn)
+__attribute__((always_inline)) static inline struct way way_down(const struct mmu_context *context,
+								 tdp_gfn_t gfn, bool brief)
 {
 	const struct mmu *mmu = context->actor.mmu;
 	struct stride stride = {
@@ -77,6 +78,7 @@ __attribute__((always_inline)) static inline struct way fill_way(const struct mm
 		.bits = context->link_bits,
 		.window = mmu->host->window,
 		.gfn = gfn,
+		.brief = brief,
 	};
 	struct way way = {
 		.slot = context->root_entries + entry_index(gfn.n, context->root_level),
@@ -86,6 +88,14 @@ __attribute__((always_inline)) static inline struct way fill_way(const struct mm
 	if ((__builtin_expect(way.level == 4, 1) || fill_step(stride, &way, 5)) &&
 	    fill_step(stride, &way, 4) && fill_step(stride, &way, 3))
 		fill_step(stride, &way, 2);
+	return way;
+}
+
+__attribute__((always_inline)) static inline struct way fill_way(const struct mmu_context *context,
+								 tdp_gfn_t gfn)
+{
+	struct way way = way_down(context, gfn, false);
+
 	__builtin_prefetch(way.slot, 1);
 	return way;
 }

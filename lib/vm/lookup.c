@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 
+#include "mmu/fill.h"
 #include "mmu/gate.h"
 #include "mmu/lookup.h"
 #include "vm/vm.h"
@@ -18,15 +19,29 @@
 /* The table in which the last lookup ended; of this section alone. */
 struct last_table {
 	atomic_u64 *entries;
-	unsigned int level; /* of its entries; 0: there was no lookup */
+	unsigned int level; /* of its entries */
 	tdp_gfn_t first;    /* frame of entry 0 */
 };
 
-static struct tdp_entry snapshot(const struct encoding *e, tdp_gfn_t gfn, uint64_t value,
-				 unsigned int level)
+static inline struct tdp_entry page_entry(tdp_gfn_t gfn, uint64_t value)
+{
+	return (struct tdp_entry){
+		.gfn = gfn,
+		.level = TDP_4K,
+		.value = value,
+		.present = true,
+		.leaf = true,
+		.pfn = spte_pfn(value),
+	};
+}
+
+static inline struct tdp_entry snapshot(const struct encoding *e, tdp_gfn_t gfn, uint64_t value,
+					unsigned int level)
 {
 	bool present = spte_present(e, value);
 
+	if (__builtin_expect(present && level == TDP_4K, 1))
+		return page_entry(gfn, value);
 	return (struct tdp_entry){
 		.gfn = tdp_gfn_round(gfn, level),
 		.level = level,
@@ -37,60 +52,153 @@ static struct tdp_entry snapshot(const struct encoding *e, tdp_gfn_t gfn, uint64
 	};
 }
 
-/* Is there a leaf for `gfn` in the last table? */
-static bool look_beside(const struct mmu *mmu, const struct last_table *last, tdp_gfn_t gfn,
-			struct tdp_entry *entry)
+/*
+ * The frames among gfns[0..count) that leaves of the last table map, as far as they come
+ * first. Returns how many they are. What it asks of each is at hand in registers.
+ */
+__attribute__((always_inline)) static inline size_t look_along(const struct mmu *mmu,
+							       const struct last_table *last,
+							       unsigned int level,
+							       const tdp_gfn_t *gfns, size_t count,
+							       struct tdp_entry *entries)
 {
-	uint64_t value;
+	const uint64_t leaf =
+		mmu->encoding.mmu_present | (level > TDP_4K ? mmu->encoding.format->large : 0);
+	const uint64_t stray = mmu->host->config.check ? FRAME_POISON : 0;
+	const uint64_t within = tdp_level_pages(level + 1) - 1;
+	const unsigned int shift = 9 * (level - 1);
+	size_t i;
 
-	if (!last->level || tdp_gfn_round(gfn, last->level + 1).n != last->first.n)
-		return false;
-	value = u64_load_acquire(last->entries + entry_index(gfn.n, last->level));
-	table_meet(mmu->host, value);
-	if (!spte_leaf(&mmu->encoding, value, last->level))
-		return false;
-	*entry = snapshot(&mmu->encoding, gfn, value, last->level);
-	return true;
+	for (i = 0; i < count; i++) {
+		uint64_t at = gfns[i].n - last->first.n, value;
+
+		if (at > within)
+			break;
+		value = u64_load_acquire(last->entries + (at >> shift));
+		if ((value & leaf) != leaf || value == stray)
+			break;
+		entries[i] = (struct tdp_entry){
+			.gfn = tdp_gfn(gfns[i].n >> shift << shift),
+			.level = level,
+			.value = value,
+			.present = true,
+			.leaf = true,
+			.pfn = spte_pfn(value),
+		};
+	}
+	return i;
 }
 
-static void look_down(const struct mmu_context *context, struct last_table *last, tdp_gfn_t gfn,
-		      struct tdp_entry *entry)
+/* The same, made twice: a level that is known needs no shifts by a register. */
+static size_t look_beside(const struct mmu *mmu, const struct last_table *last,
+			  const tdp_gfn_t *gfns, size_t count, struct tdp_entry *entries)
+{
+	if (last->level == TDP_4K)
+		return look_along(mmu, last, TDP_4K, gfns, count, entries);
+	return look_along(mmu, last, last->level, gfns, count, entries);
+}
+
+/* From the root. What became a table behind the way's back is looked at step by step. */
+__attribute__((always_inline)) static inline struct lookup find(const struct mmu_context *context,
+								tdp_gfn_t gfn)
 {
 	const struct mmu *mmu = context->actor.mmu;
-	struct lookup found;
+	struct way way = way_down(context, gfn, false);
+	uint64_t entry = u64_load_acquire(way.slot);
 
-	if (gfn.n >= table_reach(role_level(context->root_role))) {
+	if (__builtin_expect(spte_table(&mmu->encoding, entry, way.level), 0))
+		return lookup_last(mmu, context->root, gfn);
+	table_meet(mmu->host, entry);
+	return (struct lookup){.slot = way.slot, .entry = entry, .level = way.level};
+}
+
+__attribute__((always_inline)) static inline struct lookup look_down(
+	const struct mmu_context *context, tdp_gfn_t gfn, struct tdp_entry *entry)
+{
+	struct lookup found = {.level = TDP_NOT_MAPPED};
+
+	if (__builtin_expect(gfn.n >= context->reach.n, 0)) {
 		*entry = (struct tdp_entry){.gfn = gfn, .level = TDP_NOT_MAPPED};
-		return;
+		return found;
 	}
-	found = lookup_last(mmu, context->root, gfn);
-	*last = (struct last_table){
+	found = find(context, gfn);
+	*entry = snapshot(&context->actor.mmu->encoding, gfn, found.entry, found.level);
+	return found;
+}
+
+static struct last_table table_around(struct lookup found, tdp_gfn_t gfn)
+{
+	return (struct last_table){
 		.entries = found.slot - entry_index(gfn.n, found.level),
 		.level = found.level,
 		.first = tdp_gfn_round(gfn, found.level + 1),
 	};
-	*entry = snapshot(&mmu->encoding, gfn, found.entry, found.level);
+}
+
+static inline void look_for_all(const struct mmu_context *context, const tdp_gfn_t *gfns,
+				size_t count, struct tdp_entry *entries)
+{
+	size_t i = 0;
+
+	while (i < count) {
+		struct lookup found = look_down(context, gfns[i], &entries[i]);
+		struct last_table last;
+
+		i++;
+		if (found.level == TDP_NOT_MAPPED)
+			continue;
+		last = table_around(found, gfns[i - 1]);
+		i += look_beside(context->actor.mmu, &last, gfns + i, count - i, entries + i);
+	}
 }
 
 int tdp_vcpu_lookup_many(struct tdp_vcpu *vcpu, const tdp_gfn_t *gfns, size_t count,
 			 struct tdp_entry *entries)
 {
 	struct mmu_context *context = &vcpu->context;
-	struct last_table last = {0};
 
 	if (!context->root)
 		return -ENOENT;
 	gate_enter(&context->actor);
 	mmu_read_begin(&context->actor);
-	for (size_t i = 0; i < count; i++)
-		if (!look_beside(context->actor.mmu, &last, gfns[i], &entries[i]))
-			look_down(context, &last, gfns[i], &entries[i]);
+	look_for_all(context, gfns, count, entries);
 	mmu_read_end(&context->actor);
 	gate_leave(&context->actor);
 	return 0;
 }
 
+/*
+ * Nothing but a leaf of 4K, and not under `check`: what most lookups come to. False: the
+ * long way knows more.
+ */
+static inline bool look_for_page(const struct mmu_context *context, tdp_gfn_t gfn,
+				 struct tdp_entry *entry)
+{
+	const uint64_t present = context->link_bits;
+	struct way way;
+	uint64_t value;
+
+	if (gfn.n >= context->reach.n)
+		return false;
+	way = way_down(context, gfn, true);
+	if (way.level != TDP_4K)
+		return false;
+	value = u64_load_acquire(way.slot);
+	if (!(value & present))
+		return false;
+	*entry = page_entry(gfn, value);
+	return true;
+}
+
 int tdp_vcpu_lookup(struct tdp_vcpu *vcpu, tdp_gfn_t gfn, struct tdp_entry *entry)
 {
-	return tdp_vcpu_lookup_many(vcpu, &gfn, 1, entry);
+	struct mmu_context *context = &vcpu->context;
+	bool found;
+
+	if (!context->root || context->actor.mmu->check)
+		return tdp_vcpu_lookup_many(vcpu, &gfn, 1, entry);
+	mmu_read_begin(&context->actor);
+	found = look_for_page(context, gfn, entry);
+	mmu_read_end(&context->actor);
+	return __builtin_expect(found, 1) ? 0 : tdp_vcpu_lookup_many(vcpu, &gfn, 1, entry);
 }
