@@ -43,6 +43,7 @@ struct looking {
 struct looker {
 	_Alignas(128) const struct looking *shared;
 	struct handler handler; /* for the order */
+	uint64_t base, step;	/* frame of page 0, and frames of a page */
 	struct handler_pass single, batch;
 	tdp_gfn_t *gfns;	   /* of one call for many */
 	struct tdp_entry *entries; /* its answers */
@@ -55,11 +56,9 @@ typedef int ask(const struct looker *looker, uint64_t first, uint64_t count, uin
 
 static tdp_gfn_t gfn_of_step(const struct looker *looker, uint64_t i)
 {
-	const struct guest_options *options = &looker->shared->guest->options;
 	uint64_t page = looker->handler.order ? looker->handler.order[i] : i;
 
-	return tdp_gfn((guest_vcpu_address(options, looker->handler.vcpu) >> TDP_PAGE_SHIFT) +
-		       page * tdp_level_pages(options->backing));
+	return tdp_gfn(looker->base + page * looker->step);
 }
 
 static bool is_right(const struct tdp_entry *entry, tdp_gfn_t gfn)
@@ -172,11 +171,14 @@ static void phases_of(const struct guest_options *options, const struct looker *
 
 static int looker_init(struct looker *looker, const struct looking *looking, unsigned int vcpu)
 {
+	const struct guest_options *options = &looking->guest->options;
 	int err = handler_init(&looker->handler, looking->guest, vcpu);
 
 	if (err)
 		return err;
 	looker->shared = looking;
+	looker->base = guest_vcpu_address(options, vcpu) >> TDP_PAGE_SHIFT;
+	looker->step = tdp_level_pages(options->backing);
 	looker->gfns = calloc(looking->batch, sizeof(*looker->gfns));
 	looker->entries = calloc(looking->batch, sizeof(*looker->entries));
 	return looker->gfns && looker->entries ? 0 : -ENOMEM;
