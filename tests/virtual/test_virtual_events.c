@@ -143,11 +143,11 @@ static void a_fault_takes_few_events_and_no_wait(void **state)
 
 	(void)state;
 	count_faults(TDP_4K, &as_upstream, "4K", &counts);
-	expect_at_most(&counts, 62);
+	expect_at_most(&counts, 58);
 	count_faults(TDP_2M, &as_upstream, "2M", &counts);
-	expect_at_most(&counts, 67);
+	expect_at_most(&counts, 66);
 	count_faults(TDP_1G, &as_upstream, "1G", &counts);
-	expect_at_most(&counts, 67);
+	expect_at_most(&counts, 64);
 }
 
 static void so_does_one_where_vcpus_share_nothing(void **state)
@@ -157,9 +157,9 @@ static void so_does_one_where_vcpus_share_nothing(void **state)
 
 	(void)state;
 	count_faults(TDP_4K, &percpu, "4K, percpu", &counts);
-	expect_at_most(&counts, 67);
+	expect_at_most(&counts, 62);
 	count_faults(TDP_2M, &percpu, "2M, percpu", &counts);
-	expect_at_most(&counts, 71);
+	expect_at_most(&counts, 70);
 }
 
 int main(void)
