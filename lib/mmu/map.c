@@ -147,6 +147,10 @@ static uint64_t dropped_in_split(const struct fault *fault)
 	bool by_flag = mmu->policy.dirty_track == TDP_DIRTY_TRACK_DBIT &&
 		       !(fault->context->root_role & ROLE_GUEST_MODE);
 
+	/* Owed from before the slot is published to after the passes: else a fault that
+	 * still knows a log which has ended would clear D where nobody flushes. */
+	if (!u32_load_acquire(&mmu->log_flushes_owed))
+		return 0;
 	/* Where a log begins all set, nothing is gone over, and every page is marked. */
 	if (!fault->slot || !fault->slot->log_dirty || !by_flag ||
 	    mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET)

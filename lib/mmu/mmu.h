@@ -78,8 +78,10 @@ struct mmu {
 	/* Slots that are logged; written under slots_lock, order in cpu_log.h. */
 	atomic_u32 logged_slots;
 	/* Passes of the dirty log that have taken rights away and have yet to flush, which
-	 * they do without mmu_lock. Raised and lowered by anybody, acquire-release, the
-	 * former before mmu_lock is taken; the checker's watch reads it under the lock. */
+	 * they do without mmu_lock. Raised and lowered by the holder of slots_lock,
+	 * acquire-release, the former before mmu_lock is taken, and before a slot whose
+	 * log begins is published. The checker's watch reads it under mmu_lock; a fault
+	 * that splits reads it by acquire, after its slot (P4 of protect.h). */
 	atomic_u32 log_flushes_owed;
 
 	struct gauges gauges;

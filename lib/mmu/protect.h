@@ -14,8 +14,8 @@
  *   P4  Where D is what tells, a slot whose log begins is gone over twice: for D, then
  *       for W above 4K. Between the two a huge leaf may be written, which logs one page of
  *       it and sets D, and then be split by a fault: its children are clean, or the
- *       others of them would be written unnoticed. A fault that splits knows from its
- *       slot that the log begins (D4 of dirty.h), and the flush that ends the passes
+ *       others of them would be written unnoticed. A fault that splits knows that the
+ *       log begins: from its slot (D4 of dirty.h), and because a flush is owed, which
  *       is also for the translations that have D. (6.12 copies D there, as we read it.)
  */
 #ifndef TDPSIM_MMU_PROTECT_H
