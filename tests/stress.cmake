@@ -1,5 +1,5 @@
 # Every file in stress/ but main.c is one scenario, named after the file:
-# `stress --seconds N NAME`. Each runs twice as a test, for 2 s and for 60 s; a mix, in
+# `stress --seconds N NAME`. Each runs twice as a test, for 1 or 2 s and for 60 s; a mix, in
 # which there is much to choose, for 5 s, and a small one, with little, for 1 s and 20 s.
 # The twin runs for simulated time, from one seed: the same run every time.
 add_executable(stress ${stress_sources})
@@ -15,10 +15,17 @@ if(TDPSIM_SANITIZE OR TDPSIM_COVERAGE)
     set(virtual_milliseconds 3)
 endif()
 
+# What stress is for is found in release and by ThreadSanitizer; the others look at memory
+# and arithmetic, which a second reaches as well.
+set(usual_seconds 2)
+if(TDPSIM_SANITIZE AND NOT TDPSIM_SANITIZE MATCHES thread)
+    set(usual_seconds 1)
+endif()
+
 foreach(source ${stress_sources})
     cmake_path(GET source STEM scenario)
     if(NOT scenario STREQUAL main)
-        set(seconds 2)
+        set(seconds ${usual_seconds})
         set(long_seconds 60)
         if(scenario MATCHES mix$)
             set(seconds 5)
