@@ -24,13 +24,15 @@ static void forget(struct mmu_actor *actor, struct table *table)
 {
 	struct mmu *mmu = actor->mmu;
 
-	u32_store_relaxed(&table->nx_disallowed, false);
-	if (!table->nx_listed)
-		return;
-	TAILQ_REMOVE(&mmu->nx_pages.tables, table, nx_link);
-	table->nx_listed = false;
-	mmu->nx_pages.count--;
-	mmu_gauge(actor, GAUGE_NX_LPAGE_SPLITS, -1);
+	if (table->nx_listed) {
+		TAILQ_REMOVE(&mmu->nx_pages.tables, table, nx_link);
+		table->nx_listed = false;
+		mmu->nx_pages.count--;
+		mmu_gauge(actor, GAUGE_NX_LPAGE_SPLITS, -1);
+	}
+	/* Last, and a release: who takes the table apart and finds this clear does not come
+	 * here, and uses the links' memory for the grace period. */
+	u32_store_release(&table->nx_disallowed, false);
 }
 
 void nx_forget(struct mmu_actor *actor, struct table *table)

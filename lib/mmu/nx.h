@@ -27,7 +27,7 @@
 
 static inline bool nx_disallows(const struct table *table)
 {
-	return u32_load_relaxed(&table->nx_disallowed);
+	return u32_load_acquire(&table->nx_disallowed);
 }
 
 /* For whoever linked the table, in place of a huge leaf that was possible (X2). */

@@ -39,8 +39,9 @@ struct table {
 	/*
 	 * A huge page is forbidden where this table is, because what it maps was
 	 * executed (mmu/nx.h). Set before the table is linked and published with the
-	 * record (T1), cleared under pages_lock. Relaxed: who meets it set a moment
-	 * too long maps smaller than it could.
+	 * record (T1), cleared under pages_lock. Who meets it set a moment too long maps
+	 * smaller than it could. Cleared by a release after the links were used, read by an
+	 * acquire: who takes the table apart and finds it clear makes `rcu` of the links.
 	 */
 	atomic_u32 nx_disallowed;
 	bool nx_listed; /* on the list of possible NX huge pages; with the links under pages_lock */
