@@ -13,7 +13,6 @@
  */
 #include "common/crew.h"
 #include "common/memory.h"
-#include "common/permute.h"
 #include "common/selftest.h"
 #include "common/status.h"
 
@@ -42,37 +41,16 @@ struct ageing {
 
 /* The vCPUs' parts */
 
-static int access_each(struct crew_vcpu *vcpu, enum tdp_access access)
-{
-	const struct guest_options *options = &crew_guest(vcpu->crew)->options;
-	uint64_t base = guest_vcpu_address(options, vcpu->id);
-	uint64_t pages = options->bytes >> TDP_PAGE_SHIFT;
-	struct permutation permutation =
-		permutation_of(pages, mix64(options->seed + (uint64_t)vcpu->id * 0x10001));
-
-	for (uint64_t i = 0; i < pages; i++) {
-		uint64_t page = options->order == GUEST_RANDOM ? permute(&permutation, i) : i;
-		int err;
-
-		if (i % LOOK_UP_EVERY == 0 && crew_stopped(vcpu->crew))
-			return 0;
-		err = crew_touch(vcpu, NULL, base + (page << TDP_PAGE_SHIFT), access);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 static int write_each(struct crew_vcpu *vcpu, void *context)
 {
 	(void)context;
-	return access_each(vcpu, TDP_WRITE);
+	return crew_touch_all(vcpu, TDP_WRITE);
 }
 
 static int read_each(struct crew_vcpu *vcpu, void *context)
 {
 	(void)context;
-	return access_each(vcpu, TDP_READ);
+	return crew_touch_all(vcpu, TDP_READ);
 }
 
 /* mark_vcpu_memory_idle() */

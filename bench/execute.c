@@ -14,52 +14,24 @@
  * Neither without NX huge pages nor in memory of 4K pages are there any.
  */
 #include "common/crew.h"
-#include "common/permute.h"
 #include "common/selftest.h"
 
 #include <inttypes.h>
-
-#define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
 
 struct execute {
 	struct guest_options guest; /* first, as driver.h wants it */
 };
 
-static uint64_t pages_of_vcpu(const struct guest_options *options)
-{
-	return options->bytes >> TDP_PAGE_SHIFT;
-}
-
-static int access_each(struct crew_vcpu *vcpu, enum tdp_access access)
-{
-	const struct guest_options *options = &crew_guest(vcpu->crew)->options;
-	uint64_t base = guest_vcpu_address(options, vcpu->id), pages = pages_of_vcpu(options);
-	struct permutation permutation =
-		permutation_of(pages, mix64(options->seed + (uint64_t)vcpu->id * 0x10001));
-
-	for (uint64_t i = 0; i < pages; i++) {
-		uint64_t page = options->order == GUEST_RANDOM ? permute(&permutation, i) : i;
-		int err;
-
-		if (i % LOOK_UP_EVERY == 0 && crew_stopped(vcpu->crew))
-			return 0;
-		err = crew_touch(vcpu, NULL, base + (page << TDP_PAGE_SHIFT), access);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 static int write_each(struct crew_vcpu *vcpu, void *context)
 {
 	(void)context;
-	return access_each(vcpu, TDP_WRITE);
+	return crew_touch_all(vcpu, TDP_WRITE);
 }
 
 static int fetch_each(struct crew_vcpu *vcpu, void *context)
 {
 	(void)context;
-	return access_each(vcpu, TDP_FETCH);
+	return crew_touch_all(vcpu, TDP_FETCH);
 }
 
 /* See above. Regions and pages begin with the memory, which 1G pages may map. */

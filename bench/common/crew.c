@@ -6,7 +6,10 @@
 
 #include "common/cast.h"
 #include "common/memory.h"
+#include "common/permute.h"
 #include "common/status.h"
+
+#define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
 
 struct crew {
 	const struct guest *guest;
@@ -70,6 +73,27 @@ int crew_touch(struct crew_vcpu *vcpu, void *context, uint64_t address, enum tdp
 	if (result.outcome != TDP_ACCESS_DONE)
 		return -EFAULT;
 	vcpu->accesses++;
+	return 0;
+}
+
+int crew_touch_all(struct crew_vcpu *vcpu, enum tdp_access access)
+{
+	const struct guest_options *options = &vcpu->crew->guest->options;
+	uint64_t base = guest_vcpu_address(options, vcpu->id);
+	uint64_t pages = options->bytes >> TDP_PAGE_SHIFT;
+	struct permutation permutation =
+		permutation_of(pages, mix64(options->seed + (uint64_t)vcpu->id * 0x10001));
+
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t page = options->order == GUEST_RANDOM ? permute(&permutation, i) : i;
+		int err;
+
+		if (i % LOOK_UP_EVERY == 0 && crew_stopped(vcpu->crew))
+			return 0;
+		err = crew_touch(vcpu, NULL, base + (page << TDP_PAGE_SHIFT), access);
+		if (err)
+			return err;
+	}
 	return 0;
 }
 

@@ -77,6 +77,9 @@ const struct crew_vcpu *crew_vcpu(const struct crew *crew, unsigned int i);
 /* For a vCPU: an access of its own that must be done, a full ring served in between. */
 int crew_touch(struct crew_vcpu *vcpu, void *context, uint64_t address, enum tdp_access access);
 
+/* For a vCPU: touches each 4K page of its own once, in the order that the options ask for. */
+int crew_touch_all(struct crew_vcpu *vcpu, enum tdp_access access);
+
 /* For everybody. */
 const struct guest *crew_guest(const struct crew *crew);
 bool crew_stopped(const struct crew *crew); /* by Ctrl-C, or an error of somebody */
