@@ -5,7 +5,7 @@
  */
 #include "support/guest.h"
 
-#include "mmu/flush.h"
+#include "mmu/enter.h"
 #include "vm/vm.h"
 
 #define AT 0x40000ULL

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "mmu/change.h"
+#include "mmu/clear.h"
 
 /* Whoever acts for the VM, and its vCPUs, from now on. */
 static void tell(struct guest *guest, bool told)

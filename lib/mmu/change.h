@@ -74,29 +74,6 @@ bool entry_change(struct mmu_held held, struct spot *spot, uint64_t new);
  */
 bool entry_zap_atomic(struct mmu_shared shared, struct spot *spot);
 
-/*
- * Makes the present leaves among [from, to) of a level-1 table non-present; `parent`
- * is the spot that links it. A table at a time, so the gauge moves once. Returns how
- * many there were.
- */
-unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
-				atomic_u64 *entries, unsigned int from, unsigned int to);
-
-/*
- * Takes bits away from a present leaf, and no others: what the hardware or a fast page
- * fault sets meanwhile stays. Any other entry is left alone. spot->entry is then what
- * the slot holds.
- */
-void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits);
-
-/* The same for the entries [from, to) of a level-1 table. */
-void entries_clear_bits(struct mmu_shared shared, const struct spot *parent, atomic_u64 *entries,
-			unsigned int from, unsigned int to, uint64_t bits);
-
-/* The same for the entries `from` + i for which bit i of `mask` is set. */
-void entries_clear_masked(struct mmu_exclusive exclusive, const struct spot *parent,
-			  atomic_u64 *entries, unsigned int from, uint64_t mask, uint64_t bits);
-
 /* Makes a new table the child that the spot's entry is to link: its role, its place. */
 void entry_prepare_table(struct mmu_actor *actor, const struct spot *spot, struct table *child);
 

@@ -83,90 +83,12 @@ struct mmu_context {
 	struct tlb tlb;
 };
 
-void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int vcpu,
-		      struct tdp_trace_event *events, size_t event_count);
-void mmu_context_fini(struct mmu_context *context);
-
-/* Another role: the root that is loaded no longer fits and is dropped. */
-void mmu_context_set_role(struct mmu_context *context, uint32_t role);
-
-/*
- * Drops the root and what was cached of it; a later load finds it again or makes
- * another (kvm_mmu_unload()).
- */
-void mmu_context_unload(struct mmu_context *context);
-
 /* NULL for a task's actor. */
 static inline struct mmu_context *mmu_context_of(struct mmu_actor *actor)
 {
 	if (actor->vcpu < 0)
 		return NULL;
 	return (struct mmu_context *)((uint8_t *)actor - offsetof(struct mmu_context, actor));
-}
-
-#define MMU_RING_FULL 1
-
-/*
- * Serves what others asked for and sees to it that there is a root. To be called
- * before guest mode. -ENOMEM: no frame for a root. MMU_RING_FULL: guest mode must not
- * be entered before entries of the vCPU's dirty ring have been recycled.
- */
-int mmu_context_prepare(struct mmu_context *context);
-
-/* context.c: makes the flushes that were asked for. */
-void mmu_context_flush(struct mmu_context *context);
-
-/*
- * Enters guest mode for one attempt, with nothing in the TLB that was to be flushed.
- * False: there is a request to serve first, the vCPU is not inside.
- */
-static inline bool mmu_guest_enter(struct mmu_context *context)
-{
-	uint64_t generation;
-
-	u64_exchange_seq_cst(&context->inside, u64_load_relaxed(&context->inside) + 1);
-	if (__builtin_expect(u32_load_seq_cst(&context->requests) != 0, 0)) {
-		u64_store_release(&context->inside, u64_load_relaxed(&context->inside) + 1);
-		return false;
-	}
-	generation = u64_load_seq_cst(&context->flush_generation);
-	if (generation != context->flushed) {
-		context->flushed = generation;
-		mmu_context_flush(context);
-	}
-	return true;
-}
-
-/* Release: what the attempt read and wrote is done before a waiter goes on (F1). */
-static inline void mmu_guest_leave(struct mmu_context *context)
-{
-	u64_store_release(&context->inside, u64_load_relaxed(&context->inside) + 1);
-}
-
-int table_cache_refill(struct mmu_context *context);
-
-/* Is there less in it than one fault can need? */
-static inline bool table_cache_lacks(const struct mmu_context *context)
-{
-	return context->tables.count < context->tables.needed;
-}
-
-/* Fills the cache to what one fault can need. -ENOMEM. */
-static inline int table_cache_fill(struct mmu_context *context)
-{
-	return table_cache_lacks(context) ? table_cache_refill(context) : 0;
-}
-
-static inline struct table *table_cache_take(struct mmu_context *context)
-{
-	CHECK(context->tables.count > 0);
-	return context->tables.tables[--context->tables.count];
-}
-
-/* For a table that was taken and not linked. */
-static inline void table_cache_return(struct mmu_context *context, struct table *table)
-{
-	context->tables.tables[context->tables.count++] = table;
 }
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "mmu/dirty.h"
 #include "mmu/flush.h"
+#include "mmu/mark.h"
 
 int cpu_log_create(struct mmu_context *context, struct mmu *mmu)
 {

@@ -27,16 +27,6 @@
 #include "mmu/context.h"
 
 /*
- * Puts a page in its slot's log, if that has one (mark_page_dirty_in_slot()): into the
- * ring of the vCPU that writes, where there are rings, or the bitmap. Inside an RCU
- * section; `slot` may be NULL.
- */
-void mmu_mark_dirty(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn);
-/* The same for a write of `writer` (NULL: no vCPU) that another may have found. */
-void mmu_mark_dirty_by(struct mmu_actor *actor, struct mmu_context *writer,
-		       const struct memslot *slot, tdp_gfn_t gfn);
-
-/*
  * Protects again the pages `first` + i of a slot for which bit i of `mask` is set. In a
  * pass: its flush is the caller's.
  */

@@ -7,9 +7,9 @@
  * never sets D and never owes a flush (Linux fast_page_fault(), 6.12, and
  * Documentation/virt/kvm/locking.rst).
  */
-#include "mmu/dirty.h"
 #include "mmu/fault.h"
 #include "mmu/lookup.h"
+#include "mmu/mark.h"
 #include "mmu/trace.h"
 
 #define FAST_TRIES 5

@@ -8,19 +8,10 @@
 #include "mmu/invalidate.h"
 #include "mmu/ring.h"
 #include "mmu/root.h"
+#include "mmu/table_cache.h"
 #include "mmu/trace.h"
 #include "mmu/unprotect.h"
 #include "platform/charge.h"
-
-int fault_step_number(const struct mmu *mmu, int step)
-{
-	if (step < 0)
-		return step;
-	/* Until 6.11 there was no WRITE_PROTECTED. */
-	if (mmu->baseline == TDP_BASELINE_6_1 && step > STEP_WRITE_PROTECTED)
-		return step - 1;
-	return step;
-}
 
 /* vmx_handle_ept_violation(), 6.12. */
 static uint64_t error_of_ept_violation(uint64_t qualification)

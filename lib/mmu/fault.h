@@ -63,9 +63,6 @@ struct fault {
  */
 int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit);
 
-/* The number that the baseline's kernel has for a step, for tracepoints. */
-int fault_step_number(const struct mmu *mmu, int step);
-
 /* Not present can be repaired without mmu_lock only where "old" pages have no rights at all. */
 static inline bool fault_may_be_fast(const struct mmu_context *context, uint64_t error)
 {

@@ -104,3 +104,31 @@ void mmu_request_all(struct mmu_actor *actor, enum mmu_request request)
 		u32_or_seq_cst(&context->requests, request);
 	kick_all(actor->mmu);
 }
+
+/*
+ * Ranges may come out whose flusher has not raised the generation yet: their
+ * entries have been changed, so what is found after this is new.
+ */
+static void flush_exactly(struct mmu_context *context)
+{
+	struct flush_mail *mail = &context->mail;
+
+	spinlock_lock(&mail->lock);
+	if (mail->all)
+		tlb_flush(&context->tlb);
+	else
+		for (unsigned int i = 0; i < mail->count; i++)
+			tlb_flush_range(&context->tlb, mail->ranges[i].first, mail->ranges[i].past);
+	mail->all = false;
+	mail->count = 0;
+	spinlock_unlock(&mail->lock);
+}
+
+void mmu_context_flush(struct mmu_context *context)
+{
+	if (context->actor.mmu->policy.range_flush == TDP_RANGE_FLUSH_EXACT)
+		flush_exactly(context);
+	else
+		tlb_flush(&context->tlb);
+	counter_bump(&context->counters.tlb_flush);
+}

@@ -41,4 +41,7 @@ void mmu_kick_all(struct mmu_actor *actor);
 /* Makes every vCPU leave guest mode and serve `request` before it comes back. */
 void mmu_request_all(struct mmu_actor *actor, enum mmu_request request);
 
+/* Empties the vCPU's own TLB as the flushes ask that it has not made yet; called on entry. */
+void mmu_context_flush(struct mmu_context *context);
+
 #endif

@@ -122,3 +122,17 @@ void mmu_invalidate_end(struct mmu *mmu, uint64_t start, uint64_t end)
 	mmu_task_put(pass.task);
 	invalidation_close(mmu->memory);
 }
+
+void mmu_zap_range(struct mmu_actor *actor, struct gfn_range range)
+{
+	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
+	enum root_filter filter =
+		actor->mmu->policy.skip_invalid_roots == TDP_ON ? ROOTS_VALID : ROOTS_ALL;
+
+	invalidation_begin(exclusive);
+	invalidation_add(exclusive, range);
+	if (mmu_zap_leaves_in(exclusive, filter, ANY_ADDRESS_SPACE, range, true))
+		mmu_flush_range(actor, range.first, range.past.n - range.first.n);
+	invalidation_end(exclusive);
+	mmu_unlock_exclusive(exclusive);
+}

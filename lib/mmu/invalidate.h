@@ -51,4 +51,7 @@ static inline bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, t
 void mmu_invalidate_begin(struct mmu *mmu, uint64_t start, uint64_t end);
 void mmu_invalidate_end(struct mmu *mmu, uint64_t start, uint64_t end);
 
+/* For changes that are not the host's: brackets itself as an invalidation, and flushes. */
+void mmu_zap_range(struct mmu_actor *actor, struct gfn_range range);
+
 #endif

@@ -6,11 +6,12 @@
  */
 #include "guest/backing.h"
 #include "mmu/change.h"
-#include "mmu/dirty.h"
 #include "mmu/fault.h"
 #include "mmu/flush.h"
-#include "mmu/nx.h"
+#include "mmu/mark.h"
+#include "mmu/nx_list.h"
 #include "mmu/split.h"
+#include "mmu/table_cache.h"
 #include "mmu/trace.h"
 
 /* What the kernel prints where a fault has no page (KVM_PFN_NOSLOT). */

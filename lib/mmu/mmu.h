@@ -133,16 +133,6 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config);
 /* After mmu_zap_all() and once every context is gone. */
 void mmu_fini(struct mmu *mmu);
 
-void mmu_actor_init(struct mmu_actor *actor, struct mmu *mmu);
-void mmu_actor_fini(struct mmu_actor *actor);
-
-/* Whose events go into `ring`: does anybody listen? */
-static inline void mmu_actor_listen(struct mmu_actor *actor, const struct trace_ring *ring)
-{
-	actor->traced = tracing(&actor->mmu->tracer, ring);
-	actor->told = actor->traced || actor->mmu->check;
-}
-
 /* The tasks' actors, task.c. -ENOMEM. */
 int mmu_tasks_init(struct mmu *mmu);
 void mmu_tasks_fini(struct mmu *mmu);

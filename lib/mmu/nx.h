@@ -25,17 +25,6 @@
 
 #include "mmu/mmu.h"
 
-static inline bool nx_disallows(const struct table *table)
-{
-	return u32_load_acquire(&table->nx_disallowed);
-}
-
-/* For whoever linked the table, in place of a huge leaf that was possible (X2). */
-void nx_track(struct mmu_actor *actor, struct table *table);
-
-/* For whoever unlinked it: clears the flag, takes it off the list. */
-void nx_forget(struct mmu_actor *actor, struct table *table);
-
 /*
  * A round of recovery: zaps the oldest 1/ratio of the list, rounded up. Returns how
  * many tables it took from the list.

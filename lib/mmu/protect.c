@@ -1,7 +1,7 @@
 /* Protecting a slot's leaves. See protect.h. */
 #include "mmu/protect.h"
 
-#include "mmu/change.h"
+#include "mmu/clear.h"
 #include "mmu/lookup.h"
 #include "mmu/root.h"
 

@@ -21,10 +21,4 @@ bool vcpu_ring_is_full(const struct mmu_context *context);
 /* Is there room for what one fault may push? Without entering guest mode there may be none. */
 bool vcpu_ring_has_room(const struct mmu_context *context);
 
-/*
- * Protects what was harvested from all rings and recycles it; one flush if there was
- * anything. Returns how many entries that were. slots_lock is held.
- */
-uint64_t mmu_dirty_rings_reset(struct mmu_actor *task);
-
 #endif

@@ -1,6 +1,7 @@
 /* Roots: finding, making, counting, invalidating. See root.h. */
 #include "mmu/root.h"
 
+#include "mmu/table_cache.h"
 #include "mmu/trace.h"
 
 static bool root_try_get(struct table *root)

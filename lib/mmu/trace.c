@@ -1,6 +1,8 @@
 /* The MMU's events, filled in. See trace.h. */
 #include "mmu/trace.h"
 
+#include "mmu/fault.h"
+
 void mmu_trace(struct mmu_actor *actor, struct tdp_trace_event *event)
 {
 	struct mmu *mmu = actor->mmu;
@@ -182,4 +184,14 @@ void trace_dirty_ring_reset(struct mmu_actor *actor, const struct mmu_context *c
 void trace_dirty_ring_exit(struct mmu_actor *actor)
 {
 	mmu_trace(actor, &(struct tdp_trace_event){.kind = TDP_TRACE_DIRTY_RING_EXIT});
+}
+
+int fault_step_number(const struct mmu *mmu, int step)
+{
+	if (step < 0)
+		return step;
+	/* Until 6.11 there was no WRITE_PROTECTED. */
+	if (mmu->baseline == TDP_BASELINE_6_1 && step > STEP_WRITE_PROTECTED)
+		return step - 1;
+	return step;
 }

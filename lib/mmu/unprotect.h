@@ -8,8 +8,8 @@
 #ifndef TDPSIM_MMU_UNPROTECT_H
 #define TDPSIM_MMU_UNPROTECT_H
 
-#include "mmu/dirty.h"
 #include "mmu/fill.h"
+#include "mmu/mark.h"
 
 static inline void unprotect_mark(struct mmu_context *context, const struct memslot *slot,
 				  tdp_gfn_t gfn)

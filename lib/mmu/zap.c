@@ -2,9 +2,72 @@
 #include "mmu/zap.h"
 
 #include "mmu/change.h"
+#include "mmu/entry.h"
 #include "mmu/flush.h"
-#include "mmu/invalidate.h"
 #include "mmu/trace.h"
+
+/* False if it was none. */
+static inline bool zap_leaf_shared(const struct encoding *e, struct spot *spot)
+{
+	spot->entry = u64_load_relaxed(spot->slot);
+	while (spte_present(e, spot->entry)) /* a lost swap has refreshed it */
+		if (u64_cas_acq_rel(spot->slot, &spot->entry, e->nonpresent))
+			return true;
+	return false;
+}
+
+/* The same under the exclusive lock, where somebody is told what the leaf was. */
+static inline bool zap_leaf_exclusive(const struct encoding *e, struct spot *spot)
+{
+	spot->entry = u64_load_relaxed(spot->slot);
+	if (!spte_present(e, spot->entry))
+		return false;
+	spot->entry = entry_store(e, spot->slot, spot->entry, e->nonpresent, TDP_4K);
+	return true;
+}
+
+static unsigned int zap_each(struct mmu_held held, const struct spot *parent, atomic_u64 *entries,
+			     unsigned int from, unsigned int to)
+{
+	struct mmu_actor *actor = held.actor;
+	const struct encoding *e = &actor->mmu->encoding;
+	bool observed = actor->told;
+	unsigned int zapped = 0;
+
+	for (unsigned int i = from; i < to; i++) {
+		struct spot spot = {
+			.slot = &entries[i],
+			.gfn = tdp_gfn(parent->gfn.n + i),
+			.level = TDP_4K,
+			.address_space = parent->address_space,
+		};
+
+		if (!(held.exclusive ? zap_leaf_exclusive(e, &spot) : zap_leaf_shared(e, &spot)))
+			continue;
+		zapped++;
+		if (observed)
+			entry_tell(actor, &spot, e->nonpresent);
+	}
+	return zapped;
+}
+
+/*
+ * Makes the present leaves among [from, to) of a table of 4K entries non-present; `parent` is the
+ * spot that links it. A table at a time, so that the gauge moves once. Returns how many there were.
+ */
+static unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *parent,
+				       atomic_u64 *entries, unsigned int from, unsigned int to)
+{
+	const struct encoding *e = &held.actor->mmu->encoding;
+	unsigned int zapped =
+		held.exclusive && !held.actor->told
+			? entries_store_over_leaves(e, entries, from, to, e->nonpresent)
+			: zap_each(held, parent, entries, from, to);
+
+	if (zapped)
+		mmu_gauge(held.actor, GAUGE_PAGES_4K, -(int64_t)zapped);
+	return zapped;
+}
 
 /* The leaves of the 4K table at the iterator that lie in the range; false if there is none. */
 static bool zap_leaf_table(struct mmu_held held, struct iter *iter, struct gfn_range range,
@@ -189,18 +252,4 @@ void mmu_zap_all_fast(struct mmu_actor *actor)
 	mmu_drop_roots(exclusive);
 	mmu_unlock_exclusive(exclusive);
 	mmu_zap_invalidated_roots(actor);
-}
-
-void mmu_zap_range(struct mmu_actor *actor, struct gfn_range range)
-{
-	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
-	enum root_filter filter =
-		actor->mmu->policy.skip_invalid_roots == TDP_ON ? ROOTS_VALID : ROOTS_ALL;
-
-	invalidation_begin(exclusive);
-	invalidation_add(exclusive, range);
-	if (mmu_zap_leaves_in(exclusive, filter, ANY_ADDRESS_SPACE, range, true))
-		mmu_flush_range(actor, range.first, range.past.n - range.first.n);
-	invalidation_end(exclusive);
-	mmu_unlock_exclusive(exclusive);
 }

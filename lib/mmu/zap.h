@@ -51,7 +51,4 @@ void mmu_drop_roots(struct mmu_exclusive exclusive);
 /* Zaps the roots that are scheduled and puts the MMU's reference. slots_lock is held. */
 void mmu_zap_invalidated_roots(struct mmu_actor *actor);
 
-/* For changes that are not the host's: brackets itself as an invalidation, flushes. */
-void mmu_zap_range(struct mmu_actor *actor, struct gfn_range range);
-
 #endif

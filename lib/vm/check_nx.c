@@ -6,6 +6,7 @@
 
 #include "host/frame.h"
 #include "mmu/nx.h"
+#include "mmu/nx_list.h"
 #include "vm/checker.h"
 
 /* X5: the leaves of a root are all of one time. An old leaf keeps its right in other bits. */

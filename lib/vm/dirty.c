@@ -7,6 +7,7 @@
 #include "mmu/cpu_log.h"
 #include "mmu/dirty.h"
 #include "mmu/ring.h"
+#include "mmu/ring_reset.h"
 #include "vm/vm.h"
 
 static int refuse(const struct tdp_vm *vm, int err, const char *reason)

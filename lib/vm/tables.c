@@ -5,6 +5,7 @@
 #include <tdpsim/mmu.h>
 
 #include "mmu/gate.h"
+#include "mmu/invalidate.h"
 #include "mmu/lookup.h"
 #include "mmu/zap.h"
 #include "vm/vm.h"

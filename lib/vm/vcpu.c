@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "mmu/cpu_log.h"
+#include "mmu/enter.h"
 #include "mmu/fault.h"
 #include "mmu/gate.h"
 #include "mmu/ring.h"

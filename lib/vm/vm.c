@@ -5,6 +5,7 @@
 
 #include "guest/dirty_ring.h"
 #include "mmu/age.h"
+#include "mmu/enter.h"
 #include "mmu/invalidate.h"
 #include "mmu/zap.h"
 #include "platform/check.h"

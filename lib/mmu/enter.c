@@ -1,11 +1,13 @@
-/* A vCPU's half of the MMU: its life, its root, its caches. See context.h. */
-#include "mmu/context.h"
+/* A vCPU enters the MMU and guest mode. See enter.h. */
+#include "mmu/enter.h"
 
+#include "mmu/actor.h"
 #include "mmu/cpu_log.h"
 #include "mmu/fault.h"
 #include "mmu/flush.h"
 #include "mmu/ring.h"
 #include "mmu/root.h"
+#include "mmu/table_cache.h"
 #include "mmu/trace.h"
 
 static void mmio_cache_clear(struct mmu_context *context)
@@ -162,47 +164,4 @@ int mmu_context_prepare(struct mmu_context *context)
 	if (!context->root)
 		err = load_root(context);
 	return !err && must_wait_for_ring(context, requests) ? MMU_RING_FULL : err;
-}
-
-/*
- * Ranges may come out whose flusher has not raised the generation yet: their
- * entries have been changed, so what is found after this is new.
- */
-static void flush_exactly(struct mmu_context *context)
-{
-	struct flush_mail *mail = &context->mail;
-
-	spinlock_lock(&mail->lock);
-	if (mail->all)
-		tlb_flush(&context->tlb);
-	else
-		for (unsigned int i = 0; i < mail->count; i++)
-			tlb_flush_range(&context->tlb, mail->ranges[i].first, mail->ranges[i].past);
-	mail->all = false;
-	mail->count = 0;
-	spinlock_unlock(&mail->lock);
-}
-
-void mmu_context_flush(struct mmu_context *context)
-{
-	if (context->actor.mmu->policy.range_flush == TDP_RANGE_FLUSH_EXACT)
-		flush_exactly(context);
-	else
-		tlb_flush(&context->tlb);
-	counter_bump(&context->counters.tlb_flush);
-}
-
-int table_cache_refill(struct mmu_context *context)
-{
-	struct mmu_actor *actor = &context->actor;
-
-	while (context->tables.count < context->tables.needed) {
-		struct table *table;
-		int err = table_alloc(&actor->caller, actor->mmu->encoding.nonpresent, &table);
-
-		if (err)
-			return err;
-		table_cache_return(context, table);
-	}
-	return 0;
 }
