@@ -3,15 +3,14 @@
 # corpus (fuzz/corpus/X). Elsewhere the same source is a test that runs the corpus:
 # what was found once is not to come back.
 file(GLOB fuzz_sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
-file(GLOB replay_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/replay/*.c)
+file(GLOB replay_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/tools/replay/*.c)
 list(FILTER replay_sources EXCLUDE REGEX "/(main|report)\\.c$")
-pkg_check_modules(replay REQUIRED IMPORTED_TARGET liblzma libtracecmd libtraceevent)
 
 # What the targets `parse` and `replay` feed.
 add_library(tdpsim-fuzz-replay STATIC ${replay_sources})
 target_include_directories(tdpsim-fuzz-replay PUBLIC ${PROJECT_SOURCE_DIR}/bench)
 target_compile_definitions(tdpsim-fuzz-replay PUBLIC _GNU_SOURCE)
-target_link_libraries(tdpsim-fuzz-replay PUBLIC tdpsim-internal PkgConfig::replay)
+target_link_libraries(tdpsim-fuzz-replay PUBLIC tdpsim-internal tdpsim-trace)
 
 foreach(source ${fuzz_sources})
     cmake_path(GET source STEM name)

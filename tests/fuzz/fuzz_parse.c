@@ -7,8 +7,8 @@
  */
 #include "fuzz/support/input.h"
 
-#include "replay/parse.h"
-#include "replay/trace.h"
+#include "trace/parse.h"
+#include "trace/trace.h"
 
 static void check_event(const struct trace *trace, const struct event *event)
 {

@@ -4,7 +4,7 @@
  */
 #include "fuzz/support/input.h"
 
-#include "replay/replay.h"
+#include "tools/replay/replay.h"
 
 /* As many machines as there are: a trace's own header wins. */
 static struct settings asked(uint8_t bits)

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Rooms depend downwards only, and are named in full: lib/ includes "room/file.h"
 # or <tdpsim/file.h>. Drivers and examples see the public headers alone. The
-# hardware's walk shares no code with the tables that it contradicts.
+# hardware's walk shares no code with the tables that it contradicts. lib/trace/ is a
+# library of its own, which sees <tdpsim/types.h> and nothing else of the simulator.
 . "$(dirname "$0")/common.sh"
 
-code lib | grep -E ':[[:space:]]*#[[:space:]]*include[[:space:]]*"' | awk '
+code lib | grep -v '^lib/trace/' | grep -E ':[[:space:]]*#[[:space:]]*include[[:space:]]*"' | awk '
     BEGIN {
         rooms = split("platform observe host paging guest gmem mmu vm", name)
         for (i = 1; i <= rooms; i++) rank[name[i]] = i
@@ -26,6 +27,10 @@ rooms='platform|observe|host|paging|guest|gmem|mmu|vm'
 code bench examples include | grep -vE '^bench/limits/' |
     grep -E "#[[:space:]]*include[[:space:]]*[\"<](lib/|\.\./lib/)?($rooms)/" |
     complain_each "outside lib/ only the public headers are seen:"
+
+code lib/trace | grep -E '#[[:space:]]*include[[:space:]]*("|<tdpsim/)' |
+    grep -vE 'include[[:space:]]*("trace/[a-z_]*\.h"|<tdpsim/types\.h>)' |
+    complain_each "lib/trace/ sees its own files and <tdpsim/types.h> alone:"
 
 code lib/paging | grep -E '^lib/paging/walk\.[ch]:.*include.*"paging/(table|iter)\.h"' |
     complain_each "walk.c is a witness and may not see the tables or the iterator:"

@@ -2,9 +2,9 @@
  * The settings of a replay: names, values, and the header lines of a captured
  * trace that state them.
  */
-#include "settings.h"
+#include "trace/settings.h"
 
-#include "scan.h"
+#include "trace/scan.h"
 
 #include <string.h>
 

@@ -10,9 +10,9 @@
  *
  * The file says nothing of module parameters, so nothing is stated.
  */
-#include "tracedat.h"
+#include "trace/tracedat.h"
 
-#include "parse.h"
+#include "trace/parse.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * trace.dat handed on to its own reader. What a file is is told by its first
  * bytes; its name decides nothing.
  */
-#include "tracedat.h"
+#include "trace/tracedat.h"
 
 #include <errno.h>
 #include <fcntl.h>

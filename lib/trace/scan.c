@@ -2,7 +2,7 @@
  * The scanner of trace lines. No allocation, no locale, no copying but by
  * scan_token(); a number that does not fit 64 bits fails the line.
  */
-#include "scan.h"
+#include "trace/scan.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
 #ifndef REPLAY_PARSE_H
 #define REPLAY_PARSE_H
 
-#include "event.h"
-#include "scan.h"
+#include "trace/event.h"
+#include "trace/scan.h"
 
 /*
  * Reads "name: words" as KVM's tracepoints and probes print it. False if a line

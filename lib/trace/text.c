@@ -6,8 +6,8 @@
  * A trace must end: with the END marker where it has markers at all, else with
  * as many lines as its own header counts. Anything else was cut off.
  */
-#include "parse.h"
-#include "trace.h"
+#include "trace/parse.h"
+#include "trace/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>

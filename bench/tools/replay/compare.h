@@ -5,8 +5,8 @@
 #ifndef REPLAY_COMPARE_H
 #define REPLAY_COMPARE_H
 
-#include "event.h"
 #include "names.h"
+#include "trace/event.h"
 
 #define DIFFERENCES_MAX 8
 

@@ -5,7 +5,7 @@
  */
 #include "replay.h"
 
-#include "parse.h"
+#include "trace/parse.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #ifndef REPLAY_TRACEDAT_H
 #define REPLAY_TRACEDAT_H
 
-#include "trace.h"
+#include "trace/trace.h"
 
 bool tracedat_recognise(const char *data, size_t count);
 int tracedat_read(struct trace *trace, const char *data, size_t count, struct problem *problem);

@@ -14,7 +14,7 @@
  * - What stands in front of a fast page fault came before the fault: it took no lock.
  * - Likewise what stands in a call, before and behind its first act.
  */
-#include "trace.h"
+#include "trace/trace.h"
 
 static bool is_foreign(const struct event *event)
 {

@@ -3,7 +3,7 @@
  * a capture. The formats are those of arch/x86/kvm/trace.h and
  * arch/x86/kvm/mmu/mmutrace.h in 6.1 and 6.12.
  */
-#include "parse.h"
+#include "trace/parse.h"
 
 #include <stdio.h>
 #include <string.h>

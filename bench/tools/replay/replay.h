@@ -12,7 +12,7 @@
 
 #include "compare.h"
 #include "script.h"
-#include "trace.h"
+#include "trace/trace.h"
 
 #include <tdpsim/iter.h>
 #include <tdpsim/memslot.h>

@@ -12,7 +12,7 @@
 #ifndef REPLAY_SCRIPT_H
 #define REPLAY_SCRIPT_H
 
-#include "event.h"
+#include "trace/event.h"
 
 #include <tdpsim/host.h>
 #include <tdpsim/iter.h>

@@ -5,7 +5,7 @@
  * A HOST line of something that this program cannot drive becomes
  * EVENT_FEATURE, with the feature's name: the replay ends there, and not before.
  */
-#include "parse.h"
+#include "trace/parse.h"
 
 #include <stdio.h>
 #include <string.h>

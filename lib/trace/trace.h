@@ -5,8 +5,8 @@
 #ifndef REPLAY_TRACE_H
 #define REPLAY_TRACE_H
 
-#include "event.h"
-#include "settings.h"
+#include "trace/event.h"
+#include "trace/settings.h"
 
 #include <sys/types.h>
 
