@@ -192,5 +192,5 @@ int main(void)
 		cmocka_unit_test(every_invariant_has_a_name),
 	};
 
-	return cmocka_run_group_tests_name("vm/check", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }

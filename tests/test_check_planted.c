@@ -440,5 +440,5 @@ int main(void)
 		guest_test(a_counter_that_was_not_kept_is_found),
 	};
 
-	return cmocka_run_group_tests_name("vm/check planted", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("check planted", tests, NULL, NULL);
 }

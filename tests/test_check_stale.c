@@ -256,5 +256,5 @@ int main(void)
 		guest_2m_test(a_leaf_taken_away_after_its_frame_is_noted),
 	};
 
-	return cmocka_run_group_tests_name("vm/check stale", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("check stale", tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ struct dirty_log {
 	size_t capacity; /* words behind the record; immutable */
 	/* Bit i is page i of the slot. Set by whoever lets a page be written or hears that
 	 * it was; cleared under slots_lock. See above. Behind the `words` of the bitmap
-	 * are those in which the checker gathers what the rings hold (vm/check_log.c). */
+	 * are those in which the checker gathers what the rings hold (check/log.c). */
 	atomic_u64 bits[];
 };
 

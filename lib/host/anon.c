@@ -24,6 +24,7 @@
 
 #include "host/hugetlb.h"
 #include "host/notify.h"
+#include "host/report.h"
 
 /* The user half of a process with four levels of tables. */
 #define ANON_BYTES_MAX ((uint64_t)1 << 47)

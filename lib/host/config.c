@@ -9,6 +9,7 @@
 
 #include "host/host.h"
 #include "host/hugetlb.h"
+#include "host/report.h"
 
 /*
  * Four times what it takes to map all of the memory once by 4K: several

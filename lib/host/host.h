@@ -95,13 +95,6 @@ void *host_allocate(struct tdp_host *host, size_t bytes);
 void *host_allocate_aligned(struct tdp_host *host, size_t alignment, size_t bytes);
 void host_release(struct tdp_host *host, void *memory, size_t bytes);
 
-/* Hands a reason to the report callback; printf-like. */
-__attribute__((format(printf, 2, 3))) void host_report(const struct tdp_host *host,
-						       const char *format, ...);
-/* The same for a config that has no host yet. */
-__attribute__((format(printf, 2, 3))) void config_report(const struct tdp_host_config *config,
-							 const char *format, ...);
-
 /* Embedded callers: a vCPU's. init registers with the host's rcu. */
 void host_caller_init(struct host_caller *caller, struct tdp_host *host);
 void host_caller_fini(struct host_caller *caller);

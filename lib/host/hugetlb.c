@@ -9,6 +9,7 @@
 
 #include "host/config.h"
 #include "host/node.h"
+#include "host/report.h"
 #include "platform/check.h"
 
 static uint64_t pool_pages(const struct tdp_host_config *config, unsigned int level)

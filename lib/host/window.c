@@ -11,6 +11,7 @@
 
 #include "host/config.h"
 #include "host/host.h"
+#include "host/report.h"
 
 #define ALIGNMENT (2 * MIB)
 

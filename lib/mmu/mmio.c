@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "host/report.h"
 #include "mmu/fault.h"
 #include "mmu/lookup.h"
 #include "mmu/trace.h"

@@ -13,6 +13,7 @@
  * A guest's entries are its own memory, which others write at any time: they are
  * shared words too, of 8 bytes in long mode and of 4 in 32-bit mode.
  */
+#include "host/report.h"
 #include "paging/walker.h"
 
 #include <errno.h>

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "host/report.h"
+
 #define BIT(n) (1ULL << (n))
 /* Bits high to low, both included; none if high < low. */
 #define BITS(high, low) ((high) < (low) ? 0 : (~0ULL >> (63 - (high))) & ~(BIT(low) - 1))

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "guest/dirty_ring.h"
+#include "host/report.h"
 #include "mmu/cpu_log.h"
 #include "mmu/dirty.h"
 #include "mmu/ring.h"

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "host/report.h"
 #include "mmu/enter.h"
 #include "mmu/gate.h"
 #include "vm/vm.h"

@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 
+#include "host/report.h"
 #include "mmu/cpu_log.h"
 #include "mmu/dirty.h"
 #include "mmu/flush.h"

@@ -1,6 +1,7 @@
 /* What a VM has counted, and what its rings have kept. */
 #include <tdpsim/stats.h>
 
+#include "vm/vcpu.h"
 #include "vm/vm.h"
 
 static void add_vcpu(const struct tdp_vcpu *vcpu, struct tdp_stats *stats)

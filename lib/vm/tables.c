@@ -4,6 +4,7 @@
 #include <tdpsim/iter.h>
 #include <tdpsim/mmu.h>
 
+#include "host/report.h"
 #include "mmu/gate.h"
 #include "mmu/invalidate.h"
 #include "mmu/lookup.h"

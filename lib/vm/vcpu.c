@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "host/report.h"
 #include "mmu/cpu_log.h"
 #include "mmu/enter.h"
 #include "mmu/fault.h"
@@ -16,6 +17,7 @@
 #include "platform/charge.h"
 #include "platform/clock.h"
 #include "platform/wait.h"
+#include "vm/vcpu.h"
 #include "vm/vm.h"
 #include "vm/watch.h"
 

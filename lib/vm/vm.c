@@ -4,11 +4,13 @@
 #include <errno.h>
 
 #include "guest/dirty_ring.h"
+#include "host/report.h"
 #include "mmu/age.h"
 #include "mmu/enter.h"
 #include "mmu/invalidate.h"
 #include "mmu/zap.h"
 #include "platform/check.h"
+#include "vm/vcpu.h"
 
 #define NX_RECOVERY_RATIO 60 /* upstream's default (arch/x86/kvm/mmu/mmu.c, 6.12) */
 

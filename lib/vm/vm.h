@@ -50,14 +50,6 @@ struct tdp_vm {
 	atomic_u32 vcpu_count; /* under vcpus_lock */
 };
 
-static inline struct tdp_vcpu *vm_first_vcpu(const struct tdp_vm *vm)
-{
-	return ptr_load_acquire(&vm->vcpus);
-}
-
-/* vcpu.c: the memory of a vCPU whose context has ended. */
-void vcpu_free(struct tdp_vcpu *vcpu);
-
 /* policy.c: fills in what is "as baseline"; -EINVAL for values that are none. */
 int policy_resolve(enum tdp_baseline baseline, const struct tdp_policy *asked,
 		   struct tdp_policy *resolved);

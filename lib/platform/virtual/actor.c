@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "platform/virtual/scheduler.h"
+#include "platform/virtual/yield.h"
 
 /* An instrumented frame is several times as large. */
 #if defined(TDP_DEBUG)

@@ -235,19 +235,6 @@ void scheduler_wake(const void *word, size_t most)
 		engine_now.deadline = turns_deadline(&scheduler->turns, scheduler->running);
 }
 
-void scheduler_pass(uint64_t ticks)
-{
-	struct scheduler *scheduler = engine_now.scheduler;
-
-	if (scheduler && scheduler->schedule) {
-		scheduler_acting(scheduler)->yielded_at = scheduler->schedule->steps + 1;
-		if (scheduler->schedule->gave_way)
-			scheduler->schedule->gave_way(scheduler->schedule, scheduler->running);
-		ticks = 1;
-	}
-	engine_spend(ticks, NULL, ENGINE_PAUSE);
-}
-
 void scheduler_give_up(enum stuck stuck)
 {
 	struct scheduler *scheduler = engine_now.scheduler;

@@ -106,8 +106,7 @@ bool scheduler_run(struct scheduler *scheduler, size_t stack_bytes);
 /* For wait.c. Until woken; a brief wait also ends after so many ticks. True if woken. */
 bool scheduler_park(const void *word, uint64_t ticks);
 void scheduler_wake(const void *word, size_t most);
-/* The acting one lets others act, for so many ticks. */
-void scheduler_pass(uint64_t ticks);
+
 /* The acting one cannot go on, and nobody else makes it so: ends the run (V4). */
 void scheduler_give_up(enum stuck stuck);
 

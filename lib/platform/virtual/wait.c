@@ -6,6 +6,7 @@
 #include "platform/wait.h"
 
 #include "platform/virtual/scheduler.h"
+#include "platform/virtual/yield.h"
 
 #define BRIEFLY_TICKS	1000000 /* a millisecond */
 #define PAUSE_ROUNDS	8	/* of one length; then they double, up to 65 us */

@@ -4,10 +4,10 @@
  */
 #include <inttypes.h>
 
+#include "check/checker.h"
 #include "host/frame.h"
 #include "mmu/nx.h"
 #include "mmu/nx_list.h"
-#include "vm/checker.h"
 
 /* X5: the leaves of a root are all of one time. An old leaf keeps its right in other bits. */
 void check_executable(struct checker *checker, const struct met_entry *spot)

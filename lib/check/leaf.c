@@ -5,9 +5,9 @@
  */
 #include <errno.h>
 
+#include "check/checker.h"
 #include "guest/backing.h"
 #include "host/frame.h"
-#include "vm/checker.h"
 
 /* How a leaf's writes are logged is its tree's. */
 static uint64_t ad_type(const struct encoding *e, const struct met_entry *spot)

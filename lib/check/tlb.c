@@ -10,7 +10,7 @@
  */
 #include <inttypes.h>
 
-#include "vm/checker.h"
+#include "check/checker.h"
 #include "vm/watch.h"
 
 struct tlb_check {

@@ -4,7 +4,8 @@
  */
 #include <inttypes.h>
 
-#include "vm/checker.h"
+#include "check/checker.h"
+#include "vm/vcpu.h"
 
 static int64_t gauge_value(const struct checker *checker, enum gauge which)
 {

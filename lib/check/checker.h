@@ -7,8 +7,8 @@
  * unfinished step is no excuse. docs/model.md, "Invariants", says what each part
  * holds against what.
  */
-#ifndef TDPSIM_VM_CHECKER_H
-#define TDPSIM_VM_CHECKER_H
+#ifndef TDPSIM_CHECK_CHECKER_H
+#define TDPSIM_CHECK_CHECKER_H
 
 #include "vm/vm.h"
 
@@ -46,18 +46,18 @@ __attribute__((format(printf, 3, 4))) void violation(struct checker *checker,
 void violation_at(struct checker *checker, enum tdp_invariant invariant,
 		  const struct met_entry *spot, const char *reason);
 
-void check_roots(struct checker *checker);				/* check_root.c */
-void check_tree(struct checker *checker, const struct table *root);	/* check_tree.c */
-void check_leaf(struct checker *checker, const struct met_entry *spot); /* check_leaf.c */
-void check_hole(struct checker *checker, const struct met_entry *spot); /* check_leaf.c: MMIO */
-void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu);	/* check_tlb.c */
-void check_counts(struct checker *checker);				/* check_count.c */
-void check_nx(struct checker *checker);					/* check_nx.c */
+void check_roots(struct checker *checker);				/* root.c */
+void check_tree(struct checker *checker, const struct table *root);	/* tree.c */
+void check_leaf(struct checker *checker, const struct met_entry *spot); /* leaf.c */
+void check_hole(struct checker *checker, const struct met_entry *spot); /* leaf.c: MMIO */
+void check_tlb(struct checker *checker, const struct tdp_vcpu *vcpu);	/* tlb.c */
+void check_counts(struct checker *checker);				/* count.c */
+void check_nx(struct checker *checker);					/* nx.c */
 void check_nx_table(struct checker *checker, const struct met_entry *link,
-		    const struct table *table); /* check_nx.c */
-void check_logs(struct checker *checker);	/* check_log.c */
+		    const struct table *table); /* nx.c */
+void check_logs(struct checker *checker);	/* log.c */
 void check_logged(struct checker *checker, const struct met_entry *spot,
-		  const struct memslot *slot);				      /* check_log.c */
-void check_executable(struct checker *checker, const struct met_entry *spot); /* check_nx.c */
+		  const struct memslot *slot);				      /* log.c */
+void check_executable(struct checker *checker, const struct met_entry *spot); /* nx.c */
 
 #endif

@@ -3,8 +3,8 @@
  * where it belongs, every table is alive and linked where its record says. What a
  * leaf maps is judged in check_leaf.c.
  */
+#include "check/checker.h"
 #include "host/frame.h"
-#include "vm/checker.h"
 
 static void check_table(struct checker *checker, const struct met_entry *link,
 			const struct table *table);

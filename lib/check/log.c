@@ -6,9 +6,10 @@
  */
 #include <inttypes.h>
 
+#include "check/checker.h"
 #include "guest/dirty_ring.h"
 #include "mmu/root.h"
-#include "vm/checker.h"
+#include "vm/vcpu.h"
 
 /* Where a VM has rings, their pages are gathered in words behind the bitmap's. */
 static void empty_gathered(const struct memslots *slots)

@@ -1,52 +1,23 @@
 /*
- * Making and ending a host. Everything of it hangs on struct tdp_host; undo in
- * the reverse order of doing, so that a host half made ends like a whole one.
+ * Creating and destroying a host. Each part is undone in the reverse order of its creation, so a
+ * host whose creation failed half-way is destroyed like a whole one.
  */
 #include "host/host.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "host/age.h"
 #include "host/allocate.h"
 #include "host/caller.h"
 #include "host/config.h"
 #include "host/frame.h"
+#include "host/report.h"
 #include "host/window.h"
 #include "platform/check.h"
 
 /* Mappings are told apart by address; below is room for what programs script themselves. */
 #define FIRST_HVA ((uint64_t)1 << 44)
-
-static void report(const struct tdp_host_config *config, const char *format, va_list arguments)
-{
-	char sentence[512];
-
-	if (!config->report)
-		return;
-	vsnprintf(sentence, sizeof(sentence), format, arguments);
-	config->report(config->report_context, sentence);
-}
-
-void config_report(const struct tdp_host_config *config, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	report(config, format, arguments);
-	va_end(arguments);
-}
-
-void host_report(const struct tdp_host *host, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	report(&host->config, format, arguments);
-	va_end(arguments);
-}
 
 static void host_init(struct tdp_host *host, const struct tdp_host_config *config)
 {

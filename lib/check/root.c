@@ -4,10 +4,11 @@
  */
 #include <inttypes.h>
 
+#include "check/checker.h"
 #include "host/frame.h"
 #include "mmu/flush.h"
 #include "mmu/root.h"
-#include "vm/checker.h"
+#include "vm/vcpu.h"
 
 static struct table *first_root(const struct checker *checker)
 {
