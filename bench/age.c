@@ -270,7 +270,7 @@ int main(int argc, char **argv)
 {
 	const struct age defaults = {.guest = GUEST_DEFAULTS};
 	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    policy_parameters};
+					    policy_parameters()};
 	const struct driver driver = {
 		.name = "age",
 		.doc = "Measures what it costs to mark memory idle, and vCPUs to use it "

@@ -562,7 +562,7 @@ static bool limited(const void *options)
 int main(int argc, char **argv)
 {
 	struct bulk defaults = {.guest = GUEST_DEFAULTS, .passes = 5};
-	const struct parameters tables[] = {guest_parameters, bulk_parameters, policy_parameters};
+	const struct parameters tables[] = {guest_parameters, bulk_parameters, policy_parameters()};
 	const struct driver driver = {
 		.name = "bulk",
 		.doc = "Measures passes over all entries of a guest: splitting, protecting, "

@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 {
 	const struct execute defaults = {.guest = GUEST_DEFAULTS};
 	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    policy_parameters};
+					    policy_parameters()};
 	const struct driver driver = {
 		.name = "execute",
 		.doc = "Measures how fast vCPUs execute from memory that huge pages map, where "

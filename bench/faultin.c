@@ -442,7 +442,7 @@ int main(int argc, char **argv)
 {
 	const struct faultin defaults = {.guest = GUEST_DEFAULTS};
 	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    faultin_parameters, policy_parameters};
+					    faultin_parameters, policy_parameters()};
 	const struct driver driver = {
 		.name = "faultin",
 		.doc = "Measures how fast vCPUs fault in their memory: each touches every backing "

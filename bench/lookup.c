@@ -294,7 +294,7 @@ int main(int argc, char **argv)
 {
 	const struct lookup_options defaults = {.guest = GUEST_DEFAULTS, .batch = 256};
 	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    lookup_parameters, policy_parameters};
+					    lookup_parameters, policy_parameters()};
 	const struct driver driver = {
 		.name = "lookup",
 		.doc = "Measures what it takes to look up pages in the tables through the library, "

@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 {
 	const struct teardown defaults = {.guest = GUEST_DEFAULTS};
 	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    teardown_parameters, policy_parameters};
+					    teardown_parameters, policy_parameters()};
 	const struct driver driver = {
 		.name = "teardown",
 		.doc = "Measures what it takes to unmap a guest: by range under the exclusive "

@@ -57,7 +57,7 @@ static void nothing_is_left_as_the_baseline_has_it(void **state)
 {
 	struct guest *guest = guest_make_host(state, .untraced = true);
 
-	for (enum tdp_baseline b = TDP_BASELINE_LATEST; b <= TDP_BASELINE_6_12; b++) {
+	for (enum tdp_baseline b = TDP_BASELINE_5_13; b <= TDP_BASELINE_7_2; b++) {
 		struct tdp_policy policy = resolved(guest, b, NULL);
 
 		for (size_t i = 0; i < CHOICES; i++)
@@ -76,10 +76,13 @@ static void each_change_came_with_its_kernel(void **state)
 	static const unsigned int since[CHOICES] = {610, 610, 613, 613, 613, 613, 609, 609,  609,
 						    609, 615, 0,   518, 602, 618, 602, NEVER};
 	static const unsigned int kernel[] = {
-		[TDP_BASELINE_6_1] = 601, [TDP_BASELINE_6_12] = 612, [TDP_BASELINE_LATEST] = 700};
+		[TDP_BASELINE_5_13] = 513, [TDP_BASELINE_5_14] = 514, [TDP_BASELINE_6_1] = 601,
+		[TDP_BASELINE_6_12] = 612, [TDP_BASELINE_6_16] = 616, [TDP_BASELINE_6_18] = 618,
+		[TDP_BASELINE_7_2] = 702,
+	};
 	struct guest *guest = guest_make_host(state, .untraced = true);
 
-	for (enum tdp_baseline b = TDP_BASELINE_LATEST; b <= TDP_BASELINE_6_12; b++) {
+	for (enum tdp_baseline b = TDP_BASELINE_5_13; b <= TDP_BASELINE_7_2; b++) {
 		struct tdp_policy policy = resolved(guest, b, NULL);
 
 		for (size_t i = 0; i < CHOICES; i++) {
@@ -89,7 +92,7 @@ static void each_change_came_with_its_kernel(void **state)
 				fail_msg("%s of %s", choices[i].name, tdp_baseline_name(b));
 		}
 		assert_int_equal(policy.huge_fault,
-				 b == TDP_BASELINE_6_1 ? TDP_HUGE_FAULT_ZAP : TDP_HUGE_FAULT_SPLIT);
+				 b <= TDP_BASELINE_6_1 ? TDP_HUGE_FAULT_ZAP : TDP_HUGE_FAULT_SPLIT);
 	}
 }
 

@@ -20,7 +20,7 @@ static const struct vm_refusal {
 	{"levels", {.levels = 6}},
 	{"maxphyaddr", {.maxphyaddr = 31}},
 	{"maxphyaddr", {.maxphyaddr = 53}},
-	{"baseline", {.baseline = (enum tdp_baseline)3}},
+	{"baseline", {.baseline = (enum tdp_baseline)(TDP_BASELINE_7_2 + 1)}},
 	{"baseline", {.baseline = (enum tdp_baseline) - 1}},
 	{"max_level", {.max_level = TDP_LEVEL_4}},
 	{"address_spaces", {.address_spaces = 3}},
@@ -144,10 +144,11 @@ static void a_vm_gives_back_all_that_it_took(void **state)
 static void baselines_have_the_names_of_their_option(void **state)
 {
 	(void)state;
-	assert_string_equal(tdp_baseline_name(TDP_BASELINE_LATEST), "latest");
+	assert_string_equal(tdp_baseline_name(TDP_BASELINE_LATEST), "6.18");
+	assert_string_equal(tdp_baseline_name(TDP_BASELINE_5_13), "5.13");
 	assert_string_equal(tdp_baseline_name(TDP_BASELINE_6_1), "6.1");
 	assert_string_equal(tdp_baseline_name(TDP_BASELINE_6_12), "6.12");
-	assert_null(tdp_baseline_name((enum tdp_baseline)3));
+	assert_null(tdp_baseline_name((enum tdp_baseline)(TDP_BASELINE_7_2 + 1)));
 	assert_null(tdp_baseline_name((enum tdp_baseline) - 1));
 }
 

@@ -86,7 +86,8 @@ struct guest_options {
 
 /* The tables, for a driver whose options begin with a struct guest_options. */
 extern const struct parameters guest_parameters;
-extern const struct parameters policy_parameters;
+/* Built anew by each call, into one place. */
+struct parameters policy_parameters(void);
 /* --iterations; for drivers that do not call something else so. */
 extern const struct parameters iterations_parameters;
 

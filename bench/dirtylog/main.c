@@ -394,7 +394,7 @@ int main(int argc, char **argv)
 	const struct dirtylog defaults = {
 		.guest = GUEST_DEFAULTS, .iterations = 2, .ring_entries = 65536};
 	const struct parameters tables[] = {guest_parameters, dirtylog_parameters,
-					    policy_parameters};
+					    policy_parameters()};
 	const struct driver driver = {
 		.name = "dirtylog",
 		.doc = "Measures what dirty logging costs a guest and its host: vCPUs dirty their "

@@ -9,6 +9,7 @@
 #include <tdpsim/memslot.h>
 #include <tdpsim/mmu.h>
 #include <tdpsim/nx.h>
+#include <tdpsim/policy.h>
 #include <tdpsim/run.h>
 #include <tdpsim/stats.h>
 #include <tdpsim/trace.h>

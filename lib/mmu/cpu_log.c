@@ -32,7 +32,7 @@ static void mark_all(struct mmu_actor *actor, struct mmu_context *context, uint3
 	struct mmu *mmu = actor->mmu;
 	const struct write_log *log = context->write_log;
 	const struct memslots *slots = memslots_of(mmu->memory, log->address_space);
-	bool youngest_first = mmu->baseline != TDP_BASELINE_LATEST;
+	bool youngest_first = mmu->policy.log_youngest_first == TDP_ON;
 
 	for (uint32_t i = 0; i < count; i++) {
 		tdp_gfn_t page = log->pages[youngest_first ? count - 1 - i : i];

@@ -106,7 +106,7 @@ static void trace_fast(const struct fault *fault, const struct attempt *attempt)
 					 .result = fault_step_number(mmu, attempt->step),
 					 .spurious = attempt->step == STEP_SPURIOUS,
 					 .fixed = attempt->step == STEP_FIXED,
-					 .narrow = mmu->baseline == TDP_BASELINE_6_1,
+					 .narrow = mmu->policy.narrow_fast_error == TDP_ON,
 				 }});
 }
 

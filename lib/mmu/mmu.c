@@ -75,7 +75,6 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 	mmu->host = config->host;
 	mmu->memory = config->memory;
 	mmu->policy = config->policy;
-	mmu->baseline = vm->baseline;
 	mmu->levels = vm->levels;
 	mmu->max_level = vm->max_level;
 	mmu->gfn_limit = 1ULL << (config->host->config.maxphyaddr - TDP_PAGE_SHIFT);

@@ -53,7 +53,6 @@ struct mmu {
 	struct tdp_host *host;
 	struct guest_memory *memory;
 	struct tdp_policy policy; /* resolved: nothing is "as baseline" */
-	enum tdp_baseline baseline;
 	struct encoding encoding;
 	unsigned int levels;	/* deepest that the hardware walks */
 	unsigned int max_level; /* of a leaf */

@@ -188,10 +188,11 @@ void trace_dirty_ring_exit(struct mmu_actor *actor)
 
 int fault_step_number(const struct mmu *mmu, int step)
 {
-	if (step < 0)
+	enum tdp_ret_pf_policy numbers = mmu->policy.ret_pf;
+
+	if (step < 0 || numbers == TDP_RET_PF_WRITE_PROTECTED)
 		return step;
-	/* Until 6.11 there was no WRITE_PROTECTED. */
-	if (mmu->baseline == TDP_BASELINE_6_1 && step > STEP_WRITE_PROTECTED)
-		return step - 1;
-	return step;
+	if (step > STEP_WRITE_PROTECTED)
+		step--;
+	return numbers == TDP_RET_PF_FROM_0 ? step - 1 : step;
 }

@@ -38,7 +38,7 @@ void trace_unmap_hva(struct mmu_actor *actor, uint64_t start, uint64_t end);
 void trace_age_hva(struct mmu_actor *actor, uint64_t start, uint64_t end);
 void trace_test_age_hva(struct mmu_actor *actor, uint64_t hva);
 
-/* The number that the baseline's kernel has for a step, for tracepoints. */
+/* The number of a step in tracepoints (policy ret_pf); a negative errno stays. */
 int fault_step_number(const struct mmu *mmu, int step);
 
 #endif

@@ -1,145 +1,223 @@
 /*
- * Baselines: what a kernel did, as a value for each policy. A column is a
- * kernel; docs/model.md names the commits.
+ * Policies: where kernels differ
+ *
+ * A policy is a field of struct tdp_policy and a row here: its name and words as
+ * an option has them, the release that changed it, what it does, and its value in
+ * each baseline. Nothing else in the library knows a baseline. The drivers build
+ * their options from the rows, and tests hold docs/model.md and the man pages
+ * against them.
  */
+#include "vm/policy.h"
+
 #include <errno.h>
+#include <string.h>
 
-#include "vm/vm.h"
-
-static const struct tdp_policy baseline_6_1 = {
-	.lock = TDP_LOCK_SHARED,
-	.stats = TDP_STATS_SHARED,
-	.huge_fault = TDP_HUGE_FAULT_ZAP,
-	.suppress_ve = TDP_OFF,
-	.zap_flush_first = TDP_OFF,
-	.spurious_if_allowed = TDP_OFF,
-	.dirty_at_birth = TDP_OFF,
-	.software_ad = TDP_OFF,
-	.quiet_spurious = TDP_OFF,
-	.shared_root_alloc = TDP_OFF,
-	.zap_each_level = TDP_OFF,
-	.skip_invalid_roots = TDP_OFF,
-	.early_invalidation_check = TDP_OFF,
-	.lockless_age = TDP_OFF,
-	.slot_zap_all = TDP_ON,
-	.range_flush = TDP_RANGE_FLUSH_FULL,
-	.dirty_track = TDP_DIRTY_TRACK_DBIT,
-	.eager_split = TDP_ON,
-	.clear_splits_last = TDP_OFF,
-	.recovery = TDP_RECOVERY_ZAP,
-	.nx_huge_pages = TDP_OFF,
-	.nx_recovery_shared = TDP_OFF,
-	.nx_skip_logged = TDP_OFF,
+static const char *const baseline_names[] = {
+	[TDP_BASELINE_5_13] = "5.13", [TDP_BASELINE_5_14] = "5.14", [TDP_BASELINE_6_1] = "6.1",
+	[TDP_BASELINE_6_12] = "6.12", [TDP_BASELINE_6_16] = "6.16", [TDP_BASELINE_6_18] = "6.18",
+	[TDP_BASELINE_7_2] = "7.2",
 };
 
-static const struct tdp_policy baseline_6_12 = {
-	.lock = TDP_LOCK_SHARED,
-	.stats = TDP_STATS_SHARED,
-	.huge_fault = TDP_HUGE_FAULT_SPLIT,
-	.suppress_ve = TDP_ON,
-	.zap_flush_first = TDP_ON,
-	.spurious_if_allowed = TDP_OFF,
-	.dirty_at_birth = TDP_OFF,
-	.software_ad = TDP_OFF,
-	.quiet_spurious = TDP_OFF,
-	.shared_root_alloc = TDP_ON,
-	.zap_each_level = TDP_ON,
-	.skip_invalid_roots = TDP_ON,
-	.early_invalidation_check = TDP_ON,
-	.lockless_age = TDP_OFF,
-	.slot_zap_all = TDP_ON,
-	.range_flush = TDP_RANGE_FLUSH_FULL,
-	.dirty_track = TDP_DIRTY_TRACK_DBIT,
-	.eager_split = TDP_ON,
-	.clear_splits_last = TDP_ON,
-	.recovery = TDP_RECOVERY_ZAP,
-	.nx_huge_pages = TDP_OFF,
-	.nx_recovery_shared = TDP_OFF,
-	.nx_skip_logged = TDP_ON,
+#define BASELINE_FIRST	TDP_BASELINE_5_13
+#define BASELINE_LAST	TDP_BASELINE_7_2
+#define BASELINE_NEWEST TDP_BASELINE_6_18
+#define BASELINES	(BASELINE_LAST - BASELINE_FIRST + 1)
+
+/* Words in the order of the field's enum, which begins with "as the baseline". */
+static const char *const choice_words[] = {"on", "off", NULL};
+static const char *const lock_words[] = {"exclusive", "shared", "percpu", NULL};
+static const char *const stats_words[] = {"shared", "percpu", NULL};
+static const char *const huge_fault_words[] = {"split", "zap", NULL};
+static const char *const range_flush_words[] = {"full", "exact", NULL};
+static const char *const dirty_track_words[] = {"wrprot", "dbit", NULL};
+static const char *const recovery_words[] = {"in-place", "zap", NULL};
+static const char *const layout_words[] = {"5.13", "7.2", NULL};
+static const char *const role_words[] = {"guest", "paged", "fixed", NULL};
+static const char *const ret_pf_words[] = {"from-0", "from-1", "write-protected", NULL};
+
+struct policy_row {
+	struct tdp_policy_info info;
+	unsigned char values[BASELINES];
 };
 
-static const struct tdp_policy baseline_latest = {
-	.lock = TDP_LOCK_SHARED,
-	.stats = TDP_STATS_SHARED,
-	.huge_fault = TDP_HUGE_FAULT_SPLIT,
-	.suppress_ve = TDP_ON,
-	.zap_flush_first = TDP_ON,
-	.spurious_if_allowed = TDP_ON,
-	.dirty_at_birth = TDP_ON,
-	.software_ad = TDP_ON,
-	.quiet_spurious = TDP_ON,
-	.shared_root_alloc = TDP_ON,
-	.zap_each_level = TDP_ON,
-	.skip_invalid_roots = TDP_ON,
-	.early_invalidation_check = TDP_ON,
-	.lockless_age = TDP_ON,
-	.slot_zap_all = TDP_ON,
-	.range_flush = TDP_RANGE_FLUSH_FULL,
-	.dirty_track = TDP_DIRTY_TRACK_DBIT,
-	.eager_split = TDP_ON,
-	.clear_splits_last = TDP_ON,
-	.recovery = TDP_RECOVERY_IN_PLACE,
-	.nx_huge_pages = TDP_OFF,
-	.nx_recovery_shared = TDP_ON,
-	.nx_skip_logged = TDP_ON,
-};
+#define ROW(field, name, words, since, help, ...)                                                  \
+	{                                                                                          \
+		{name, help, since, words, offsetof(struct tdp_policy, field)},                    \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
+#define CHOICE(field, name, since, help, ...)                                                      \
+	ROW(field, name, choice_words, since, help, __VA_ARGS__)
+/* The same value in each baseline. */
+#define ALL(value) value, value, value, value, value, value, value
 
-static const struct baseline {
-	const char *name;
-	const struct tdp_policy *policy;
-} baselines[] = {
-	[TDP_BASELINE_LATEST] = {"latest", &baseline_latest},
-	[TDP_BASELINE_6_1] = {"6.1", &baseline_6_1},
-	[TDP_BASELINE_6_12] = {"6.12", &baseline_6_12},
-};
+#define ON  TDP_ON
+#define OFF TDP_OFF
 
-#define BASELINES (sizeof(baselines) / sizeof(baselines[0]))
+/* clang-format off */
+static const struct policy_row rows[] = {
+	/* Values: 5.13, 5.14, 6.1, 6.12, 6.16, 6.18, 7.2. */
+	ROW(lock, "lock", lock_words, NULL, "kind of mmu_lock", ALL(TDP_LOCK_SHARED)),
+	ROW(stats, "stats", stats_words, NULL, "where page statistics are counted",
+	    ALL(TDP_STATS_SHARED)),
+	ROW(huge_fault, "huge-fault", huge_fault_words, "6.2",
+	    "what a fault does to a huge leaf above its goal",
+	    TDP_HUGE_FAULT_ZAP, TDP_HUGE_FAULT_ZAP, TDP_HUGE_FAULT_ZAP, TDP_HUGE_FAULT_SPLIT,
+	    TDP_HUGE_FAULT_SPLIT, TDP_HUGE_FAULT_SPLIT, TDP_HUGE_FAULT_SPLIT),
+	CHOICE(suppress_ve, "suppress-ve", "6.10", "bit 63 in every EPT entry",
+	       OFF, OFF, OFF, ON, ON, ON, ON),
+	CHOICE(zap_flush_first, "zap-flush-first", "6.10", "flush before a zap is accounted",
+	       OFF, OFF, OFF, ON, ON, ON, ON),
+	CHOICE(spurious_if_allowed, "spurious-if-allowed", "6.13",
+	       "a fault that the leaf allows changes nothing", OFF, OFF, OFF, OFF, ON, ON, ON),
+	CHOICE(dirty_at_birth, "dirty-at-birth", "6.13", "a writable leaf begins dirty",
+	       OFF, OFF, OFF, OFF, ON, ON, ON),
+	CHOICE(software_ad, "software-ad", "6.13", "A and D masks without hardware A/D",
+	       OFF, OFF, OFF, OFF, ON, ON, ON),
+	CHOICE(quiet_spurious, "quiet-spurious", "6.13", "no set_spte event for an unchanged leaf",
+	       OFF, OFF, OFF, OFF, ON, ON, ON),
+	CHOICE(shared_root_alloc, "shared-root-alloc", "6.9", "roots made under the shared lock",
+	       OFF, OFF, OFF, ON, ON, ON, ON),
+	CHOICE(zap_each_level, "zap-each-level", "6.9", "roots zapped level by level",
+	       OFF, OFF, OFF, ON, ON, ON, ON),
+	CHOICE(skip_invalid_roots, "skip-invalid-roots", "6.9", "no flush for invalid roots",
+	       OFF, OFF, OFF, ON, ON, ON, ON),
+	CHOICE(early_invalidation_check, "early-invalidation-check", "6.9",
+	       "retry before mmu_lock is taken", OFF, OFF, OFF, ON, ON, ON, ON),
+	CHOICE(lockless_age, "lockless-age", "6.15", "pages age without mmu_lock",
+	       OFF, OFF, OFF, OFF, ON, ON, ON),
+	CHOICE(slot_zap_all, "slot-zap-all", NULL, "deleting a slot drops all roots", ALL(ON)),
+	ROW(range_flush, "range-flush", range_flush_words, NULL,
+	    "a flush of a range empties the TLB, or takes the range", ALL(TDP_RANGE_FLUSH_FULL)),
+	ROW(dirty_track, "track", dirty_track_words, NULL,
+	    "writes are found by protection, or D flags (EPT)", ALL(TDP_DIRTY_TRACK_DBIT)),
+	CHOICE(eager_split, "eager-split", "5.18", "logged memory is split to 4K at once",
+	       OFF, OFF, ON, ON, ON, ON, ON),
+	CHOICE(clear_splits_last, "clear-splits-last", "6.2",
+	       "clearing the log splits the last page too", OFF, OFF, OFF, ON, ON, ON, ON),
+	ROW(recovery, "recovery", recovery_words, "6.13", "how huge pages return after logging",
+	    TDP_RECOVERY_ZAP, TDP_RECOVERY_ZAP, TDP_RECOVERY_ZAP, TDP_RECOVERY_ZAP,
+	    TDP_RECOVERY_IN_PLACE, TDP_RECOVERY_IN_PLACE, TDP_RECOVERY_IN_PLACE),
+	CHOICE(nx_huge_pages, "nx", NULL, "huge pages are never executable", ALL(OFF)),
+	CHOICE(nx_recovery_shared, "nx-recovery-shared", "6.18",
+	       "NX recovery under the shared lock", OFF, OFF, OFF, OFF, OFF, ON, ON),
+	CHOICE(nx_skip_logged, "nx-skip-logged", "6.2", "NX recovery leaves logged slots alone",
+	       OFF, OFF, OFF, ON, ON, ON, ON),
+	ROW(layout, "layout", layout_words, "7.2", "bits of entries and role words",
+	    TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_5_13,
+	    TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_5_13,
+	    TDP_ENTRY_LAYOUT_7_2),
+	ROW(role, "role", role_words, "5.19", "NX and WP in a role: guest's, if it pages, or 1",
+	    TDP_ROLE_GUEST, TDP_ROLE_PAGED, TDP_ROLE_FIXED, TDP_ROLE_FIXED, TDP_ROLE_FIXED,
+	    TDP_ROLE_FIXED, TDP_ROLE_FIXED),
+	ROW(ret_pf, "ret-pf", ret_pf_words, "6.12", "numbers of RET_PF results in events",
+	    TDP_RET_PF_FROM_0, TDP_RET_PF_FROM_0, TDP_RET_PF_FROM_1, TDP_RET_PF_WRITE_PROTECTED,
+	    TDP_RET_PF_WRITE_PROTECTED, TDP_RET_PF_WRITE_PROTECTED, TDP_RET_PF_WRITE_PROTECTED),
+	CHOICE(narrow_fast_error, "narrow-fast-error", "6.12",
+	       "fast_page_fault prints 32 bits of the error", ON, ON, ON, OFF, OFF, OFF, OFF),
+	CHOICE(log_youngest_first, "log-youngest-first", "6.13",
+	       "a CPU's log of writes is read youngest first", ON, ON, ON, ON, OFF, OFF, OFF),
+	CHOICE(removed_table_first, "removed-table-first", "7.2",
+	       "a removed table's events before its parent's", OFF, OFF, OFF, OFF, OFF, OFF, ON),
+	CHOICE(ept_read_is_user, "ept-read-is-user", "7.2", "U in the error word of an EPT read",
+	       ON, ON, ON, ON, ON, ON, OFF),
+};
+/* clang-format on */
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+_Static_assert(ROWS * sizeof(unsigned int) == sizeof(struct tdp_policy),
+	       "each field of struct tdp_policy has one row");
+
+/* NULL: there is none. */
+static const char *name_of(enum tdp_baseline baseline)
+{
+	return baseline >= BASELINE_FIRST && baseline <= BASELINE_LAST ? baseline_names[baseline]
+								       : NULL;
+}
+
+static enum tdp_baseline real(enum tdp_baseline baseline)
+{
+	return baseline == TDP_BASELINE_LATEST ? BASELINE_NEWEST : baseline;
+}
 
 const char *tdp_baseline_name(enum tdp_baseline baseline)
 {
-	return (unsigned int)baseline < BASELINES ? baselines[baseline].name : NULL;
+	return name_of(real(baseline));
 }
 
-/* One field: 0 takes the baseline's value, anything above `last` is no value. */
-#define RESOLVE(field, last)                                                                       \
-	do {                                                                                       \
-		if ((unsigned int)asked->field > (unsigned int)(last))                             \
-			return -EINVAL;                                                            \
-		if (asked->field)                                                                  \
-			policy.field = asked->field;                                               \
-	} while (0)
+int tdp_baseline_find(const char *name, enum tdp_baseline *baseline)
+{
+	if (strcmp(name, "latest") == 0) {
+		*baseline = TDP_BASELINE_LATEST;
+		return 0;
+	}
+	for (enum tdp_baseline b = BASELINE_FIRST; b <= BASELINE_LAST; b++) {
+		if (strcmp(name, baseline_names[b]) == 0) {
+			*baseline = b;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+int tdp_policy_describe(unsigned int index, struct tdp_policy_info *info)
+{
+	if (index >= ROWS)
+		return -ENOENT;
+	*info = rows[index].info;
+	return 0;
+}
+
+int tdp_policy_value(unsigned int index, enum tdp_baseline baseline, unsigned int *value)
+{
+	if (index >= ROWS || !tdp_baseline_name(baseline))
+		return -ENOENT;
+	*value = rows[index].values[real(baseline) - BASELINE_FIRST];
+	return 0;
+}
+
+static unsigned int values_of(const struct policy_row *row)
+{
+	unsigned int values = 0;
+
+	while (row->info.words[values])
+		values++;
+	return values;
+}
+
+/* All fields of struct tdp_policy are enums without negative values: unsigned int. */
+static unsigned int field_get(const struct tdp_policy *policy, size_t offset)
+{
+	unsigned int value;
+
+	memcpy(&value, (const char *)policy + offset, sizeof(value));
+	return value;
+}
+
+static void field_set(struct tdp_policy *policy, size_t offset, unsigned int value)
+{
+	memcpy((char *)policy + offset, &value, sizeof(value));
+}
 
 int policy_resolve(enum tdp_baseline baseline, const struct tdp_policy *asked,
 		   struct tdp_policy *resolved)
 {
-	struct tdp_policy policy;
+	struct tdp_policy policy = {0};
 
-	if ((unsigned int)baseline >= BASELINES)
+	if (!tdp_baseline_name(baseline))
 		return -EINVAL;
-	policy = *baselines[baseline].policy;
-	RESOLVE(lock, TDP_LOCK_PERCPU);
-	RESOLVE(stats, TDP_STATS_PERCPU);
-	RESOLVE(huge_fault, TDP_HUGE_FAULT_ZAP);
-	RESOLVE(suppress_ve, TDP_OFF);
-	RESOLVE(zap_flush_first, TDP_OFF);
-	RESOLVE(spurious_if_allowed, TDP_OFF);
-	RESOLVE(dirty_at_birth, TDP_OFF);
-	RESOLVE(software_ad, TDP_OFF);
-	RESOLVE(quiet_spurious, TDP_OFF);
-	RESOLVE(shared_root_alloc, TDP_OFF);
-	RESOLVE(zap_each_level, TDP_OFF);
-	RESOLVE(skip_invalid_roots, TDP_OFF);
-	RESOLVE(early_invalidation_check, TDP_OFF);
-	RESOLVE(lockless_age, TDP_OFF);
-	RESOLVE(slot_zap_all, TDP_OFF);
-	RESOLVE(range_flush, TDP_RANGE_FLUSH_EXACT);
-	RESOLVE(dirty_track, TDP_DIRTY_TRACK_DBIT);
-	RESOLVE(eager_split, TDP_OFF);
-	RESOLVE(clear_splits_last, TDP_OFF);
-	RESOLVE(recovery, TDP_RECOVERY_ZAP);
-	RESOLVE(nx_huge_pages, TDP_OFF);
-	RESOLVE(nx_recovery_shared, TDP_OFF);
-	RESOLVE(nx_skip_logged, TDP_OFF);
+	for (unsigned int i = 0; i < ROWS; i++) {
+		const struct policy_row *row = &rows[i];
+		unsigned int value = field_get(asked, row->info.offset);
+
+		if (value > values_of(row))
+			return -EINVAL;
+		if (!value)
+			value = row->values[real(baseline) - BASELINE_FIRST];
+		field_set(&policy, row->info.offset, value);
+	}
 	*resolved = policy;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "mmu/invalidate.h"
 #include "mmu/zap.h"
 #include "platform/check.h"
+#include "vm/policy.h"
 #include "vm/vcpu.h"
 
 #define NX_RECOVERY_RATIO 60 /* upstream's default (arch/x86/kvm/mmu/mmu.c, 6.12) */
@@ -248,7 +249,7 @@ int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *config, str
 	if (err)
 		return err;
 	if (policy_resolve(config->baseline, &config->policy, &policy))
-		return refuse(host, "the baseline, or a policy's value, is none that there is");
+		return refuse(host, "unknown baseline, or policy value out of range");
 	err = resolve_tracking(host, config, &policy);
 	if (!err)
 		err = check_ring(host, config, &policy);

@@ -50,10 +50,6 @@ struct tdp_vm {
 	atomic_u32 vcpu_count; /* under vcpus_lock */
 };
 
-/* policy.c: fills in what is "as baseline"; -EINVAL for values that are none. */
-int policy_resolve(enum tdp_baseline baseline, const struct tdp_policy *asked,
-		   struct tdp_policy *resolved);
-
 /* registers.c: the role that a vCPU's root must have. */
 uint32_t vcpu_root_role(const struct tdp_vcpu *vcpu);
 void vcpu_registers_init(struct tdp_vcpu *vcpu);

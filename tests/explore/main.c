@@ -35,7 +35,7 @@ static const struct argp_option table[] = {
 	{"steps", KEY_STEPS, "N", 0,
 	 "after which the players come to an end (3000, or more where it takes more)", 0},
 	{"vcpus", 'v', "N", 0, "instead of the scenario's own number", 0},
-	{"baseline", KEY_BASELINE, "NAME", 0, "6.1, 6.12 or latest (latest)", 0},
+	{"baseline", KEY_BASELINE, "NAME", 0, "a kernel from 5.13 to 7.2, or latest (latest)", 0},
 	{"lock", KEY_LOCK, "NAME", 0, "exclusive, shared or percpu (by seed)", 0},
 	{"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
 	{"list", KEY_LIST, NULL, 0, "what scenarios there are", 0},
@@ -89,7 +89,6 @@ static unsigned int choice(struct argp_state *state, const char *text, const cha
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	static const char *const baselines[] = {"latest", "6.1", "6.12", NULL};
 	static const char *const locks[] = {"", "exclusive", "shared", "percpu", NULL};
 	struct explore *explore = state->input;
 	struct hunt_options *hunt = &explore->hunt;
@@ -114,7 +113,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		hunt->stress.vcpus = (unsigned int)number(state, text, 1, STRESS_VCPUS_MAX);
 		break;
 	case KEY_BASELINE:
-		hunt->stress.baseline = (enum tdp_baseline)choice(state, text, baselines);
+		if (tdp_baseline_find(text, &hunt->stress.baseline))
+			argp_error(state, "there is no '%s'", text);
 		break;
 	case KEY_LOCK:
 		hunt->stress.lock = (enum tdp_lock_policy)choice(state, text, locks);

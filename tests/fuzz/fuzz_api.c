@@ -188,10 +188,12 @@ static void describe_machine(struct world *world, const struct tdp_vm_config *co
 static bool make_vm(struct input *input, struct world *world)
 {
 	uint64_t bits = input_bytes(input, 2);
+	static const enum tdp_baseline baselines[] = {TDP_BASELINE_LATEST, TDP_BASELINE_6_1,
+						      TDP_BASELINE_6_12, TDP_BASELINE_5_13};
 	struct tdp_vm_config config = {
 		.format = bits & 1 ? TDP_EPT : TDP_NPT,
 		.levels = bits & 2 ? 5 : 4,
-		.baseline = (enum tdp_baseline)(bits >> 2 & 3),
+		.baseline = baselines[bits >> 2 & 3],
 		.no_mmio_caching = bits & 1 << 4,
 		.max_level = (enum tdp_level)(bits >> 5 & 3),
 		.address_spaces = bits >> 7 & 3,

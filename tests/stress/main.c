@@ -37,11 +37,12 @@ static const struct option options[] = {
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: stress [--seconds N | --milliseconds N] [--seed N] [--lock "
-		     "exclusive|shared|percpu]\n"
-		     "              [--format npt|ept] [--vcpus N] [--baseline 6.1|6.12|latest]\n"
-		     "              SCENARIO, or stress --list\n"
-		     "Without --lock and --format a run goes through all of them.\n");
+	fprintf(out,
+		"usage: stress [--seconds N | --milliseconds N] [--seed N] [--lock "
+		"exclusive|shared|percpu]\n"
+		"              [--format npt|ept] [--vcpus N] [--baseline 5.13 to 7.2, or latest]\n"
+		"              SCENARIO, or stress --list\n"
+		"Without --lock and --format a run goes through all of them.\n");
 }
 
 static void refuse(const char *what, const char *value)
@@ -80,7 +81,6 @@ static void take_option(struct stress_options *run, int option, const char *valu
 {
 	static const char *const locks[] = {"", "exclusive", "shared", "percpu", NULL};
 	static const char *const formats[] = {"npt", "ept", NULL};
-	static const char *const baselines[] = {"latest", "6.1", "6.12", NULL};
 
 	switch (option) {
 	case OPTION_SECONDS:
@@ -102,7 +102,8 @@ static void take_option(struct stress_options *run, int option, const char *valu
 		run->vcpus = (unsigned int)number("too many vCPUs", value, STRESS_VCPUS_MAX);
 		break;
 	case OPTION_BASELINE:
-		run->baseline = (enum tdp_baseline)choice("no such baseline", value, baselines);
+		if (tdp_baseline_find(value, &run->baseline))
+			refuse("no such baseline", value);
 		break;
 	case OPTION_LIST:
 		list_scenarios();

@@ -159,6 +159,7 @@ struct guest *guest_make_as(void **state, const struct guest_config *config)
 	if (!guest->config.vcpus)
 		guest->config.vcpus = 1;
 	assert_int_equal(tdp_vm_create(guest->host, &guest->config.vm, &guest->vm), 0);
+	tdp_vm_policy(guest->vm, &guest->policy);
 	for (unsigned int i = 0; i < guest->config.vcpus; i++)
 		assert_int_equal(tdp_vcpu_create(guest->vm, &guest->config.vcpu, &guest->vcpus[i]),
 				 0);
@@ -468,7 +469,7 @@ void guest_refused(struct guest *guest, int err, int expected)
 
 uint64_t guest_nonpresent(const struct guest *guest)
 {
-	return guest->config.vm.baseline == TDP_BASELINE_6_1 ? 0 : 1ULL << 63;
+	return guest->policy.suppress_ve == TDP_ON ? 1ULL << 63 : 0;
 }
 
 uint64_t guest_frozen(const struct guest *guest)

@@ -62,7 +62,8 @@ struct guest {
 	struct guest_config config; /* as used */
 	struct tdp_host *host;
 	struct tdp_vm *vm;
-	struct tdp_vcpu *vcpu; /* vcpus[0] */
+	struct tdp_policy policy; /* of the VM, as used */
+	struct tdp_vcpu *vcpu;	  /* vcpus[0] */
 	struct tdp_vcpu *vcpus[GUEST_VCPUS];
 	struct tdp_anon *anon;
 	const struct tdp_backing *backing;
