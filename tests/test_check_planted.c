@@ -320,13 +320,13 @@ static void a_zapped_root_that_maps_something_is_found(void **state)
 	uint64_t was;
 
 	touch_all(guest, 0, TDP_WRITE);
-	root = guest->vcpu[0]->context.root;
+	root = guest->vcpu[0]->context.root.table;
 	/* The iterator's reference keeps the invalid root on the list. */
 	assert_int_equal(tdp_iter_begin(guest->vm, 0, tdp_gfn(0), 1 << 20, 1, &iter), 0);
 	slot = &table_entries(guest->host, root)[5];
 	tdp_mmu_zap_all_fast(guest->vm);
 	assert_in_order(guest);
-	was = plant(slot, guest->vm->mmu.encoding.table_bits | guest->vcpu[0]->context.root_pfn.n
+	was = plant(slot, guest->vm->mmu.encoding.table_bits | guest->vcpu[0]->context.root.pfn.n
 								       << TDP_PAGE_SHIFT);
 	judge(guest);
 	assert_true(guest->found[TDP_INVARIANT_INVALID_ROOT] == 1);
@@ -378,7 +378,7 @@ static void a_reference_that_nobody_holds_is_found(void **state)
 	struct table *root;
 
 	touch_all(guest, 0, TDP_WRITE);
-	root = guest->vcpu[0]->context.root;
+	root = guest->vcpu[0]->context.root.table;
 	u32_add_relaxed(&root->references, 1);
 	assert_only(guest, TDP_INVARIANT_REFERENCE);
 	u32_add_relaxed(&root->references, (uint32_t)-2);

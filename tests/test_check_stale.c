@@ -18,16 +18,16 @@
 /* vCPU 1 is the youngest, so the first that a flush would tell. */
 static void *hide_from_flushes(struct guest *guest)
 {
-	struct mmu_context *first = ptr_load_acquire(&guest->vm->mmu.contexts);
+	struct mmu_context *first = ptr_load_acquire(&guest->vm->mmu.vcpus.youngest);
 
 	assert_ptr_equal(first, &guest->vcpu[1]->context);
-	ptr_store_release(&guest->vm->mmu.contexts, first->next);
+	ptr_store_release(&guest->vm->mmu.vcpus.youngest, first->next);
 	return first;
 }
 
 static void show_to_flushes(struct guest *guest, void *first)
 {
-	ptr_store_release(&guest->vm->mmu.contexts, first);
+	ptr_store_release(&guest->vm->mmu.vcpus.youngest, first);
 }
 
 static void an_access_to_a_page_given_back_is_noted(void **state)

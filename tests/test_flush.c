@@ -255,9 +255,9 @@ static void several_exact_flushes_are_all_made_at_once(void **state)
 	guest_slot(guest, 1, AT, 64, 0);
 	for (unsigned int i = 0; i < 64; i++)
 		hit(guest->vcpu, AT + i, TDP_WRITE);
-	for (unsigned int i = 0; i < FLUSH_MAIL_RANGES; i++)
+	for (unsigned int i = 0; i < FLUSH_QUEUE_RANGES; i++)
 		tdp_mmu_zap_range(guest->vm, tdp_gfn(AT + 2 * i), 1);
-	for (unsigned int i = 0; i < FLUSH_MAIL_RANGES; i++) {
+	for (unsigned int i = 0; i < FLUSH_QUEUE_RANGES; i++) {
 		assert_true(hit(guest->vcpu, AT + 2 * i + 1, TDP_WRITE));
 		assert_false(hit(guest->vcpu, AT + 2 * i, TDP_WRITE));
 	}
@@ -271,9 +271,9 @@ static void more_ranges_than_are_kept_become_a_full_flush(void **state)
 	guest_slot(guest, 1, AT, 64, 0);
 	for (unsigned int i = 0; i < 64; i++)
 		hit(guest->vcpu, AT + i, TDP_WRITE);
-	for (unsigned int i = 0; i <= FLUSH_MAIL_RANGES; i++)
+	for (unsigned int i = 0; i <= FLUSH_QUEUE_RANGES; i++)
 		tdp_mmu_zap_range(guest->vm, tdp_gfn(AT + 2 * i), 1);
-	assert_false(hit(guest->vcpu, AT + 2 * FLUSH_MAIL_RANGES, TDP_WRITE));
+	assert_false(hit(guest->vcpu, AT + 2 * FLUSH_QUEUE_RANGES, TDP_WRITE));
 	assert_false(hit(guest->vcpu, AT + 63, TDP_WRITE));
 	/* It is not remembered: the next one is exact again. */
 	tdp_mmu_zap_range(guest->vm, tdp_gfn(AT), 1);

@@ -501,8 +501,8 @@ static void a_change_waits_until_no_invalidation_is_open(void **state)
 	guest_touch(guest, AT, TDP_WRITE);
 	run_race(&race, actors);
 	/* Begin and end saw the same slots: nothing is left in progress. */
-	assert_int_equal(u64_load_relaxed(&guest->vm->mmu.invalidation.in_progress), 0);
-	assert_int_equal(u64_load_relaxed(&guest->vm->mmu.invalidation.seq), 1);
+	assert_int_equal(u64_load_relaxed(&guest->vm->mmu.watched.invalidation.in_progress), 0);
+	assert_int_equal(u64_load_relaxed(&guest->vm->mmu.watched.invalidation.seq), 1);
 }
 
 static void linger(struct guest *guest)

@@ -12,7 +12,7 @@
 /* Whoever acts for the VM, and its vCPUs, from now on. */
 static void tell(struct guest *guest, bool told)
 {
-	struct mmu_actor *task = ptr_load_seq_cst(&guest->vm->mmu.tasks);
+	struct mmu_actor *task = ptr_load_seq_cst(&guest->vm->mmu.tasks.all);
 
 	for (; task; task = task->next_task)
 		task->told = told;

@@ -89,8 +89,8 @@ static void check_mmio(struct checker *checker)
 
 static void check_flushes(struct checker *checker)
 {
-	uint64_t asked = tally_read(&checker->mmu->flush_requests);
-	uint64_t made = tally_read(&checker->mmu->flushes);
+	uint64_t asked = tally_read(&checker->mmu->flush_counts.requests);
+	uint64_t made = tally_read(&checker->mmu->flush_counts.made);
 
 	if (made > asked)
 		violation(checker, TDP_INVARIANT_COUNT,
@@ -108,7 +108,7 @@ void check_counts(struct checker *checker)
 	check_gauge(checker, GAUGE_PAGES_1G, "pages_1g", checker->leaves[TDP_1G]);
 	check_gauge(checker, GAUGE_TABLES, "tables", checker->tables);
 	check_gauge(checker, GAUGE_NX_LPAGE_SPLITS, "nx_lpage_splits",
-		    (int64_t)checker->mmu->nx_pages.count);
+		    (int64_t)checker->mmu->pages.nx.count);
 	for (vcpu = vm_first_vcpu(checker->vm); vcpu; vcpu = vcpu->next) {
 		check_identity(checker, vcpu);
 		check_bounds(checker, vcpu);

@@ -82,7 +82,7 @@ static bool check_slot(struct checker *checker, const struct met_entry *spot,
 		reason = "a leaf where there is no slot";
 	else if (slot->invalid)
 		reason = "a leaf of a slot that is on its way out";
-	else if (spot->level > checker->mmu->max_level)
+	else if (spot->level > checker->mmu->limits.max_level)
 		reason = "a leaf larger than the hardware knows";
 	else if (!memslot_allows(slot, spot->gfn, spot->level))
 		reason = "a leaf that sticks out of its slot, or is not aligned as its memory is";

@@ -13,7 +13,7 @@
 void check_executable(struct checker *checker, const struct met_entry *spot)
 {
 	const struct encoding *e = checker->encoding;
-	bool wanted = spot->level == TDP_4K || !checker->mmu->nx_active;
+	bool wanted = spot->level == TDP_4K || !checker->mmu->watched.nx_active;
 	uint64_t spte = spot->entry;
 
 	if (spte_access_tracked(e, spte))
@@ -39,7 +39,7 @@ void check_nx_table(struct checker *checker, const struct met_entry *link,
 /* Follows no link of a record that is not on the list: it may be anything. */
 static uint64_t walk_list(struct checker *checker)
 {
-	const struct nx_pages *pages = &checker->mmu->nx_pages;
+	const struct nx_pages *pages = &checker->mmu->pages.nx;
 	const struct table *table = TAILQ_FIRST(&pages->tables);
 	uint64_t count = 0;
 
@@ -59,7 +59,7 @@ static uint64_t walk_list(struct checker *checker)
 
 void check_nx(struct checker *checker)
 {
-	uint64_t counted = checker->mmu->nx_pages.count, found = walk_list(checker);
+	uint64_t counted = checker->mmu->pages.nx.count, found = walk_list(checker);
 
 	if (found != counted)
 		violation(checker, TDP_INVARIANT_NX,

@@ -12,7 +12,7 @@
 
 static struct table *first_root(const struct checker *checker)
 {
-	return ptr_load_acquire(&checker->mmu->roots);
+	return ptr_load_acquire(&checker->mmu->pages.roots);
 }
 
 static struct table *next_root(const struct table *root)
@@ -28,8 +28,8 @@ static uint32_t holders(const struct checker *checker, const struct table *root)
 	const struct mmu_actor *task;
 
 	for (vcpu = vm_first_vcpu(checker->vm); vcpu; vcpu = vcpu->next)
-		count += vcpu->context.root == root;
-	for (task = ptr_load_acquire(&checker->mmu->tasks); task; task = task->next_task)
+		count += vcpu->context.root.table == root;
+	for (task = ptr_load_acquire(&checker->mmu->tasks.all); task; task = task->next_task)
 		count += ptr_load_acquire(&task->reading) == root;
 	return count;
 }
@@ -94,7 +94,7 @@ static bool on_list(const struct checker *checker, const struct table *root)
 static void check_loaded(struct checker *checker, const struct tdp_vcpu *vcpu)
 {
 	const struct mmu_context *context = &vcpu->context;
-	const struct table *root = context->root;
+	const struct table *root = context->root.table;
 
 	if (!root)
 		return;
@@ -103,8 +103,8 @@ static void check_loaded(struct checker *checker, const struct tdp_vcpu *vcpu)
 			  "vCPU %u has a root loaded that is not on the list", vcpu->id);
 		return;
 	}
-	if ((u32_load_relaxed(&root->role) & ~ROLE_INVALID) != context->root_role ||
-	    table_pfn(checker->vm->host, root).n != context->root_pfn.n)
+	if ((u32_load_relaxed(&root->role) & ~ROLE_INVALID) != context->role.word ||
+	    table_pfn(checker->vm->host, root).n != context->root.pfn.n)
 		violation(checker, TDP_INVARIANT_REFERENCE,
 			  "vCPU %u has a root loaded that is not of its role", vcpu->id);
 	if (root_invalid(root) &&

@@ -22,7 +22,8 @@ static void stale(struct tlb_check *check, const struct tlb_entry *entry, const 
 {
 	char history[HISTORY_BYTES];
 
-	history_tell(&check->checker->mmu->history, check->vcpu->smm ? 1 : 0, entry->gfn, history);
+	history_tell(&check->checker->mmu->checks.history, check->vcpu->smm ? 1 : 0, entry->gfn,
+		     history);
 	violation(check->checker, TDP_INVARIANT_TLB,
 		  "vCPU %u, TLB entry for 0x%" PRIx64 " (gfn 0x%" PRIx64 " to pfn 0x%" PRIx64
 		  ", rights 0x%x): %s%s",
@@ -35,7 +36,7 @@ static bool check_tlb_entry(const struct tlb_entry *entry, void *context)
 	struct tlb_check *check = context;
 	const char *reason;
 
-	if (entry->root != check->vcpu->context.root_pfn.n)
+	if (entry->root != check->vcpu->context.root.pfn.n)
 		reason = "it comes from a root that is not loaded any more";
 	else
 		reason = watch_entry(check->vcpu, entry);
@@ -59,7 +60,7 @@ static bool find_table(const struct tdp_vcpu *vcpu, uint64_t gfn, unsigned int l
 		       uint64_t *table, uint64_t *rights)
 {
 	const struct walker *walker = vcpu->walker;
-	tdp_pfn_t at = vcpu->context.root_pfn;
+	tdp_pfn_t at = vcpu->context.root.pfn;
 
 	*rights = ~0ULL;
 	for (unsigned int i = walker->config.levels; i > level; i--) {
@@ -82,7 +83,7 @@ static void check_structure(struct checker *checker, const struct tdp_vcpu *vcpu
 	uint64_t table, rights, gfn = entry->region << (9 * level);
 	const char *reason = NULL;
 
-	if (entry->root != vcpu->context.root_pfn.n)
+	if (entry->root != vcpu->context.root.pfn.n)
 		reason = "it comes from a root that is not loaded any more";
 	else if (!find_table(vcpu, gfn, level, &table, &rights))
 		reason = "the tables have none there any more";

@@ -20,7 +20,7 @@ static void tell(const struct ageing *ageing, const struct spot *spot, uint64_t 
 	struct mmu_actor *task = ageing->task;
 
 	if (task->mmu->check)
-		history_add(&task->mmu->history,
+		history_add(&task->mmu->checks.history,
 			    &(struct change_record){.gfn = spot->gfn,
 						    .level = spot->level,
 						    .address_space = spot->address_space,
@@ -60,7 +60,7 @@ static bool write_tracked(const struct ageing *ageing, struct spot *spot, uint64
 
 static void track(const struct ageing *ageing, struct spot *spot)
 {
-	struct tracked *tracked = &ageing->task->mmu->tracked;
+	struct tracked *tracked = &ageing->task->mmu->checks.tracked;
 	uint64_t new = spte_to_tracked(ageing->encoding, spot->entry);
 
 	tracked_begin(tracked, spot->address_space, spot->gfn, spot->level);

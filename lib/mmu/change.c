@@ -96,7 +96,7 @@ static void check_removed(struct mmu *mmu, const struct spot *spot)
 	if (!spot_is_leaf(&mmu->encoding, spot) || old == FRAME_POISON || !host->config.check ||
 	    frame_is_out(host, spte_pfn(old)))
 		return;
-	history_tell(&mmu->history, spot->address_space, spot->gfn, history);
+	history_tell(&mmu->checks.history, spot->address_space, spot->gfn, history);
 	mmu_note(mmu, TDP_INVARIANT_MAPPING,
 		 "gfn 0x%llx, level %u: entry 0x%016llx was taken away after its frame had been "
 		 "given back%s",
@@ -110,7 +110,7 @@ static void watch_change(struct mmu_actor *actor, const struct spot *spot, uint6
 
 	check_removed(actor->mmu, spot);
 	if (spte_present(e, spot->entry) || spte_present(e, new))
-		history_add(&actor->mmu->history,
+		history_add(&actor->mmu->checks.history,
 			    &(struct change_record){.gfn = spot->gfn,
 						    .level = spot->level,
 						    .address_space = spot->address_space,

@@ -24,18 +24,47 @@ struct mmio_cache {
 };
 
 /*
- * What flushes are about, under policy range_flush exact. A flusher puts its range
- * in before it raises the generation, so that who sees the generation finds it.
+ * The ranges that the vCPU has yet to flush, under policy range_flush exact. A flusher queues its
+ * range before it raises the generation, so a vCPU that sees the generation finds the range.
  */
-#define FLUSH_MAIL_RANGES 8
+#define FLUSH_QUEUE_RANGES 8
 
-struct flush_mail {
+struct flush_queue {
 	struct spinlock lock;
-	bool all; /* everything is to go: asked for, or there was no room */
+	bool all; /* flush everything: asked for, or the queue was full */
 	unsigned int count;
 	struct flush_range {
 		tdp_gfn_t first, past;
-	} ranges[FLUSH_MAIL_RANGES];
+	} ranges[FLUSH_QUEUE_RANGES];
+};
+
+/* The role, and what follows from it. Written by the vCPU when its role changes. */
+struct context_role {
+	uint32_t word;		 /* what the root must look like */
+	unsigned int root_level; /* deepest level of the tree */
+	tdp_gfn_t reach;	 /* first frame that no table translates */
+	const atomic_ptr *slots; /* the address space's array (guest_memory.slots) */
+	uint64_t leaf;		 /* the bits of a writable leaf over a hole */
+};
+
+/* The root that is loaded: a reference, or NULL. */
+struct context_root {
+	struct table *table;
+	tdp_pfn_t pfn;
+	atomic_u64 *entries;
+};
+
+/* An entry links a table if it has these bits under this mask (fill.h). Immutable. */
+struct link_test {
+	uint64_t mask, bits;
+};
+
+/*
+ * An exit may take the fast path through fault.c if its code has these bits under this mask;
+ * `fetch` is the code's bit for an instruction fetch. Immutable.
+ */
+struct plain_exits {
+	uint64_t mask, bits, fetch;
 };
 
 struct mmu_context {
@@ -53,28 +82,17 @@ struct mmu_context {
 	struct mmu_context *next; /* immutable once linked */
 	/* The one that was linked next, or NULL; stored once, release. */
 	atomic_ptr younger;
-	uint64_t flushed;   /* generation up to which the TLB was emptied */
-	uint32_t root_role; /* what the root must look like */
-	/* What follows from root_role: the first frame that no table translates, the slots
-	 * (guest_memory.slots), the bits of a writable leaf. */
-	unsigned int root_level;
-	/* An entry links a table if it has these bits under this mask: fill.h. Immutable. */
-	uint64_t link_mask, link_bits;
-	/* An exit may be served the short way if its code has these bits under this mask, and
-	 * the fetch among these has this bit: fault.c. Immutable. */
-	uint64_t plain_mask, plain_bits, fetch_bit;
-	tdp_gfn_t reach;
-	const atomic_ptr *slots;
-	uint64_t leaf;
-	size_t last_slot;   /* memslot_find_again() */
-	struct table *root; /* a reference, or NULL */
-	tdp_pfn_t root_pfn; /* of root */
-	atomic_u64 *root_entries;
+	uint64_t flushed; /* generation up to which the TLB was emptied */
+	struct context_role role;
+	struct context_root root;
+	struct link_test links;
+	struct plain_exits plain_exits;
+	size_t last_slot; /* memslot_find_again() */
 	struct mmio_cache mmio;
 	struct table_cache tables;
-	struct flush_mail mail;	       /* by anybody, under its lock */
-	struct dirty_ring *dirty_ring; /* NULL: the VM has none */
-	struct write_log *write_log;   /* cpu_log.h; NULL where writes are found by protection */
+	struct flush_queue flush_queue; /* by any actor, under its lock */
+	struct dirty_ring *dirty_ring;	/* NULL: the VM has none */
+	struct write_log *write_log;	/* cpu_log.h; NULL where writes are found by protection */
 
 	struct rwlock_reader lock_reader;
 	struct counters counters;

@@ -72,7 +72,7 @@ void cpu_logs_drain(struct mmu_actor *actor)
 	if (mmu->policy.dirty_track != TDP_DIRTY_TRACK_DBIT)
 		return;
 	mmu_kick_all(actor);
-	for (context = ptr_load_acquire(&mmu->contexts); context; context = context->next)
+	for (context = ptr_load_acquire(&mmu->vcpus.youngest); context; context = context->next)
 		cpu_log_drain(actor, context);
 }
 
@@ -91,7 +91,7 @@ void cpu_log_change_role(struct mmu_context *context, uint32_t role)
 void cpu_logs_switch(struct mmu_actor *actor, bool logged)
 {
 	struct mmu *mmu = actor->mmu;
-	uint32_t others = u32_add_seq_cst(&mmu->logged_slots, logged ? 1 : (uint32_t)-1);
+	uint32_t others = u32_add_seq_cst(&mmu->watched.logged_slots, logged ? 1 : (uint32_t)-1);
 
 	if (mmu->policy.dirty_track == TDP_DIRTY_TRACK_DBIT && others == (logged ? 0 : 1))
 		mmu_kick_all(actor);

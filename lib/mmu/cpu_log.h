@@ -30,8 +30,8 @@ static inline struct write_log *cpu_log(const struct mmu_context *context)
 {
 	struct write_log *log = context->write_log;
 
-	if (!log || (context->root_role & ROLE_GUEST_MODE) ||
-	    !u32_load_seq_cst(&context->actor.mmu->logged_slots))
+	if (!log || (context->role.word & ROLE_GUEST_MODE) ||
+	    !u32_load_seq_cst(&context->actor.mmu->watched.logged_slots))
 		return NULL;
 	return log;
 }

@@ -20,12 +20,12 @@ static unsigned int highest(uint64_t mask)
 
 void mmu_dirty_pass_begin(struct mmu *mmu)
 {
-	u32_add_acq_rel(&mmu->log_flushes_owed, 1);
+	u32_add_acq_rel(&mmu->logging.flushes_owed, 1);
 }
 
 void mmu_dirty_pass_end(struct mmu *mmu)
 {
-	u32_add_acq_rel(&mmu->log_flushes_owed, (uint32_t)-1);
+	u32_add_acq_rel(&mmu->logging.flushes_owed, (uint32_t)-1);
 }
 
 static void flush_and_end(struct mmu_actor *task, const struct memslot *slot, bool flush)
@@ -55,7 +55,7 @@ static void protect_again(struct mmu_exclusive exclusive, const struct memslot *
 	const struct mmu *mmu = exclusive.held.actor->mmu;
 	uint64_t gfn = slot->gfn.n + first;
 
-	if (mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET) {
+	if (mmu->logging.manual_protect == TDP_MANUAL_PROTECT_ALL_SET) {
 		mmu_split_masked(exclusive, slot, first, mask);
 		protect_huge_ends(exclusive, slot, tdp_gfn(gfn + lowest(mask)),
 				  tdp_gfn(gfn + highest(mask)));
@@ -100,7 +100,7 @@ void mmu_dirty_log_read(struct mmu_actor *task, const struct memslot *slot, uint
 	bool flush;
 
 	cpu_logs_drain(task);
-	if (task->mmu->manual_protect != TDP_MANUAL_PROTECT_OFF) {
+	if (task->mmu->logging.manual_protect != TDP_MANUAL_PROTECT_OFF) {
 		copy_marks(slot, bitmap);
 		return;
 	}
@@ -149,7 +149,7 @@ void mmu_dirty_log_enabled(struct mmu_actor *task, const struct memslot *slot)
 	struct mmu_shared shared;
 
 	/* Every page is marked: none has to be noticed before its mark is taken. */
-	if (task->mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
+	if (task->mmu->logging.manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
 		return;
 	mmu_split_slot(task, slot);
 	mmu_dirty_pass_begin(task->mmu);

@@ -21,12 +21,12 @@ static void know_links(struct mmu_context *context)
 	const struct mmu *mmu = context->actor.mmu;
 	uint64_t bytes = tdp_level_bytes(TDP_4K);
 
-	context->link_bits = mmu->encoding.mmu_present;
+	context->links.bits = mmu->encoding.mmu_present;
 	if (mmu->check)
 		return; /* a mask without bits: none passes */
 	while (bytes < mmu->host->config.table_bytes)
 		bytes *= 2;
-	context->link_mask = mmu->encoding.table_mask | (ENTRY_ADDRESS & ~(bytes - 1));
+	context->links.mask = mmu->encoding.table_mask | (ENTRY_ADDRESS & ~(bytes - 1));
 }
 
 /*
@@ -39,12 +39,12 @@ static void know_plain_exits(struct mmu_context *context)
 	const struct mmu *mmu = context->actor.mmu;
 	bool npt = mmu->encoding.format->id == TDP_NPT;
 
-	context->fetch_bit = npt ? PFERR_FETCH : EPT_VIOLATION_FETCH;
-	context->plain_mask = npt ? PFERR_PRESENT | PFERR_RSVD : EPT_VIOLATION_PRESENT;
+	context->plain_exits.fetch = npt ? PFERR_FETCH : EPT_VIOLATION_FETCH;
+	context->plain_exits.mask = npt ? PFERR_PRESENT | PFERR_RSVD : EPT_VIOLATION_PRESENT;
 	if (context->actor.traced || context->write_log || context->dirty_ring ||
 	    !mmu->encoding.hardware_ad) {
-		context->plain_mask = 0;
-		context->plain_bits = 1;
+		context->plain_exits.mask = 0;
+		context->plain_exits.bits = 1;
 	}
 }
 
@@ -60,22 +60,22 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 	context->actor.ring = &context->ring;
 	trace_ring_init(&context->ring, vcpu + 1, events, event_count);
 	mmu_actor_listen(&context->actor, &context->ring);
-	context->tables.needed = mmu->levels - 1;
+	context->tables.needed = mmu->limits.levels - 1;
 	know_links(context);
 	know_plain_exits(context);
 	rwlock_register(&mmu->lock, &context->lock_reader);
 	tlb_init(&context->tlb);
-	spinlock_init(&context->mail.lock);
+	spinlock_init(&context->flush_queue.lock);
 	mmio_cache_clear(context);
 
-	first = ptr_load_seq_cst(&mmu->contexts);
+	first = ptr_load_seq_cst(&mmu->vcpus.youngest);
 	do {
 		context->next = first;
-	} while (!ptr_cas_seq_cst(&mmu->contexts, &first, context));
+	} while (!ptr_cas_seq_cst(&mmu->vcpus.youngest, &first, context));
 	if (context->next)
 		ptr_store_release(&context->next->younger, context);
 	else
-		ptr_store_release(&mmu->oldest_context, context);
+		ptr_store_release(&mmu->vcpus.oldest, context);
 }
 
 void mmu_context_fini(struct mmu_context *context)
@@ -89,9 +89,9 @@ void mmu_context_fini(struct mmu_context *context)
 
 void mmu_context_unload(struct mmu_context *context)
 {
-	if (context->root)
-		root_put(&context->actor, context->root);
-	context->root = NULL;
+	if (context->root.table)
+		root_put(&context->actor, context->root.table);
+	context->root.table = NULL;
 	mmio_cache_clear(context);
 }
 
@@ -113,29 +113,29 @@ void mmu_context_set_role(struct mmu_context *context, uint32_t role)
 
 	mmu_context_unload(context);
 	cpu_log_change_role(context, role);
-	context->root_role = role;
-	context->root_level = role_level(role);
-	context->reach = tdp_gfn(table_reach(role_level(role)));
-	context->slots = &mmu->memory->slots[role_address_space(role)];
-	context->leaf = leaf_bits(&mmu->encoding, role);
+	context->role.word = role;
+	context->role.root_level = role_level(role);
+	context->role.reach = tdp_gfn(table_reach(role_level(role)));
+	context->role.slots = &mmu->memory->slots[role_address_space(role)];
+	context->role.leaf = leaf_bits(&mmu->encoding, role);
 }
 
 static void free_obsolete_root(struct mmu_context *context)
 {
-	if (context->root && root_invalid(context->root))
+	if (context->root.table && root_invalid(context->root.table))
 		mmu_context_unload(context);
 }
 
 static int load_root(struct mmu_context *context)
 {
-	int err = root_get(context, &context->root);
+	int err = root_get(context, &context->root.table);
 
 	if (err)
 		return err;
-	context->root_pfn = table_pfn(context->actor.mmu->host, context->root);
-	context->root_entries = table_entries(context->actor.mmu->host, context->root);
+	context->root.pfn = table_pfn(context->actor.mmu->host, context->root.table);
+	context->root.entries = table_entries(context->actor.mmu->host, context->root.table);
 	if (mmu_tracing(&context->actor))
-		trace_load_root(&context->actor, context->root);
+		trace_load_root(&context->actor, context->root.table);
 	/* Roots are dropped without a flush, because loading one always makes it. */
 	tlb_flush(&context->tlb);
 	counter_bump(&context->counters.tlb_flush);
@@ -161,7 +161,7 @@ int mmu_context_prepare(struct mmu_context *context)
 		cpu_log_drain(&context->actor, context); /* it was kicked out for them */
 		free_obsolete_root(context);
 	}
-	if (!context->root)
+	if (!context->root.table)
 		err = load_root(context);
 	return !err && must_wait_for_ring(context, requests) ? MMU_RING_FULL : err;
 }

@@ -47,10 +47,10 @@ static void remember(const struct fault *fault, const struct attempt *attempt, u
 
 	if (!mmu->check)
 		return;
-	history_add(&mmu->history,
+	history_add(&mmu->checks.history,
 		    &(struct change_record){.gfn = tdp_gfn_round(fault->gfn, attempt->found.level),
 					    .level = attempt->found.level,
-					    .address_space = role_address_space(context->root_role),
+					    .address_space = role_address_space(context->role.word),
 					    .vcpu = context->actor.vcpu,
 					    .old = attempt->found.entry,
 					    .new = new});
@@ -65,7 +65,7 @@ static struct attempt try_to_fix(const struct fault *fault)
 	for (int tries = 0; tries < FAST_TRIES; tries++) {
 		uint64_t old, new;
 
-		attempt.found = lookup_last(mmu, fault->context->root, fault->gfn);
+		attempt.found = lookup_last(mmu, fault->context->root.table, fault->gfn);
 		old = attempt.found.entry;
 		if (!spte_present(e, old))
 			return attempt;

@@ -125,7 +125,7 @@ ASIDE int handle_hole(struct mmu_context *context, const struct tdp_fault *exit,
 	if (step != STEP_CONTINUE)
 		return step;
 	shared = mmu_lock_shared(&context->actor);
-	if (root_invalid(context->root)) {
+	if (root_invalid(context->root.table)) {
 		counter_bump(&context->counters.retries_locked);
 		step = STEP_RETRY;
 	} else {
@@ -138,7 +138,7 @@ ASIDE int handle_hole(struct mmu_context *context, const struct tdp_fault *exit,
 /* An address that no table of this root translates is nobody's memory. */
 static inline bool out_of_reach(const struct mmu_context *context, const struct tdp_fault *exit)
 {
-	return gfn_of_exit(exit).n >= context->reach.n;
+	return gfn_of_exit(exit).n >= context->role.reach.n;
 }
 
 /* The page behind a frame. The host may be busy for long: before and after, is it changing? */
@@ -169,7 +169,7 @@ static inline int resolve(struct mmu_actor *actor, const struct memslot *slot, t
 /* Under mmu_lock: was the root invalidated, or the page changed, since we looked? */
 static inline bool fault_stale(const struct mmu_context *context, tdp_gfn_t gfn, uint64_t snapshot)
 {
-	if (root_invalid(context->root))
+	if (root_invalid(context->root.table))
 		return true;
 	return invalidation_hits(context->actor.mmu, snapshot, gfn);
 }
@@ -239,7 +239,7 @@ static inline int handle_and_count(struct mmu_context *context, const struct tdp
 static inline int fault_in_section(struct mmu_context *context, const struct tdp_fault *exit,
 				   uint64_t error)
 {
-	const struct memslots *slots = ptr_load_acquire(context->slots);
+	const struct memslots *slots = ptr_load_acquire(context->role.slots);
 	const struct memslot *slot =
 		memslot_find_again(slots, &context->last_slot, gfn_of_exit(exit));
 	int step = STEP_INVALID;
@@ -261,7 +261,7 @@ static __attribute__((noinline)) int serve(struct mmu_context *context,
 		cpu_log_drain(actor, context); /* first of all, as vmx_handle_exit() */
 	if (mmu_tracing(actor))
 		trace_exit(context, exit);
-	if (!context->root || !vcpu_ring_has_room(context))
+	if (!context->root.table || !vcpu_ring_has_room(context))
 		return STEP_RETRY;
 	mmu_read_begin(actor);
 	step = fault_in_section(context, exit, error_of_exit(actor->mmu, exit));
@@ -304,7 +304,7 @@ __attribute__((always_inline)) static inline int fill(struct mmu_context *contex
 {
 	const struct mmu *mmu = context->actor.mmu;
 	const tdp_gfn_t gfn = gfn_of_exit(exit);
-	const struct memslots *slots = ptr_load_acquire(context->slots);
+	const struct memslots *slots = ptr_load_acquire(context->role.slots);
 	const struct memslot *slot = memslot_find_again(slots, &context->last_slot, gfn);
 	struct mmu_shared shared;
 	uint64_t snapshot;
@@ -324,16 +324,16 @@ __attribute__((always_inline)) static inline int fill(struct mmu_context *contex
 	shared = mmu_lock_shared(&context->actor);
 	step = STEP_INVALID;
 	if (!fault_stale(context, gfn, snapshot))
-		step = fill_hole(shared, context, slot, gfn, exit->error_code & context->fetch_bit,
-				 pfn, way);
+		step = fill_hole(shared, context, slot, gfn,
+				 exit->error_code & context->plain_exits.fetch, pfn, way);
 	mmu_unlock_shared(shared);
 	return step;
 }
 
 static inline bool may_fill(const struct mmu_context *context, const struct tdp_fault *exit)
 {
-	return (exit->error_code & context->plain_mask) == context->plain_bits &&
-	       !exit->misconfig && context->root && !out_of_reach(context, exit) &&
+	return (exit->error_code & context->plain_exits.mask) == context->plain_exits.bits &&
+	       !exit->misconfig && context->root.table && !out_of_reach(context, exit) &&
 	       !table_cache_lacks(context);
 }
 

@@ -74,15 +74,15 @@ __attribute__((always_inline)) static inline struct way way_down(const struct mm
 	const struct mmu *mmu = context->actor.mmu;
 	struct stride stride = {
 		.mmu = mmu,
-		.mask = context->link_mask,
-		.bits = context->link_bits,
+		.mask = context->links.mask,
+		.bits = context->links.bits,
 		.window = mmu->host->window,
 		.gfn = gfn,
 		.brief = brief,
 	};
 	struct way way = {
-		.slot = context->root_entries + entry_index(gfn.n, context->root_level),
-		.level = context->root_level,
+		.slot = context->root.entries + entry_index(gfn.n, context->role.root_level),
+		.level = context->role.root_level,
 	};
 
 	if ((__builtin_expect(way.level == 4, 1) || fill_step(stride, &way, 5)) &&
@@ -107,9 +107,10 @@ static inline uint64_t fill_leaf(const struct mmu_context *context, tdp_pfn_t pf
 	uint64_t frame = pfn.n;
 
 	if (__builtin_expect(level == TDP_4K, 1))
-		return frame << TDP_PAGE_SHIFT | context->leaf;
+		return frame << TDP_PAGE_SHIFT | context->role.leaf;
 	frame &= ~(tdp_level_pages(level) - 1);
-	return frame << TDP_PAGE_SHIFT | context->leaf | context->actor.mmu->encoding.format->large;
+	return frame << TDP_PAGE_SHIFT | context->role.leaf |
+	       context->actor.mmu->encoding.format->large;
 }
 
 /* FIXED, or INVALID and nothing was done. The slot is one that has `anon`. */
@@ -122,8 +123,8 @@ static inline int fill_hole(struct mmu_shared shared, const struct mmu_context *
 	struct spot spot;
 
 	if (slot->max_level > TDP_4K)
-		level = backing_mapping_level(slot, gfn, mmu->max_level);
-	if (__builtin_expect(mmu->nx_active, 0) && (level > TDP_4K || fetch))
+		level = backing_mapping_level(slot, gfn, mmu->limits.max_level);
+	if (__builtin_expect(mmu->watched.nx_active, 0) && (level > TDP_4K || fetch))
 		return STEP_INVALID; /* nx.h */
 	if (way.level != level || u64_load_acquire(way.link) != way.linked)
 		return STEP_INVALID;
@@ -132,7 +133,7 @@ static inline int fill_hole(struct mmu_shared shared, const struct mmu_context *
 		.entry = mmu->encoding.nonpresent,
 		.gfn = tdp_gfn_round(gfn, level),
 		.level = level,
-		.address_space = role_address_space(context->root_role),
+		.address_space = role_address_space(context->role.word),
 	};
 	return entry_fill(shared, &spot, fill_leaf(context, pfn, level)) ? STEP_FIXED
 									 : STEP_INVALID;

@@ -22,7 +22,7 @@ static bool wait_until_left(const struct mmu_context *context)
 /* Sequentially consistent: a vCPU that is not linked yet comes after what was raised. */
 static struct mmu_context *first_context(struct mmu *mmu)
 {
-	return ptr_load_seq_cst(&mmu->contexts);
+	return ptr_load_seq_cst(&mmu->vcpus.youngest);
 }
 
 static bool kick(const struct mmu_context *context)
@@ -46,16 +46,16 @@ static bool kick_all(struct mmu *mmu)
 }
 
 /* No pages: everything. */
-static void put_in_mail(struct mmu_context *context, tdp_gfn_t gfn, uint64_t pages)
+static void queue_range(struct mmu_context *context, tdp_gfn_t gfn, uint64_t pages)
 {
-	struct flush_mail *mail = &context->mail;
+	struct flush_queue *queue = &context->flush_queue;
 
-	spinlock_lock(&mail->lock);
-	if (!pages || mail->count == FLUSH_MAIL_RANGES)
-		mail->all = true;
+	spinlock_lock(&queue->lock);
+	if (!pages || queue->count == FLUSH_QUEUE_RANGES)
+		queue->all = true;
 	else
-		mail->ranges[mail->count++] = (struct flush_range){gfn, tdp_gfn(gfn.n + pages)};
-	spinlock_unlock(&mail->lock);
+		queue->ranges[queue->count++] = (struct flush_range){gfn, tdp_gfn(gfn.n + pages)};
+	spinlock_unlock(&queue->lock);
 }
 
 static void flush(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
@@ -66,14 +66,14 @@ static void flush(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
 
 	if (mmu_tracing(actor))
 		trace_flush(actor, gfn, pages);
-	tally_add(&mmu->flush_requests, 1);
+	tally_add(&mmu->flush_counts.requests, 1);
 	for (context = first_context(mmu); context; context = context->next) {
 		if (exact)
-			put_in_mail(context, gfn, pages);
+			queue_range(context, gfn, pages);
 		u64_add_seq_cst(&context->flush_generation, 1);
 	}
 	if (kick_all(mmu))
-		tally_add(&mmu->flushes, 1);
+		tally_add(&mmu->flush_counts.made, 1);
 }
 
 void mmu_flush_all(struct mmu_actor *actor)
@@ -111,17 +111,18 @@ void mmu_request_all(struct mmu_actor *actor, enum mmu_request request)
  */
 static void flush_exactly(struct mmu_context *context)
 {
-	struct flush_mail *mail = &context->mail;
+	struct flush_queue *queue = &context->flush_queue;
 
-	spinlock_lock(&mail->lock);
-	if (mail->all)
+	spinlock_lock(&queue->lock);
+	if (queue->all)
 		tlb_flush(&context->tlb);
 	else
-		for (unsigned int i = 0; i < mail->count; i++)
-			tlb_flush_range(&context->tlb, mail->ranges[i].first, mail->ranges[i].past);
-	mail->all = false;
-	mail->count = 0;
-	spinlock_unlock(&mail->lock);
+		for (unsigned int i = 0; i < queue->count; i++)
+			tlb_flush_range(&context->tlb, queue->ranges[i].first,
+					queue->ranges[i].past);
+	queue->all = false;
+	queue->count = 0;
+	spinlock_unlock(&queue->lock);
 }
 
 void mmu_context_flush(struct mmu_context *context)

@@ -13,10 +13,10 @@ void gate_pass(struct mmu_actor *actor)
 
 	for (;;) {
 		u32_exchange_seq_cst(&actor->at_work, 1);
-		if (u32_load_seq_cst(&mmu->gate) == GATE_OPEN)
+		if (u32_load_seq_cst(&mmu->checks.gate) == GATE_OPEN)
 			return;
 		u32_store_release(&actor->at_work, 0);
-		wait_while(&mmu->gate, GATE_CLOSED);
+		wait_while(&mmu->checks.gate, GATE_CLOSED);
 	}
 }
 
@@ -35,11 +35,11 @@ void gate_close(struct mmu *mmu, const struct mmu_actor *self)
 
 	if (!mmu->check)
 		return;
-	u32_exchange_seq_cst(&mmu->gate, GATE_CLOSED);
-	for (context = ptr_load_acquire(&mmu->contexts); context; context = context->next)
+	u32_exchange_seq_cst(&mmu->checks.gate, GATE_CLOSED);
+	for (context = ptr_load_acquire(&mmu->vcpus.youngest); context; context = context->next)
 		wait_until_idle(&context->actor);
 	/* A task that is linked after this look finds the gate closed. */
-	for (task = ptr_load_seq_cst(&mmu->tasks); task; task = task->next_task)
+	for (task = ptr_load_seq_cst(&mmu->tasks.all); task; task = task->next_task)
 		if (task != self)
 			wait_until_idle(task);
 }
@@ -48,6 +48,6 @@ void gate_open(struct mmu *mmu)
 {
 	if (!mmu->check)
 		return;
-	u32_store_release(&mmu->gate, GATE_OPEN);
-	wait_wake_all(&mmu->gate);
+	u32_store_release(&mmu->checks.gate, GATE_OPEN);
+	wait_wake_all(&mmu->checks.gate);
 }

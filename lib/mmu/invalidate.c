@@ -7,7 +7,7 @@
 
 void invalidation_begin(struct mmu_exclusive exclusive)
 {
-	struct invalidation *invalidation = &exclusive.held.actor->mmu->invalidation;
+	struct invalidation *invalidation = &exclusive.held.actor->mmu->watched.invalidation;
 
 	if (u64_add_acq_rel(&invalidation->in_progress, 1) == 0) {
 		u64_store_release(&invalidation->first, ~0ULL);
@@ -18,7 +18,7 @@ void invalidation_begin(struct mmu_exclusive exclusive)
 /* The union only grows while an invalidation is open: who ends first must not uncover the other. */
 void invalidation_add(struct mmu_exclusive exclusive, struct gfn_range range)
 {
-	struct invalidation *invalidation = &exclusive.held.actor->mmu->invalidation;
+	struct invalidation *invalidation = &exclusive.held.actor->mmu->watched.invalidation;
 
 	if (range.first.n < u64_load_relaxed(&invalidation->first))
 		u64_store_release(&invalidation->first, range.first.n);
@@ -28,7 +28,7 @@ void invalidation_add(struct mmu_exclusive exclusive, struct gfn_range range)
 
 void invalidation_end(struct mmu_exclusive exclusive)
 {
-	struct invalidation *invalidation = &exclusive.held.actor->mmu->invalidation;
+	struct invalidation *invalidation = &exclusive.held.actor->mmu->watched.invalidation;
 
 	/* seq first: who sees nothing in progress any more must see that something was. */
 	u64_store_release(&invalidation->seq, u64_load_relaxed(&invalidation->seq) + 1);

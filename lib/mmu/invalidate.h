@@ -27,13 +27,13 @@ void invalidation_end(struct mmu_exclusive exclusive);
 /* The snapshot of a fault; acquire, so that the page is asked for after it. */
 static inline uint64_t invalidation_snapshot(const struct mmu *mmu)
 {
-	return u64_load_acquire(&mmu->invalidation.seq);
+	return u64_load_acquire(&mmu->watched.invalidation.seq);
 }
 
 /* Is the frame being invalidated? Exact under mmu_lock, a hint without it. */
 static inline bool invalidation_covers(const struct mmu *mmu, tdp_gfn_t gfn)
 {
-	const struct invalidation *invalidation = &mmu->invalidation;
+	const struct invalidation *invalidation = &mmu->watched.invalidation;
 
 	return __builtin_expect(u64_load_acquire(&invalidation->in_progress) != 0, 0) &&
 	       gfn.n >= u64_load_acquire(&invalidation->first) &&
@@ -44,7 +44,7 @@ static inline bool invalidation_covers(const struct mmu *mmu, tdp_gfn_t gfn)
 static inline bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, tdp_gfn_t gfn)
 {
 	return invalidation_covers(mmu, gfn) ||
-	       __builtin_expect(u64_load_acquire(&mmu->invalidation.seq) != snapshot, 0);
+	       __builtin_expect(u64_load_acquire(&mmu->watched.invalidation.seq) != snapshot, 0);
 }
 
 /* The two halves of a notifier pair, by the process's addresses. */

@@ -26,7 +26,7 @@ static void set_goal(struct fault *fault, unsigned int level)
 /* What only huge pages and fetches are asked, so that others do not pay for it (nx.h). */
 static void obey_nx(struct fault *fault)
 {
-	fault->nx = fault->context->actor.mmu->nx_active;
+	fault->nx = fault->context->actor.mmu->watched.nx_active;
 	fault->huge_disallowed = fault->nx && fault->access == TDP_FETCH;
 	if (fault->huge_disallowed)
 		set_goal(fault, TDP_4K);
@@ -38,7 +38,7 @@ static void choose_level(struct fault *fault)
 
 	fault->huge = small ? TDP_4K
 			    : backing_mapping_level(fault->slot, fault->gfn,
-						    fault->context->actor.mmu->max_level);
+						    fault->context->actor.mmu->limits.max_level);
 	set_goal(fault, fault->huge);
 	if (fault->huge > TDP_4K || fault->access == TDP_FETCH)
 		obey_nx(fault);
@@ -63,7 +63,7 @@ static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
 		.pfn = fault->pfn,
 		.writable = fault->page.writable,
 		.device = fault->page.device,
-		.guest_mode = fault->context->root_role & ROLE_GUEST_MODE,
+		.guest_mode = fault->context->role.word & ROLE_GUEST_MODE,
 		.no_exec = fault->goal > TDP_4K && fault->nx,
 		.old = spot->entry,
 	};
@@ -146,15 +146,15 @@ static uint64_t dropped_in_split(const struct fault *fault)
 {
 	const struct mmu *mmu = fault->context->actor.mmu;
 	bool by_flag = mmu->policy.dirty_track == TDP_DIRTY_TRACK_DBIT &&
-		       !(fault->context->root_role & ROLE_GUEST_MODE);
+		       !(fault->context->role.word & ROLE_GUEST_MODE);
 
 	/* Owed from before the slot is published to after the passes: else a fault that
 	 * still knows a log which has ended would clear D where nobody flushes. */
-	if (!u32_load_acquire(&mmu->log_flushes_owed))
+	if (!u32_load_acquire(&mmu->logging.flushes_owed))
 		return 0;
 	/* Where a log begins all set, nothing is gone over, and every page is marked. */
 	if (!fault->slot || !fault->slot->log_dirty || !by_flag ||
-	    mmu->manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
+	    mmu->logging.manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
 		return 0;
 	return mmu->encoding.dirty;
 }
@@ -215,12 +215,12 @@ static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 	struct mmu_context *context = fault->context;
 	const struct mmu *mmu = context->actor.mmu;
 	const struct encoding *e = &mmu->encoding;
-	atomic_u64 *table = frame_address(mmu->host, context->root_pfn);
-	unsigned int shift = 9 * (role_level(context->root_role) - 1);
+	atomic_u64 *table = frame_address(mmu->host, context->root.pfn);
+	unsigned int shift = 9 * (role_level(context->role.word) - 1);
 	unsigned int last = 9 * (fault->goal - 1);
 	struct spot spot = {
-		.level = role_level(context->root_role),
-		.address_space = role_address_space(context->root_role),
+		.level = role_level(context->role.word),
+		.address_space = role_address_space(context->role.word),
 	};
 
 	for (;; shift -= 9, spot.level--) {

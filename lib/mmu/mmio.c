@@ -64,7 +64,7 @@ int fault_mmio(struct fault *fault)
 	if (mmio_remembered(fault))
 		return STEP_EMULATE;
 	mmu_read_begin(actor);
-	found = lookup_last(actor->mmu, fault->context->root, fault->gfn);
+	found = lookup_last(actor->mmu, fault->context->root.table, fault->gfn);
 	mmu_read_end(actor);
 	if (!spte_mmio(&actor->mmu->encoding, found.entry))
 		return unexpected_reserved_bit(fault, found.entry, found.level);
@@ -81,7 +81,7 @@ int fault_hole(struct fault *fault)
 	const struct mmu *mmu = fault->context->actor.mmu;
 
 	mmio_remember(fault);
-	if (!mmu->encoding.mmio_caching || fault->gfn.n >= mmu->gfn_limit)
+	if (!mmu->encoding.mmio_caching || fault->gfn.n >= mmu->limits.gfns)
 		return STEP_EMULATE;
 	return STEP_CONTINUE;
 }

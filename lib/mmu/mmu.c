@@ -49,11 +49,11 @@ static void init_encoding(struct mmu *mmu, const struct mmu_config *config)
 static int init_memory(struct mmu *mmu)
 {
 	bool track = mmu->check && !mmu->encoding.hardware_ad;
-	int err = mmu->check ? history_init(&mmu->history, mmu->host) : 0;
+	int err = mmu->check ? history_init(&mmu->checks.history, mmu->host) : 0;
 
 	if (err)
 		return err;
-	err = track ? tracked_init(&mmu->tracked, mmu->host) : 0;
+	err = track ? tracked_init(&mmu->checks.tracked, mmu->host) : 0;
 	if (err)
 		goto fini_history;
 	err = mmu_tasks_init(mmu);
@@ -62,9 +62,9 @@ static int init_memory(struct mmu *mmu)
 	return 0;
 
 fini_tracked:
-	tracked_fini(&mmu->tracked, mmu->host);
+	tracked_fini(&mmu->checks.tracked, mmu->host);
 fini_history:
-	history_fini(&mmu->history, mmu->host);
+	history_fini(&mmu->checks.history, mmu->host);
 	return err;
 }
 
@@ -75,34 +75,34 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 	mmu->host = config->host;
 	mmu->memory = config->memory;
 	mmu->policy = config->policy;
-	mmu->levels = vm->levels;
-	mmu->max_level = vm->max_level;
-	mmu->gfn_limit = 1ULL << (config->host->config.maxphyaddr - TDP_PAGE_SHIFT);
+	mmu->limits.levels = vm->levels;
+	mmu->limits.max_level = vm->max_level;
+	mmu->limits.gfns = 1ULL << (config->host->config.maxphyaddr - TDP_PAGE_SHIFT);
 	mmu->tracer = (struct tracer){vm->trace, vm->trace_context};
 	mmu->check = vm->check;
-	mmu->manual_protect = vm->manual_protect;
-	mmu->dirty_ring = vm->dirty_ring;
-	mmu->dirty_ring_reserved = config->dirty_ring_reserved;
-	mmu->nx_active = config->policy.nx_huge_pages == TDP_ON && !vm->no_nx_huge_pages;
+	mmu->logging.manual_protect = vm->manual_protect;
+	mmu->logging.ring = vm->dirty_ring;
+	mmu->logging.ring_reserved = config->dirty_ring_reserved;
+	mmu->watched.nx_active = config->policy.nx_huge_pages == TDP_ON && !vm->no_nx_huge_pages;
 	init_encoding(mmu, config);
 	if (config->task_events)
 		trace_ring_init(&mmu->task_ring.ring, 0, config->task_events, vm->trace_ring);
 	spinlock_init(&mmu->task_ring.lock);
 	rwlock_init(&mmu->lock, lock_kind(config->policy.lock));
-	spinlock_init(&mmu->pages_lock);
-	TAILQ_INIT(&mmu->nx_pages.tables);
-	spinlock_init(&mmu->idle_lock);
-	spinlock_init(&mmu->notes.lock);
+	spinlock_init(&mmu->pages.lock);
+	TAILQ_INIT(&mmu->pages.nx.tables);
+	spinlock_init(&mmu->tasks.lock);
+	spinlock_init(&mmu->checks.notes.lock);
 	mmu->gauges.percpu = config->policy.stats == TDP_STATS_PERCPU;
 	return init_memory(mmu);
 }
 
 void mmu_fini(struct mmu *mmu)
 {
-	CHECK(!ptr_load_relaxed(&mmu->roots));
-	CHECK(TAILQ_EMPTY(&mmu->nx_pages.tables));
+	CHECK(!ptr_load_relaxed(&mmu->pages.roots));
+	CHECK(TAILQ_EMPTY(&mmu->pages.nx.tables));
 	mmu_tasks_fini(mmu);
-	tracked_fini(&mmu->tracked, mmu->host);
-	history_fini(&mmu->history, mmu->host);
+	tracked_fini(&mmu->checks.tracked, mmu->host);
+	history_fini(&mmu->checks.history, mmu->host);
 	rwlock_fini(&mmu->lock);
 }

@@ -32,9 +32,8 @@ struct mmu_context;
 struct mmu_actor;
 
 /*
- * What the host's process is changing at the moment. Written under mmu_lock
- * exclusively with release; exact for readers under mmu_lock in any mode, a hint
- * for others (acquire).
+ * What the host's process is changing at the moment. Written under mmu_lock exclusively with
+ * release; exact for readers under mmu_lock in any mode, a hint for others (acquire).
  */
 struct invalidation {
 	atomic_u64 seq;		/* completed invalidations that met a slot */
@@ -42,10 +41,82 @@ struct invalidation {
 	atomic_u64 first, past; /* union of their gfns; first > past: none yet */
 };
 
-/* Possible NX huge pages (nx.h), oldest first; all under pages_lock. */
+/*
+ * What each fault reads, and only an invalidation or a slot change writes. It shares no cache line
+ * with locks, lists and counters, whose writers would otherwise take the line from every fault.
+ */
+struct mmu_watched {
+	_Alignas(CACHE_LINE) struct invalidation invalidation;
+	/* Slots that are logged; written under slots_lock, order in cpu_log.h. */
+	atomic_u32 logged_slots;
+	/* Huge leaves are never executable; read under mmu_lock, changed under it exclusively. */
+	bool nx_active;
+};
+
+/* How far the tables of the VM reach. */
+struct mmu_limits {
+	unsigned int levels;	/* the deepest tree that the hardware walks */
+	unsigned int max_level; /* of a leaf */
+	uint64_t gfns;		/* first frame beyond the host's physical-address width */
+};
+
+/* How writes are logged. */
+struct mmu_logging {
+	/* Immutable once the VM runs. */
+	enum tdp_manual_protect manual_protect;
+	uint32_t ring, ring_reserved; /* entries of each vCPU's dirty ring; 0: no rings */
+	/*
+	 * Passes of the dirty log that have taken rights away and have yet to flush, which they do
+	 * without mmu_lock. Raised and lowered by the holder of slots_lock, acquire-release; raised
+	 * before mmu_lock is taken, and before a slot whose log begins is published. The watch over
+	 * accesses reads it under mmu_lock; a fault that splits reads it by acquire, after its slot
+	 * (P4 of protect.h).
+	 */
+	atomic_u32 flushes_owed;
+};
+
+/* Possible NX huge pages (nx.h), oldest first; under the lock of struct mmu_pages. */
 struct nx_pages {
 	TAILQ_HEAD(, table) tables;
 	uint64_t count;
+};
+
+/* The lists of tables. */
+struct mmu_pages {
+	struct spinlock lock;	/* pages_lock: writers of `roots`; all of `nx` */
+	atomic_ptr roots;	/* youngest first; see struct table */
+	bool shadow_generation; /* flips at every fast zap; under slots_lock */
+	struct nx_pages nx;
+};
+
+/* The contexts of all vCPUs, youngest first. */
+struct mmu_vcpus {
+	atomic_ptr youngest; /* prepended sequentially consistent at creation (flush.c), never
+				removed */
+	atomic_ptr oldest;   /* the same list from its other end; stored with release */
+};
+
+/* The actors of tasks: host threads that work on the tables (task.c). */
+struct mmu_tasks {
+	struct spinlock lock;
+	struct mmu_actor
+		*idle; /* under `lock`; one is always kept back for a task that must not fail */
+	atomic_u32 returned; /* counts puts, for a get that waits; added to with acquire-release */
+	/* Every task there ever was; prepended, sequentially consistent (gate.h). */
+	atomic_ptr all;
+};
+
+/* Statistics of flushes. */
+struct mmu_flush_counts {
+	struct tally requests, made;
+};
+
+/* What only a VM with `check` keeps. */
+struct mmu_checks {
+	atomic_u32 gate; /* gate.h */
+	struct notes notes;
+	struct history history;
+	struct tracked tracked;
 };
 
 struct mmu {
@@ -54,48 +125,21 @@ struct mmu {
 	struct guest_memory *memory;
 	struct tdp_policy policy; /* resolved: nothing is "as baseline" */
 	struct encoding encoding;
-	unsigned int levels;	/* deepest that the hardware walks */
-	unsigned int max_level; /* of a leaf */
-	uint64_t gfn_limit;	/* first frame beyond the host's physical-address width */
+	struct mmu_limits limits;
 	struct tracer tracer;
 	bool check;
-	enum tdp_manual_protect manual_protect;
-	uint32_t dirty_ring, dirty_ring_reserved; /* entries of each vCPU's; 0: no rings */
-	bool nx_active; /* huge leaves are never executable; under mmu_lock, changed exclusively */
 
+	struct mmu_watched watched;
+
+	_Alignas(CACHE_LINE) struct rwlock lock; /* mmu_lock */
+	_Alignas(CACHE_LINE) struct mmu_pages pages;
+	struct mmu_vcpus vcpus;
+	struct mmu_tasks tasks;
+	struct mmu_logging logging;
 	struct shared_ring task_ring; /* events of actors that are no vCPU */
-	struct rwlock lock;	      /* mmu_lock */
-	struct spinlock pages_lock;   /* the list of roots, as a writer; nx_pages */
-	atomic_ptr roots;	      /* youngest first; see struct table */
-	struct nx_pages nx_pages;
-	struct invalidation invalidation;
-	/* All vCPUs; prepended sequentially consistent at creation (flush.c), never removed. */
-	atomic_ptr contexts;
-	atomic_ptr oldest_context; /* the same list from its other end; stored with release */
-	bool shadow_generation;	   /* flips at every fast zap; under slots_lock */
-
-	/* Slots that are logged; written under slots_lock, order in cpu_log.h. */
-	atomic_u32 logged_slots;
-	/* Passes of the dirty log that have taken rights away and have yet to flush, which
-	 * they do without mmu_lock. Raised and lowered by the holder of slots_lock,
-	 * acquire-release, the former before mmu_lock is taken, and before a slot whose
-	 * log begins is published. The checker's watch reads it under mmu_lock; a fault
-	 * that splits reads it by acquire, after its slot (P4 of protect.h). */
-	atomic_u32 log_flushes_owed;
-
+	struct mmu_flush_counts flush_counts;
 	struct gauges gauges;
-	struct tally flush_requests, flushes;
-
-	struct spinlock idle_lock;
-	struct mmu_actor *idle;	   /* tasks, under idle_lock; never runs dry for good (task.c) */
-	atomic_u32 tasks_returned; /* counts puts, for a get that waits */
-	/* Every task there ever was; prepended, sequentially consistent (gate.h). */
-	atomic_ptr tasks;
-	atomic_u32 gate; /* gate.h */
-
-	struct notes notes;	/* note.h */
-	struct history history; /* history.h; under check */
-	struct tracked tracked; /* tracked.h; under check */
+	struct mmu_checks checks;
 };
 
 /*

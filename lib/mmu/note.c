@@ -9,7 +9,7 @@
 
 void mmu_note(struct mmu *mmu, enum tdp_invariant invariant, const char *format, ...)
 {
-	struct notes *notes = &mmu->notes;
+	struct notes *notes = &mmu->checks.notes;
 	va_list arguments;
 
 	spinlock_lock(&notes->lock);
@@ -23,7 +23,7 @@ void mmu_note(struct mmu *mmu, enum tdp_invariant invariant, const char *format,
 
 uint64_t mmu_note_take(struct mmu *mmu, enum tdp_invariant invariant, char first[NOTE_BYTES])
 {
-	struct notes *notes = &mmu->notes;
+	struct notes *notes = &mmu->checks.notes;
 	uint64_t count;
 
 	spinlock_lock(&notes->lock);

@@ -58,7 +58,8 @@ static struct mmu_held lock_for_recovery(struct mmu_actor *actor)
 uint64_t nx_recover(struct mmu_actor *actor, unsigned int ratio)
 {
 	struct mmu_held held = lock_for_recovery(actor);
-	uint64_t taken, most = actor->mmu->nx_active ? nx_share_of_list(actor->mmu, ratio) : 0;
+	uint64_t taken,
+		most = actor->mmu->watched.nx_active ? nx_share_of_list(actor->mmu, ratio) : 0;
 	bool flush = false;
 
 	/* X4. The section also keeps what is found on the list, and the table above it. */
@@ -83,7 +84,7 @@ void nx_set_active(struct mmu_actor *actor, bool active)
 {
 	struct mmu_exclusive exclusive = mmu_lock_exclusive(actor);
 
-	actor->mmu->nx_active = active;
+	actor->mmu->watched.nx_active = active;
 	mmu_drop_roots(exclusive);
 	mmu_unlock_exclusive(exclusive);
 	mmu_zap_invalidated_roots(actor);

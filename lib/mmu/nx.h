@@ -14,7 +14,7 @@
  *   X3  So the list holds linked tables alone, and none is freed while on it.
  *   X4  A round flushes for what it has zapped before it gives way and before it leaves
  *       its RCU section: the tables are freed after that (T2 of table.h).
- *   X5  mmu->nx_active changes together with the dropping of all roots, in one
+ *   X5  mmu->watched.nx_active changes together with the dropping of all roots, in one
  *       section of mmu_lock held exclusively: within a root it is always the same.
  *
  * Rules of the levels: kvm_mmu_hugepage_adjust() and disallowed_hugepage_adjust(),

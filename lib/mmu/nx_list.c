@@ -5,14 +5,14 @@ void nx_track(struct mmu_actor *actor, struct table *table)
 {
 	struct mmu *mmu = actor->mmu;
 
-	spinlock_lock(&mmu->pages_lock);
+	spinlock_lock(&mmu->pages.lock);
 	if (nx_disallows(table)) { /* X2 */
-		TAILQ_INSERT_TAIL(&mmu->nx_pages.tables, table, nx_link);
+		TAILQ_INSERT_TAIL(&mmu->pages.nx.tables, table, nx_link);
 		table->nx_listed = true;
-		mmu->nx_pages.count++;
+		mmu->pages.nx.count++;
 		mmu_gauge(actor, GAUGE_NX_LPAGE_SPLITS, 1);
 	}
-	spinlock_unlock(&mmu->pages_lock);
+	spinlock_unlock(&mmu->pages.lock);
 }
 
 /* Under pages_lock. */
@@ -21,9 +21,9 @@ static void forget(struct mmu_actor *actor, struct table *table)
 	struct mmu *mmu = actor->mmu;
 
 	if (table->nx_listed) {
-		TAILQ_REMOVE(&mmu->nx_pages.tables, table, nx_link);
+		TAILQ_REMOVE(&mmu->pages.nx.tables, table, nx_link);
 		table->nx_listed = false;
-		mmu->nx_pages.count--;
+		mmu->pages.nx.count--;
 		mmu_gauge(actor, GAUGE_NX_LPAGE_SPLITS, -1);
 	}
 	/* Last, and a release: who takes the table apart and finds this clear does not come
@@ -33,9 +33,9 @@ static void forget(struct mmu_actor *actor, struct table *table)
 
 void nx_forget(struct mmu_actor *actor, struct table *table)
 {
-	spinlock_lock(&actor->mmu->pages_lock);
+	spinlock_lock(&actor->mmu->pages.lock);
 	forget(actor, table);
-	spinlock_unlock(&actor->mmu->pages_lock);
+	spinlock_unlock(&actor->mmu->pages.lock);
 }
 
 struct table *nx_take_oldest(struct mmu_actor *actor)
@@ -43,11 +43,11 @@ struct table *nx_take_oldest(struct mmu_actor *actor)
 	struct mmu *mmu = actor->mmu;
 	struct table *table;
 
-	spinlock_lock(&mmu->pages_lock);
-	table = TAILQ_FIRST(&mmu->nx_pages.tables);
+	spinlock_lock(&mmu->pages.lock);
+	table = TAILQ_FIRST(&mmu->pages.nx.tables);
 	if (table)
 		forget(actor, table);
-	spinlock_unlock(&mmu->pages_lock);
+	spinlock_unlock(&mmu->pages.lock);
 	return table;
 }
 
@@ -55,8 +55,8 @@ uint64_t nx_share_of_list(struct mmu *mmu, unsigned int ratio)
 {
 	uint64_t count;
 
-	spinlock_lock(&mmu->pages_lock);
-	count = mmu->nx_pages.count;
-	spinlock_unlock(&mmu->pages_lock);
+	spinlock_lock(&mmu->pages.lock);
+	count = mmu->pages.nx.count;
+	spinlock_unlock(&mmu->pages.lock);
 	return (count + ratio - 1) / ratio;
 }

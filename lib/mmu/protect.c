@@ -127,7 +127,7 @@ static bool root_maps_slot(const struct table *root, const struct memslot *slot)
 static struct table *next_root(const struct mmu *mmu, const struct table *previous,
 			       const struct memslot *slot)
 {
-	struct table *root = ptr_load_acquire(previous ? &previous->next_root : &mmu->roots);
+	struct table *root = ptr_load_acquire(previous ? &previous->next_root : &mmu->pages.roots);
 
 	while (root && !root_maps_slot(root, slot))
 		root = ptr_load_acquire(&root->next_root);

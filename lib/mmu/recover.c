@@ -30,7 +30,7 @@ static bool replaceable(const struct recovery *recovery)
 
 	return at->level <= TDP_LEAF_LEVEL_MAX && iter_at_table(&recovery->iter) &&
 	       memslot_holds(recovery->slot, at->gfn) &&
-	       backing_mapping_level(recovery->slot, at->gfn, mmu_of(recovery)->max_level) >=
+	       backing_mapping_level(recovery->slot, at->gfn, mmu_of(recovery)->limits.max_level) >=
 		       at->level;
 }
 
@@ -84,7 +84,7 @@ static bool replace(struct recovery *recovery)
 		return found == SEARCH_NOTHING;
 	if (!entry_set_atomic(
 		    recovery->shared, at,
-		    spte_huge_from_small(&mmu->encoding, leaf, at->level, mmu->nx_active)))
+		    spte_huge_from_small(&mmu->encoding, leaf, at->level, mmu->watched.nx_active)))
 		return false;
 	recovery->flush = true;
 	return true;

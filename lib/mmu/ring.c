@@ -9,10 +9,10 @@
 
 int vcpu_ring_create(struct mmu_context *context, struct mmu *mmu)
 {
-	if (!mmu->dirty_ring)
+	if (!mmu->logging.ring)
 		return 0;
 	context->dirty_ring =
-		dirty_ring_create(mmu->host, mmu->dirty_ring, mmu->dirty_ring_reserved);
+		dirty_ring_create(mmu->host, mmu->logging.ring, mmu->logging.ring_reserved);
 	return context->dirty_ring ? 0 : -ENOMEM;
 }
 

@@ -74,7 +74,7 @@ static uint32_t reset_ring(struct mmu_actor *task, struct mmu_context *context)
 
 uint64_t mmu_dirty_rings_reset(struct mmu_actor *task)
 {
-	struct mmu_context *context = ptr_load_acquire(&task->mmu->oldest_context);
+	struct mmu_context *context = ptr_load_acquire(&task->mmu->vcpus.oldest);
 	uint64_t count = 0;
 
 	mmu_dirty_pass_begin(task->mmu);

@@ -16,9 +16,9 @@ static bool root_try_get(struct table *root)
 
 static void unlink_root(struct mmu *mmu, struct table *root)
 {
-	atomic_ptr *link = &mmu->roots;
+	atomic_ptr *link = &mmu->pages.roots;
 
-	spinlock_lock(&mmu->pages_lock);
+	spinlock_lock(&mmu->pages.lock);
 	for (;;) {
 		struct table *at = ptr_load_relaxed(link); /* the list is ours: pages_lock */
 
@@ -28,7 +28,7 @@ static void unlink_root(struct mmu *mmu, struct table *root)
 	}
 	/* root->next_root stays: a reader that stands on it finds the rest of the list. */
 	ptr_store_release(link, ptr_load_relaxed(&root->next_root));
-	spinlock_unlock(&mmu->pages_lock);
+	spinlock_unlock(&mmu->pages.lock);
 }
 
 void root_put(struct mmu_actor *actor, struct table *root)
@@ -44,7 +44,8 @@ static struct table *find_root(struct mmu *mmu, uint32_t role)
 {
 	struct table *root;
 
-	for (root = ptr_load_acquire(&mmu->roots); root; root = ptr_load_acquire(&root->next_root))
+	for (root = ptr_load_acquire(&mmu->pages.roots); root;
+	     root = ptr_load_acquire(&root->next_root))
 		if (u32_load_relaxed(&root->role) == role && root_try_get(root)) /* R3 */
 			return root;
 	return NULL;
@@ -57,12 +58,12 @@ static struct table *publish_root(struct mmu_context *context)
 
 	root->gfn = tdp_gfn(0);
 	root->parent = NULL;
-	u32_store_relaxed(&root->role, context->root_role); /* published by the list, below */
+	u32_store_relaxed(&root->role, context->role.word); /* published by the list, below */
 	if (mmu_tracing(&context->actor))
 		trace_page(&context->actor, TDP_TRACE_GET_PAGE, root, true);
 	u32_store_relaxed(&root->references, 2);
-	ptr_store_relaxed(&root->next_root, ptr_load_relaxed(&mmu->roots));
-	ptr_store_release(&mmu->roots, root);
+	ptr_store_relaxed(&root->next_root, ptr_load_relaxed(&mmu->pages.roots));
+	ptr_store_release(&mmu->pages.roots, root);
 	return root;
 }
 
@@ -73,13 +74,13 @@ static struct table *find_or_make_root(struct mmu_context *context)
 	struct table *root;
 
 	mmu_read_begin(&context->actor);
-	root = find_root(mmu, context->root_role);
+	root = find_root(mmu, context->role.word);
 	if (!root) {
-		spinlock_lock(&mmu->pages_lock);
-		root = find_root(mmu, context->root_role);
+		spinlock_lock(&mmu->pages.lock);
+		root = find_root(mmu, context->role.word);
 		if (!root)
 			root = publish_root(context);
-		spinlock_unlock(&mmu->pages_lock);
+		spinlock_unlock(&mmu->pages.lock);
 	}
 	mmu_read_end(&context->actor);
 	return root;
@@ -119,7 +120,8 @@ static bool root_wanted(const struct table *root, enum root_filter filter, int a
 const struct table *root_next_unheld(const struct mmu *mmu, const struct table *previous,
 				     enum root_filter filter, int address_space)
 {
-	const struct table *root = ptr_load_acquire(previous ? &previous->next_root : &mmu->roots);
+	const struct table *root =
+		ptr_load_acquire(previous ? &previous->next_root : &mmu->pages.roots);
 
 	while (root && !root_wanted(root, filter, address_space))
 		root = ptr_load_acquire(&root->next_root);
@@ -132,7 +134,7 @@ struct table *root_next(struct mmu_actor *actor, struct table *previous, enum ro
 	struct table *root;
 
 	mmu_read_begin(actor);
-	root = ptr_load_acquire(previous ? &previous->next_root : &actor->mmu->roots);
+	root = ptr_load_acquire(previous ? &previous->next_root : &actor->mmu->pages.roots);
 	while (root && !(root_wanted(root, filter, address_space) && root_try_get(root)))
 		root = ptr_load_acquire(&root->next_root);
 	mmu_read_end(actor);
@@ -146,7 +148,7 @@ void roots_invalidate(struct mmu_exclusive exclusive)
 	struct mmu *mmu = exclusive.held.actor->mmu;
 	struct table *root;
 
-	for (root = ptr_load_acquire(&mmu->roots); root;
+	for (root = ptr_load_acquire(&mmu->pages.roots); root;
 	     root = ptr_load_acquire(&root->next_root)) {
 		if (root_invalid(root))
 			continue;

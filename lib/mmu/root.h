@@ -27,7 +27,7 @@ static inline bool root_invalid(const struct table *root)
 	return u32_load_relaxed(&root->role) & ROLE_INVALID;
 }
 
-/* Finds a root of context->root_role, or makes one; a reference. -ENOMEM. */
+/* Finds a root of context->role.word, or makes one; a reference. -ENOMEM. */
 int root_get(struct mmu_context *context, struct table **root);
 void root_put(struct mmu_actor *actor, struct table *root);
 

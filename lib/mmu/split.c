@@ -19,9 +19,10 @@ static void fill_from_huge(const struct mmu *mmu, const struct spot *spot, struc
 {
 	uint64_t huge = spot->entry & ~dropped;
 
-	table_fill(mmu->host, table,
-		   spte_small_from_huge(&mmu->encoding, huge, spot->level, 0, mmu->nx_active),
-		   tdp_level_bytes(spot->level - 1));
+	table_fill(
+		mmu->host, table,
+		spte_small_from_huge(&mmu->encoding, huge, spot->level, 0, mmu->watched.nx_active),
+		tdp_level_bytes(spot->level - 1));
 }
 
 bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table, uint64_t dropped)

@@ -11,11 +11,11 @@
 
 static void link_task(struct mmu *mmu, struct mmu_actor *task)
 {
-	void *first = ptr_load_seq_cst(&mmu->tasks);
+	void *first = ptr_load_seq_cst(&mmu->tasks.all);
 
 	do {
 		task->next_task = first;
-	} while (!ptr_cas_seq_cst(&mmu->tasks, &first, task));
+	} while (!ptr_cas_seq_cst(&mmu->tasks.all, &first, task));
 }
 
 static struct mmu_actor *task_create(struct mmu *mmu)
@@ -35,20 +35,20 @@ static struct mmu_actor *take_idle(struct mmu *mmu, bool keep_one)
 {
 	struct mmu_actor *task;
 
-	spinlock_lock(&mmu->idle_lock);
-	task = mmu->idle;
+	spinlock_lock(&mmu->tasks.lock);
+	task = mmu->tasks.idle;
 	if (task && keep_one && !task->next_idle)
 		task = NULL;
 	if (task)
-		mmu->idle = task->next_idle;
-	spinlock_unlock(&mmu->idle_lock);
+		mmu->tasks.idle = task->next_idle;
+	spinlock_unlock(&mmu->tasks.lock);
 	return task;
 }
 
 struct mmu_actor *mmu_task_get(struct mmu *mmu)
 {
 	for (;;) {
-		uint32_t returned = u32_load_acquire(&mmu->tasks_returned);
+		uint32_t returned = u32_load_acquire(&mmu->tasks.returned);
 		struct mmu_actor *task = take_idle(mmu, false);
 
 		if (!task)
@@ -57,7 +57,7 @@ struct mmu_actor *mmu_task_get(struct mmu *mmu)
 			gate_enter(task);
 			return task;
 		}
-		wait_while(&mmu->tasks_returned, returned);
+		wait_while(&mmu->tasks.returned, returned);
 	}
 }
 
@@ -77,18 +77,18 @@ void mmu_task_put(struct mmu_actor *task)
 	struct mmu *mmu = task->mmu;
 
 	gate_leave(task);
-	spinlock_lock(&mmu->idle_lock);
-	task->next_idle = mmu->idle;
-	mmu->idle = task;
-	spinlock_unlock(&mmu->idle_lock);
-	u32_add_acq_rel(&mmu->tasks_returned, 1);
-	wait_wake_one(&mmu->tasks_returned);
+	spinlock_lock(&mmu->tasks.lock);
+	task->next_idle = mmu->tasks.idle;
+	mmu->tasks.idle = task;
+	spinlock_unlock(&mmu->tasks.lock);
+	u32_add_acq_rel(&mmu->tasks.returned, 1);
+	wait_wake_one(&mmu->tasks.returned);
 }
 
 int mmu_tasks_init(struct mmu *mmu)
 {
-	mmu->idle = task_create(mmu);
-	return mmu->idle ? 0 : -ENOMEM;
+	mmu->tasks.idle = task_create(mmu);
+	return mmu->tasks.idle ? 0 : -ENOMEM;
 }
 
 void mmu_tasks_fini(struct mmu *mmu)

@@ -128,9 +128,10 @@ void trace_load_root(struct mmu_actor *actor, const struct table *root)
 
 void trace_zap_all_fast(struct mmu_actor *actor)
 {
-	mmu_trace(actor, &(struct tdp_trace_event){
-				 .kind = TDP_TRACE_ZAP_ALL_FAST,
-				 .zap_all_fast = {.generation = actor->mmu->shadow_generation}});
+	mmu_trace(actor,
+		  &(struct tdp_trace_event){
+			  .kind = TDP_TRACE_ZAP_ALL_FAST,
+			  .zap_all_fast = {.generation = actor->mmu->pages.shadow_generation}});
 }
 
 void trace_unmap_hva(struct mmu_actor *actor, uint64_t start, uint64_t end)

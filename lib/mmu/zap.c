@@ -149,7 +149,7 @@ static void zap_level_1(struct mmu_held held, struct table *root)
 {
 	struct mmu_actor *actor = held.actor;
 	const struct mmu *mmu = actor->mmu;
-	struct gfn_range all = {tdp_gfn(0), tdp_gfn(mmu->gfn_limit)};
+	struct gfn_range all = {tdp_gfn(0), tdp_gfn(mmu->limits.gfns)};
 	bool flush = false;
 	unsigned int zapped;
 	struct iter iter;
@@ -174,7 +174,7 @@ static void zap_level(struct mmu_held held, struct table *root, unsigned int lev
 
 	mmu_read_begin(actor);
 	iter_begin(&iter, mmu->host, &mmu->encoding, root, level, tdp_gfn(0),
-		   tdp_gfn(mmu->gfn_limit));
+		   tdp_gfn(mmu->limits.gfns));
 	while (iter_valid(&iter)) {
 		bool done = true;
 
@@ -239,7 +239,7 @@ void mmu_drop_roots(struct mmu_exclusive exclusive)
 
 	if (mmu_tracing(actor))
 		trace_zap_all_fast(actor);
-	mmu->shadow_generation = !mmu->shadow_generation;
+	mmu->pages.shadow_generation = !mmu->pages.shadow_generation;
 	roots_invalidate(exclusive);
 	/* In the same critical section: no vCPU may run on an invalid root after it. */
 	mmu_request_all(actor, REQUEST_FREE_OBSOLETE_ROOTS);

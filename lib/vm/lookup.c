@@ -107,7 +107,7 @@ __attribute__((always_inline)) static inline struct lookup find(const struct mmu
 	uint64_t entry = u64_load_acquire(way.slot);
 
 	if (__builtin_expect(spte_table(&mmu->encoding, entry, way.level), 0))
-		return lookup_last(mmu, context->root, gfn);
+		return lookup_last(mmu, context->root.table, gfn);
 	table_meet(mmu->host, entry);
 	return (struct lookup){.slot = way.slot, .entry = entry, .level = way.level};
 }
@@ -117,7 +117,7 @@ __attribute__((always_inline)) static inline struct lookup look_down(
 {
 	struct lookup found = {.level = TDP_NOT_MAPPED};
 
-	if (__builtin_expect(gfn.n >= context->reach.n, 0)) {
+	if (__builtin_expect(gfn.n >= context->role.reach.n, 0)) {
 		*entry = (struct tdp_entry){.gfn = gfn, .level = TDP_NOT_MAPPED};
 		return found;
 	}
@@ -157,7 +157,7 @@ int tdp_vcpu_lookup_many(struct tdp_vcpu *vcpu, const tdp_gfn_t *gfns, size_t co
 {
 	struct mmu_context *context = &vcpu->context;
 
-	if (!context->root)
+	if (!context->root.table)
 		return -ENOENT;
 	gate_enter(&context->actor);
 	mmu_read_begin(&context->actor);
@@ -174,11 +174,11 @@ int tdp_vcpu_lookup_many(struct tdp_vcpu *vcpu, const tdp_gfn_t *gfns, size_t co
 static inline bool look_for_page(const struct mmu_context *context, tdp_gfn_t gfn,
 				 struct tdp_entry *entry)
 {
-	const uint64_t present = context->link_bits;
+	const uint64_t present = context->links.bits;
 	struct way way;
 	uint64_t value;
 
-	if (gfn.n >= context->reach.n)
+	if (gfn.n >= context->role.reach.n)
 		return false;
 	way = way_down(context, gfn, true);
 	if (way.level != TDP_4K)
@@ -195,7 +195,7 @@ int tdp_vcpu_lookup(struct tdp_vcpu *vcpu, tdp_gfn_t gfn, struct tdp_entry *entr
 	struct mmu_context *context = &vcpu->context;
 	bool found;
 
-	if (!context->root || context->actor.mmu->check)
+	if (!context->root.table || context->actor.mmu->check)
 		return tdp_vcpu_lookup_many(vcpu, &gfn, 1, entry);
 	mmu_read_begin(&context->actor);
 	found = look_for_page(context, gfn, entry);

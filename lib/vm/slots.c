@@ -39,7 +39,7 @@ static int refuse(const struct tdp_vm *vm, int err, const char *reason)
 
 static int check_shape(const struct tdp_vm *vm, const struct tdp_memslot *asked)
 {
-	uint64_t limit = vm->mmu.gfn_limit;
+	uint64_t limit = vm->mmu.limits.gfns;
 
 	if (asked->size && asked->size != sizeof(*asked))
 		return refuse(vm, -EINVAL, "the slot's size is not that of this library's struct");

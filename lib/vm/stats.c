@@ -21,8 +21,8 @@ void tdp_vm_stats(struct tdp_vm *vm, struct tdp_stats *stats)
 
 	*stats = (struct tdp_stats){0};
 	gauges_add_to(&vm->mmu.gauges, stats);
-	stats->remote_tlb_flush_requests = tally_read(&vm->mmu.flush_requests);
-	stats->remote_tlb_flush = tally_read(&vm->mmu.flushes);
+	stats->remote_tlb_flush_requests = tally_read(&vm->mmu.flush_counts.requests);
+	stats->remote_tlb_flush = tally_read(&vm->mmu.flush_counts.made);
 	for (vcpu = vm_first_vcpu(vm); vcpu; vcpu = vcpu->next) {
 		gauge_deltas_add_to(&vcpu->context.deltas, stats);
 		add_vcpu(vcpu, stats);

@@ -186,13 +186,13 @@ static bool walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_reques
 
 	if (vcpu->watch)
 		watch_before_walk(vcpu, request);
-	walk_linear(vcpu->walker, &context->tlb.structures, cpu_log(context), context->root_pfn,
+	walk_linear(vcpu->walker, &context->tlb.structures, cpu_log(context), context->root.pfn,
 		    &vcpu->paging, &wanted, &walk);
 	switch (walk.outcome) {
 	case TDP_WALK_LOG_FULL:
 		return false;
 	case TDP_WALK_DONE:
-		tlb_insert_walk(&context->tlb, context->root_pfn.n, request->address,
+		tlb_insert_walk(&context->tlb, context->root.pfn.n, request->address,
 				vcpu->paging.mode != TDP_PAGING_NONE, &walk);
 		touch(vcpu, request, walk.pfn, result);
 		break;
@@ -221,7 +221,7 @@ static bool attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *requ
 
 	if (vcpu->no_tlb)
 		tlb_flush(&context->tlb);
-	entry = tlb_lookup(&context->tlb, context->root_pfn.n, request->address, request->access,
+	entry = tlb_lookup(&context->tlb, context->root.pfn.n, request->address, request->access,
 			   request->user);
 	if (!entry) {
 		counter_bump(&context->counters.tlb_misses);
@@ -477,5 +477,5 @@ void tdp_vcpu_flush_tlb(struct tdp_vcpu *vcpu)
 
 tdp_pfn_t tdp_vcpu_root(const struct tdp_vcpu *vcpu)
 {
-	return vcpu->context.root ? vcpu->context.root_pfn : tdp_pfn(0);
+	return vcpu->context.root.table ? vcpu->context.root.pfn : tdp_pfn(0);
 }

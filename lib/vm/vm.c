@@ -287,7 +287,7 @@ static void destroy_vcpus(struct tdp_vm *vm)
 		vcpu = next;
 	}
 	ptr_store_release(&vm->vcpus, NULL);
-	ptr_store_release(&vm->mmu.contexts, NULL);
+	ptr_store_release(&vm->mmu.vcpus.youngest, NULL);
 }
 
 /* As upstream: everything is zapped, then the vCPUs let go, then the roots end. */

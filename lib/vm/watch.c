@@ -24,7 +24,7 @@ bool watch_will_flush(const struct tdp_vcpu *vcpu)
 {
 	const struct mmu_context *context = &vcpu->context;
 
-	return vcpu->no_tlb || !context->root ||
+	return vcpu->no_tlb || !context->root.table ||
 	       u32_load_seq_cst(&context->requests) & REQUEST_FREE_OBSOLETE_ROOTS ||
 	       u64_load_seq_cst(&context->flush_generation) != context->flushed;
 }
@@ -44,7 +44,7 @@ static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gf
 			.no_update = true,
 		};
 
-		walk_second(vcpu->walker, NULL, vcpu->context.root_pfn, &request, &result);
+		walk_second(vcpu->walker, NULL, vcpu->context.root.pfn, &request, &result);
 	}
 	return result;
 }
@@ -55,7 +55,7 @@ static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gf
  */
 static bool aged_since(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry, uint64_t ended)
 {
-	const struct tracked *tracked = &vcpu->vm->mmu.tracked;
+	const struct tracked *tracked = &vcpu->vm->mmu.checks.tracked;
 
 	if (entry->guest_paging)
 		return u64_load_acquire(&tracked->all.begun) != ended;
@@ -159,7 +159,7 @@ static void note(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry, con
 	struct mmu *mmu = &vcpu->vm->mmu;
 	char history[HISTORY_BYTES];
 
-	history_tell(&mmu->history, vcpu->smm ? 1 : 0, entry->gfn, history);
+	history_tell(&mmu->checks.history, vcpu->smm ? 1 : 0, entry->gfn, history);
 	mmu_note(mmu, TDP_INVARIANT_STALE_ACCESS,
 		 "vCPU %u used gfn 0x%" PRIx64 " as pfn 0x%" PRIx64 ", rights 0x%x: %s%s", vcpu->id,
 		 entry->gfn.n, entry->pfn.n, entry->rights, reason, history);
@@ -191,14 +191,14 @@ static struct tlb_entry *inserted(struct tdp_vcpu *vcpu, uint64_t page)
 
 	for (unsigned int way = 0; way < TLB_WAYS; way++)
 		if (set[way].page == page && set[way].epoch == tlb->epoch &&
-		    set[way].root == vcpu->context.root_pfn.n)
+		    set[way].root == vcpu->context.root.pfn.n)
 			return &set[way];
 	return NULL;
 }
 
 void watch_before_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request)
 {
-	const struct tracked *tracked = &vcpu->vm->mmu.tracked;
+	const struct tracked *tracked = &vcpu->vm->mmu.checks.tracked;
 
 	vcpu->watch->tracked_before =
 		vcpu->paging.mode != TDP_PAGING_NONE
@@ -242,7 +242,7 @@ void watch_left(struct tdp_vcpu *vcpu)
 	vcpu->watch->suspicious = false;
 	exclusive = mmu_lock_exclusive(&vcpu->context.actor);
 	/* In this order: a flush that was owed no more when asked had raised the generation. */
-	if (!u32_load_acquire(&vcpu->vm->mmu.log_flushes_owed) && !watch_will_flush(vcpu))
+	if (!u32_load_acquire(&vcpu->vm->mmu.logging.flushes_owed) && !watch_will_flush(vcpu))
 		reason = judge(vcpu, &vcpu->watch->suspect, vcpu->watch->suspect_tracked); /* W2 */
 	mmu_unlock_exclusive(exclusive);
 	if (reason)

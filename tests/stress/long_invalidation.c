@@ -31,7 +31,7 @@ static int invalidate(struct player *player)
 static int judge(struct stress *stress)
 {
 	struct mmu *mmu = &stress->vm->mmu;
-	uint64_t bound = 2 * (u64_load_relaxed(&mmu->invalidation.seq) - SEEN_BEFORE);
+	uint64_t bound = 2 * (u64_load_relaxed(&mmu->watched.invalidation.seq) - SEEN_BEFORE);
 
 	if (stress->policy.early_invalidation_check != TDP_ON)
 		return 0;
@@ -56,7 +56,8 @@ static int set_up(struct stress *stress)
 
 	if (!plot)
 		return -ENOMEM;
-	u64_store_relaxed(&stress->vm->mmu.invalidation.seq, SEEN_BEFORE); /* nobody runs yet */
+	u64_store_relaxed(&stress->vm->mmu.watched.invalidation.seq,
+			  SEEN_BEFORE); /* nobody runs yet */
 	stress_cast_vcpus(stress, plot_visitor, plot);
 	return stress_cast(stress, "invalidator", invalidate, plot, 1);
 }

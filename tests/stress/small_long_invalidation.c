@@ -57,7 +57,8 @@ static int prepare(struct player *player)
 
 	bed_unmap(world->bed);
 	u32_store_release(&world->done, 0);
-	u64_store_relaxed(&player->stress->vm->mmu.invalidation.seq, SEEN_BEFORE); /* nobody acts */
+	u64_store_relaxed(&player->stress->vm->mmu.watched.invalidation.seq,
+			  SEEN_BEFORE); /* nobody acts */
 	return err;
 }
 

@@ -147,7 +147,7 @@ void assert_only(struct guest *guest, enum tdp_invariant invariant)
 
 struct lookup entry_of(const struct guest *guest, uint64_t gfn)
 {
-	return lookup_last(&guest->vm->mmu, guest->vcpu[0]->context.root, tdp_gfn(gfn));
+	return lookup_last(&guest->vm->mmu, guest->vcpu[0]->context.root.table, tdp_gfn(gfn));
 }
 
 atomic_u64 *link_of(const struct guest *guest, uint64_t gfn)

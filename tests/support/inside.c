@@ -40,7 +40,7 @@ void inside_log(struct guest *guest, unsigned int id, bool on)
 
 const struct mmu_actor *inside_section(const struct guest *guest)
 {
-	const struct mmu_actor *task = ptr_load_seq_cst(&guest->vm->mmu.tasks);
+	const struct mmu_actor *task = ptr_load_seq_cst(&guest->vm->mmu.tasks.all);
 
 	while (task && !rcu_inside(&task->caller.rcu))
 		task = task->next_task;
