@@ -1,12 +1,10 @@
 /*
- * What a trace says, one struct an event: the common language of the readers
- * (text, trace.dat), of the adapter of our own simulator's events and of the
- * comparison. Numbers are as printed; nothing here is interpreted.
+ * An event of a trace. Numbers are as printed; nothing here is interpreted.
  *
  * Strings are borrowed from the text of the trace that the event came from.
  */
-#ifndef REPLAY_EVENT_H
-#define REPLAY_EVENT_H
+#ifndef TRACE_EVENT_H
+#define TRACE_EVENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +13,7 @@
 enum event_kind {
 	EVENT_IGNORED,
 
-	/* What the MMU did: compared. */
+	/* What the MMU did, and what calls returned: output, which a replay compares. */
 	EVENT_PAGE_FAULT,
 	EVENT_FAST_PAGE_FAULT,
 	EVENT_SPTE_REQUESTED,
@@ -37,15 +35,15 @@ enum event_kind {
 	EVENT_REGION_RESULT,
 	EVENT_LOG_RESULT,
 	EVENT_RESET_RESULT,
-	EVENT_RING_ENTRY, /* as user space reads it */
+	EVENT_RING_ENTRY, /* of a dirty ring, as user space reads it */
 	EVENT_EXIT,
 
-	/* What happened to it: input. */
+	/* What happened to the MMU: input, which a replay drives. */
 	EVENT_UNMAP,
 	EVENT_AGE,
 	EVENT_TEST_AGE,
 	EVENT_SMM,
-	EVENT_NX_RECOVERY, /* of a round that zaps several tables, one for each */
+	EVENT_NX_RECOVERY, /* one for each table that a round zaps */
 	EVENT_PHASE,
 	EVENT_ACCESS,
 	EVENT_BACKING,
@@ -55,9 +53,9 @@ enum event_kind {
 	EVENT_CAPABILITY,
 	EVENT_GET_LOG,
 	EVENT_CLEAR_LOG,
-	EVENT_PARAMETER, /* of the module, behind its effect */
-	EVENT_FEATURE,	 /* a HOST line of something that this program cannot drive yet */
-	EVENT_MARKER,	 /* another P: line: it ends the interval of an access */
+	EVENT_PARAMETER, /* of the module; the line stands behind the effect of the write */
+	EVENT_FEATURE,	 /* a HOST line of a call that a replay cannot make */
+	EVENT_MARKER,	 /* any other P: line; it ends the interval of an access */
 	EVENT_END,
 	EVENT_KINDS,
 };
@@ -87,7 +85,7 @@ enum access_op {
 	ACCESS_CR3,
 	ACCESS_CR4,
 	ACCESS_EFER,
-	ACCESS_WARM, /* NOP;HLT, has no line of its own */
+	ACCESS_WARM, /* NOP; HLT; it has no line of its own */
 };
 
 enum exit_kind {
@@ -97,17 +95,17 @@ enum exit_kind {
 	EXIT_MEMORY_FAULT,
 };
 
-#define TASKS_MAX	 64 /* of a trace; those beyond share the last number */
+#define TASKS_MAX	 64 /* of a trace; any further tasks share the last number */
 #define FEATURE_NAME_MAX 40
 #define ROLE_TEXT_MAX	 64
 
 struct event {
 	enum event_kind kind;
-	unsigned int line; /* of the file, from 1; of trace.dat, the number of the record */
+	unsigned int line; /* of the file, from 1; in a trace.dat the number of the record */
 	unsigned int cpu;  /* of the host */
 	unsigned int task; /* a small number that stands for the task's name and pid */
-	bool vmm;	   /* task is one that writes markers, not a kernel thread */
-	const char *text;  /* the event as printed, ended by length */
+	bool vmm;	   /* the task writes markers: it is no kernel thread */
+	const char *text;  /* the event as printed; no 0 ends it */
 	size_t length;
 	union {
 		struct {
@@ -121,7 +119,8 @@ struct event {
 		} fast;
 		struct {
 			uint64_t gfn, pfn;
-			unsigned int level;
+			unsigned int level, access;
+			bool has_access; /* printed from 7.2 on */
 		} requested;
 		struct {
 			uint64_t gfn;
@@ -188,7 +187,7 @@ struct event {
 		} access;
 		struct {
 			uint64_t hva, bytes;
-			unsigned int level; /* 0: transparent huge pages, the trace tells */
+			unsigned int level; /* 0: transparent huge pages; faults show the level */
 			bool pretouched;
 		} backing;
 		struct {
@@ -204,10 +203,9 @@ struct event {
 		} sregs;
 		struct {
 			int64_t rc, err;
-			bool has_pages; /* a read of the log: the pages follow */
+			bool has_pages; /* a read of the log lists pages */
 			uint64_t dirty;
-			size_t gfns; /* where in the text "0x40000+8 0x40010+4" begins, to its end
-				      */
+			size_t gfns; /* offset in the text of the list, "0x40000+8 0x40010+4" */
 		} log_result;
 		struct {
 			unsigned int ring;
@@ -234,13 +232,13 @@ struct event {
 	} u;
 };
 
-/* Does the comparison look at events of this kind? */
+/* Is it output? */
 static inline bool event_is_output(const struct event *event)
 {
 	return event->kind >= EVENT_PAGE_FAULT && event->kind <= EVENT_EXIT;
 }
 
-/* Is it a line that the program under KVM wrote, not KVM? */
+/* Did the program under KVM write the line, and not KVM? */
 static inline bool event_is_marker(const struct event *event)
 {
 	return (event->kind >= EVENT_REGION_RESULT && event->kind <= EVENT_EXIT) ||

@@ -1,11 +1,11 @@
 /*
- * The lines that the program under KVM wrote into the trace: which guest
- * instruction comes next, which call it made and what the call returned.
+ * The program under KVM writes which guest instruction comes next, which call it makes
+ * and what the call returned.
  *
- * A HOST line of something that this program cannot drive becomes
- * EVENT_FEATURE, with the feature's name: the replay ends there, and not before.
+ * A HOST line of a call that a replay cannot make becomes EVENT_FEATURE with the name of
+ * what the call needs: the replay ends at that line, and not before.
  */
-#include "trace/parse.h"
+#include "trace/marker.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -213,7 +213,7 @@ static bool capability(struct scan scan, struct event *event)
 	return !scan.failed;
 }
 
-/* Slot id and, from bit 16 on, the address space. */
+/* Bits 0 to 15 are the slot id, the rest is the address space. */
 static void log_slot(struct scan *scan, struct event *event)
 {
 	uint64_t slot = scan_dec(scan);
@@ -223,7 +223,7 @@ static void log_slot(struct scan *scan, struct event *event)
 	event->u.log.as_id = (unsigned int)(slot >> 16);
 }
 
-/* "rc=0 errno=0", of a read also "dirty=20 gfns: 0x40000+8 0x40010+4". */
+/* "rc=0 errno=0"; a read adds "dirty=20 gfns: 0x40000+8 0x40010+4". */
 static bool log_result(struct scan scan, struct event *event)
 {
 	event->kind = EVENT_LOG_RESULT;
@@ -286,7 +286,7 @@ static bool reset_result(struct scan scan, struct event *event)
 	return !scan.failed;
 }
 
-/* "auto" is off on a machine that is told to leave out mitigations, as those of the captures. */
+/* "auto" means off: the machines of the captures run without mitigations. */
 static uint64_t nx_value(struct scan *scan)
 {
 	static const char *const on[] = {"force", "Y", "y", "1", "on"};
@@ -350,7 +350,7 @@ static bool sregs(struct scan scan, struct event *event)
 	return !scan.failed;
 }
 
-/* HOST lines whose effect needs something that is driven nowhere in this program. */
+/* HOST lines of calls that a replay cannot make, and what they need. */
 static const struct {
 	const char *line, *needs;
 } features[] = {

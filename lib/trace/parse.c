@@ -1,9 +1,12 @@
 /*
  * The lines of KVM's tracepoints (systems kvm and kvmmmu) and of the probes of
  * a capture. The formats are those of arch/x86/kvm/trace.h and
- * arch/x86/kvm/mmu/mmutrace.h in 6.1 and 6.12.
+ * arch/x86/kvm/mmu/mmutrace.h from 6.1 to 7.3.
  */
 #include "trace/parse.h"
+
+#include "trace/marker.h"
+#include "trace/scan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +27,7 @@ static void page_fault(struct scan *scan, struct event *event)
 	event->u.page_fault.error_code = scan_hex(scan);
 }
 
-/* No table and no leaf is at another level: what stands there instead is not one. */
+/* Tables and leaves have no other levels: any other number makes the line malformed. */
 static unsigned int level_of(struct scan *scan)
 {
 	uint64_t level = scan_dec(scan);
@@ -39,8 +42,8 @@ static const struct {
 	const char *name;
 	uint64_t bit;
 } error_names[] = {
-	{"P", 1 << 0},	  {"W", 1 << 1}, {"U", 1 << 2},
-	{"RSVD", 1 << 3}, {"F", 1 << 4}, {"PK", 1 << 5},
+	{"P", 1 << 0}, {"W", 1 << 1},  {"U", 1 << 2},  {"RSVD", 1 << 3},
+	{"F", 1 << 4}, {"PK", 1 << 5}, {"SS", 1 << 6}, {"SGX", 1 << 15},
 };
 
 static uint64_t error_bit(const char *name)
@@ -91,19 +94,41 @@ static void requested(struct scan *scan, struct event *event)
 	event->u.requested.pfn = scan_hex(scan);
 	scan_word(scan, " level ");
 	event->u.requested.level = level_of(scan);
+	/* From 7.2 on. */
+	event->u.requested.has_access = scan_try(scan, " access ");
+	if (event->u.requested.has_access)
+		event->u.requested.access = (unsigned int)scan_hex(scan);
+}
+
+/*
+ * The role word changed in 7.2: access got a fourth bit, and the fields behind it moved up.
+ * Bit 14 tells them apart. It is CR0.WP in 7.2, constant 1 for two-dimensional paging, and
+ * was part of SMEP before, constant 0.
+ */
+#define ROLE_7_2 (1u << 14)
+
+static void access_text(unsigned int role, char text[5])
+{
+	if (role & ROLE_7_2)
+		snprintf(text, 5, "%c%c%c%c", role & 1u << 8 ? 'r' : '-',
+			 role & 1u << 9 ? 'w' : '-', role & 1u << 10 ? 'u' : '-',
+			 role & 1u << 11 ? 'x' : '-');
+	else
+		snprintf(text, 5, "%c%c%c", role & 1u << 9 ? 'w' : '-', role & 1u << 10 ? 'u' : '-',
+			 role & 1u << 8 ? 'x' : '-');
 }
 
 void parse_raw_page(const struct raw_page *raw, char *text, size_t size)
 {
-	static const char *const access_names[] = {"---", "--x", "w--", "w-x",
-						   "-u-", "-ux", "wu-", "wux"};
-	unsigned int role = (unsigned int)raw->role;
+	unsigned int role = (unsigned int)raw->role, moved = role & ROLE_7_2 ? 1 : 0;
+	char access[5];
 
+	access_text(role, access);
 	snprintf(text, size, "sp gen %u gfn %llx l%u %u-byte q%u%s %s%s %snxe %sad root %u %s%s",
 		 (unsigned int)raw->generation, (unsigned long long)raw->gfn, role & 0xf,
-		 role & (1u << 4) ? 4 : 8, role >> 5 & 3, role & (1u << 7) ? " direct" : "",
-		 access_names[role >> 8 & 7], role & (1u << 11) ? " invalid" : "",
-		 role & (1u << 12) ? "" : "!", role & (1u << 16) ? "!" : "",
+		 role & (1u << 4) ? 4 : 8, role >> 5 & 3, role & (1u << 7) ? " direct" : "", access,
+		 role & (1u << 11 << moved) ? " invalid" : "",
+		 role & (1u << 12 << moved) ? "" : "!", role & (1u << 16) ? "!" : "",
 		 (unsigned int)raw->root_count, raw->unsync ? "unsync" : "sync",
 		 raw->has_created ? (raw->created ? " new" : " old") : "");
 }
@@ -185,7 +210,7 @@ static void set_spte(struct scan *scan, struct event *event)
 		scan->failed = true;
 		return;
 	}
-	/* "rwxu"; without a user bit three letters and the bracket. */
+	/* "rwxu", or, before 7.2 and without a user bit, three letters and the bracket. */
 	memcpy(event->u.set.rights, scan->at, 4);
 	if (event->u.set.rights[3] == ')')
 		event->u.set.rights[3] = '\0';
@@ -237,12 +262,6 @@ static void mark_dirty(struct scan *scan, struct event *event)
 {
 	scan_past(scan, "gfn=");
 	event->u.dirty.gfn = scan_hex(scan);
-}
-
-static void flush(struct scan *scan, struct event *event)
-{
-	(void)scan;
-	(void)event;
 }
 
 static void load_root(struct scan *scan, struct event *event)
@@ -326,7 +345,7 @@ static const struct {
 	{"mark_mmio_spte", EVENT_MARK_MMIO, mark_mmio},
 	{"check_mmio_spte", EVENT_CHECK_MMIO, check_mmio},
 	{"mark_dirty", EVENT_MARK_DIRTY, mark_dirty},
-	{"flush_all", EVENT_FLUSH, flush},
+	{"flush_all", EVENT_FLUSH, nothing},
 	{"load_pgd", EVENT_LOAD_ROOT, load_root},
 	{"load_pgd_vmx", EVENT_LOAD_ROOT, load_root},
 	{"ret_root", EVENT_LOAD_ROOT, load_root},

@@ -1,24 +1,20 @@
 /*
  * From the words of one trace line to a struct event.
  */
-#ifndef REPLAY_PARSE_H
-#define REPLAY_PARSE_H
+#ifndef TRACE_PARSE_H
+#define TRACE_PARSE_H
 
 #include "trace/event.h"
-#include "trace/scan.h"
 
 /*
- * Reads "name: words" as KVM's tracepoints and probes print it. False if a line
- * of a known name does not read as it should; an unknown name is EVENT_IGNORED.
+ * Reads "name: words" as KVM's tracepoints and probes print it. False if a line of a known
+ * name does not read as it should; an unknown name gives EVENT_IGNORED.
  */
 bool parse_event(const char *text, size_t length, struct event *event);
 
-/* The words behind "P: " of a marker. False as above. */
-bool parse_marker(struct scan scan, struct event *event);
-
 /*
- * The text of a page-table page as the kernel's KVM_MMU_PAGE_PRINTK builds it
- * (arch/x86/kvm/mmu/mmutrace.h), for events that carry only the raw fields.
+ * Prints a page-table page as the kernel does (mmutrace.h), for events that carry only the
+ * raw fields.
  */
 struct raw_page {
 	uint64_t generation, gfn, role, root_count, unsync, created;

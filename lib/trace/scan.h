@@ -1,10 +1,10 @@
 /*
- * Reading a line from left to right: every function takes what it expects from
- * the front of the text, or notes that the line is not as expected. After the
- * first disappointment nothing more is taken, so a caller asks once, at the end.
+ * Reads a line from left to right. Each function takes what it expects from the front of
+ * the text, or marks the scan as failed. A failed scan takes nothing more, so a caller
+ * checks once, at the end.
  */
-#ifndef REPLAY_SCAN_H
-#define REPLAY_SCAN_H
+#ifndef TRACE_SCAN_H
+#define TRACE_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,9 +21,9 @@ struct scan scan_text(const char *text, size_t length);
 bool scan_try(struct scan *scan, const char *word);
 /* Takes `word`, which must stand next. */
 void scan_word(struct scan *scan, const char *word);
-/* Goes on behind the next occurrence of `word`, which must be there. */
+/* Skips to behind the next occurrence of `word`, which must be there. */
 void scan_past(struct scan *scan, const char *word);
-/* As scan_past(), but stays where it is if there is none. */
+/* As scan_past(), but false, and nothing taken, if there is none. */
 bool scan_try_past(struct scan *scan, const char *word);
 
 uint64_t scan_dec(struct scan *scan);
@@ -32,7 +32,7 @@ int64_t scan_signed(struct scan *scan);
 /* "0x12" or "18", as the program under KVM prints sizes. */
 uint64_t scan_number(struct scan *scan);
 
-/* Copies up to the next blank (or the end) into `out`, ended by 0; too long fails. */
+/* Copies up to the next blank, or the end, into `out`, and adds a 0. Fails if it does not fit. */
 void scan_token(struct scan *scan, char *out, size_t size);
 
 #endif

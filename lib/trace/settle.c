@@ -1,27 +1,27 @@
 /*
- * What other tasks (kdamond, khugepaged, the NX recovery worker) did while a vCPU was
- * in a fault, or the VMM in a call, brought to a moment at which a replay that does one
+ * What other tasks (kdamond, khugepaged, the NX recovery worker) did while a vCPU was in
+ * a fault, or the VMM in a call, is moved to a moment at which a replay that does one
  * thing after the other can do it.
  *
- * The kernel prints kvm_age_hva and kvm_unmap_hva_range before it takes mmu_lock, and a
- * fault's return after it has let it go: so lines of two tasks can stand between each
- * other although one waited for the other.
+ * The kernel prints kvm_age_hva and kvm_unmap_hva_range before it takes mmu_lock, and the
+ * return of a fault after it has released it. So lines of two tasks can stand between each
+ * other although one task waited for the other.
  *
- * - A range's line moves down to the first change that it made.
- * - What stands in a fault that holds mmu_lock (from kvm_mmu_spte_requested on) or has
- *   just dropped it came after the fault. What stands before that line stays: it took
+ * - The line of a range moves down to the first change that it made.
+ * - What stands inside a fault that holds mmu_lock (from kvm_mmu_spte_requested on), or has
+ *   just released it, came after the fault. What stands before that line stays: it took
  *   place while the host looked for the page.
  * - What stands in front of a fast page fault came before the fault: it took no lock.
- * - Likewise what stands in a call, before and behind its first act.
+ * - Likewise for what stands inside a call, before and behind the call's first act.
  */
-#include "trace/trace.h"
+#include "trace/settle.h"
 
 static bool is_foreign(const struct event *event)
 {
 	return !event->vmm;
 }
 
-/* Moves the event at `from` to `to`; what is between makes room. */
+/* Moves the event at `from` to `to`; those in between make room. */
 static void move(struct event *events, size_t from, size_t to)
 {
 	struct event moved = events[from];
@@ -33,7 +33,7 @@ static void move(struct event *events, size_t from, size_t to)
 	events[to] = moved;
 }
 
-/* False if the line stands where it should. */
+/* False if the line already stands where it should. */
 static bool settle_range(struct trace *trace, size_t i)
 {
 	size_t next = i + 1;
@@ -82,7 +82,7 @@ static size_t end_of_fault(const struct trace *trace, size_t i)
 	return trace->count;
 }
 
-/* Where in the fault or call the MMU begins to act: what it does first. */
+/* The first thing that the MMU does in the fault or call, or `end`. */
 static size_t first_act(const struct trace *trace, size_t first, size_t end)
 {
 	for (size_t i = first + 1; i < end; i++) {
@@ -124,7 +124,7 @@ static bool runs_in_parallel(const struct trace *trace)
 	return false;
 }
 
-void trace_settle(struct trace *trace)
+void settle_trace(struct trace *trace)
 {
 	if (runs_in_parallel(trace))
 		return;
@@ -132,7 +132,7 @@ void trace_settle(struct trace *trace)
 		const struct event *event = &trace->events[i];
 		bool range = event->kind == EVENT_AGE || event->kind == EVENT_UNMAP;
 
-		/* Where one has moved away, another stands now. */
+		/* Look at the same place again after a move: another event stands there now. */
 		if (!is_foreign(event) || !range || !settle_range(trace, i))
 			i++;
 	}

@@ -1,16 +1,17 @@
 /*
- * The text of the `trace` file of tracefs, and of `trace-cmd report`: header lines
- * that begin with '#', then a line an event, "task-pid [cpu] counter: name: words". Lines that
- * neither are compared nor say what happened are dropped here.
+ * Header lines begin with '#'. Then follows a line for each event, "task-pid [cpu]
+ * counter: name: words". Lines that are neither compared nor input are dropped here.
  *
- * A trace must end: with the END marker where it has markers at all, else with
- * as many lines as its own header counts. Anything else was cut off.
+ * A trace must be complete. If it has markers, the last one must be END; otherwise it
+ * must have as many lines as its own header counts.
  */
+#include "trace/text.h"
+
+#include "trace/limits.h"
 #include "trace/parse.h"
-#include "trace/trace.h"
+#include "trace/scan.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct task {
@@ -31,11 +32,11 @@ struct text {
 
 static int bad_line(struct text *text, const char *why)
 {
-	return problem_state(text->problem, -EINVAL, "%s: line %u: %s", text->trace->path,
-			     text->line, why);
+	return problem_state(text->problem, -EINVAL, "%s: %s %u: %s", text->trace->path,
+			     text->trace->unit, text->line, why);
 }
 
-/* Tasks are few; those beyond the table share its last number. */
+/* Traces have few tasks. Those that do not fit the table share its last number. */
 static unsigned int task_number(struct text *text, const char *name, size_t length)
 {
 	unsigned int i;
@@ -59,7 +60,7 @@ static void header_line(struct text *text, const char *line, size_t length)
 
 	while (scan_try(&scan, "#") || scan_try(&scan, " "))
 		;
-	settings_read_header(&text->trace->stated, scan.at, (size_t)(scan.end - scan.at));
+	header_read_line(&text->trace->header, scan.at, (size_t)(scan.end - scan.at));
 	if (scan_try(&scan, "entries-in-buffer/entries-written: ")) {
 		scan_dec(&scan);
 		scan_word(&scan, "/");
@@ -88,10 +89,24 @@ static bool line_prefix(struct text *text, struct scan *scan, struct event *even
 	return true;
 }
 
+static int keep(struct text *text, const struct event *event)
+{
+	int err = trace_append(text->trace, event);
+
+	if (err == -E2BIG)
+		return problem_state(text->problem, err,
+				     "%s: the trace has more than %d events, the limit",
+				     text->trace->path, TRACE_EVENTS_MAX);
+	if (err)
+		return problem_state(text->problem, err, "%s: no memory for its events",
+				     text->trace->path);
+	return 0;
+}
+
 static int event_line(struct text *text, const char *line, size_t length)
 {
 	struct scan scan = scan_text(line, length);
-	struct event event = {.line = text->line}, *kept;
+	struct event event = {.line = text->line};
 
 	if (scan_try_past(&scan, "[LOST "))
 		return bad_line(text, "events were lost here when the trace was taken");
@@ -107,12 +122,7 @@ static int event_line(struct text *text, const char *line, size_t length)
 		text->has_markers = true;
 	}
 	text->trace->has_end |= event.kind == EVENT_END;
-	kept = trace_append(text->trace);
-	if (!kept)
-		return problem_state(text->problem, -ENOMEM, "%s: no memory for its events",
-				     text->trace->path);
-	*kept = event;
-	return 0;
+	return keep(text, &event);
 }
 
 static int one_line(struct text *text, const char *line, size_t length, bool complete)
@@ -143,7 +153,7 @@ static int check_end(struct text *text)
 	return 0;
 }
 
-int trace_parse_text(struct trace *trace, struct problem *problem)
+int text_parse(struct trace *trace, struct problem *problem)
 {
 	struct text text = {.trace = trace, .problem = problem};
 	const char *at = trace->text, *end = at + trace->text_bytes, *newline;

@@ -1,47 +1,46 @@
 /*
- * trace.dat by libtracecmd and libtraceevent: each record becomes the line that
- * the kernel would have printed, and is read as such, so there is one parser.
- * Two things differ from the text:
+ * Each record becomes the line that the kernel would have printed, so that there is one
+ * parser. Two things differ from the kernel's text:
  *
- * - a marker is the event `print` of system `ftrace`;
+ * - A marker is the event `print` of system `ftrace`.
  * - libtraceevent cannot evaluate the print format of kvm_mmu_get_page and
- *   kvm_mmu_prepare_zap_page, which call a helper: their text is built from the
- *   raw fields.
+ *   kvm_mmu_prepare_zap_page, which calls a helper: their text is built from the raw
+ *   fields.
  *
  * The file says nothing of module parameters, so nothing is stated.
  */
 #include "trace/tracedat.h"
 
+#include "trace/limits.h"
 #include "trace/parse.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <trace-cmd.h>
 #include <trace-seq.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
 
-struct dat {
-	struct trace *trace;
-	struct problem *problem;
+/* How the child ended. */
+enum child_status { CHILD_DONE, CHILD_CANNOT_OPEN, CHILD_BROKE_OFF };
+
+/* What the child works on. */
+struct printer {
 	struct tep_handle *tep;
-	struct {
-		int pid;
-		bool vmm;
-	} tasks[TASKS_MAX];
-	unsigned int task_count;
-	size_t text_room;
+	FILE *text;
 	unsigned int record;
-	bool has_markers;
-	int err;
 };
 
-bool tracedat_recognise(const char *data, size_t count)
+bool tracedat_recognises(const struct bytes *bytes)
 {
-	return count >= 10 && memcmp(data, "\x17\x08\x44tracing", 10) == 0;
+	return bytes->count >= 10 && memcmp(bytes->data, "\x17\x08\x44tracing", 10) == 0;
 }
 
 static uint64_t field(struct tep_event *event, struct tep_record *record, const char *name)
@@ -76,185 +75,208 @@ static void marker_text(struct tep_event *event, struct tep_record *record, char
 	if (!words)
 		words = end;
 	snprintf(text, size, "%.*s", (int)(end - words), words);
-	text[strcspn(text, "\n")] = '\0';
 }
 
-static void printed_text(struct dat *dat, struct tep_record *record, char *text, size_t size)
+static void printed_text(struct printer *printer, struct tep_record *record, char *text,
+			 size_t size)
 {
 	struct trace_seq seq;
 
 	trace_seq_init(&seq);
-	tep_print_event(dat->tep, &seq, record, "%s", TEP_PRINT_INFO);
+	tep_print_event(printer->tep, &seq, record, "%s", TEP_PRINT_INFO);
 	trace_seq_terminate(&seq);
 	snprintf(text, size, "%s", seq.buffer);
 	trace_seq_destroy(&seq);
 }
 
-static void record_line(struct dat *dat, struct tep_event *event, struct tep_record *record,
-			char *line, size_t size)
+static void event_text(struct printer *printer, struct tep_event *event, struct tep_record *record,
+		       char *line, size_t size)
 {
 	bool marker = strcmp(event->name, "print") == 0 && strcmp(event->system, "ftrace") == 0;
 	int length = snprintf(line, size, "%s: ", marker ? "tracing_mark_write" : event->name);
 	char *text = line + length;
-	size_t room = size - (size_t)length;
+	size_t room;
 
+	if ((size_t)length >= size)
+		return;
+	room = size - (size_t)length;
 	if (marker)
 		marker_text(event, record, text, room);
 	else if (strcmp(event->name, "kvm_mmu_get_page") == 0 ||
 		 strcmp(event->name, "kvm_mmu_prepare_zap_page") == 0)
 		page_text(event, record, text, room);
 	else
-		printed_text(dat, record, text, room);
+		printed_text(printer, record, text, room);
+	line[strcspn(line, "\n")] = '\0';
 }
 
-/* Events point into the text by offset until it is complete: it may move. */
-static int keep_line(struct dat *dat, const char *line, size_t length)
-{
-	struct trace *trace = dat->trace;
-	size_t room = dat->text_room ? dat->text_room : 65536;
-	char *text;
-
-	while (room - trace->text_bytes < length)
-		room *= 2;
-	if (room != dat->text_room) {
-		text = realloc(trace->text, room);
-		if (!text)
-			return -ENOMEM;
-		trace->text = text;
-		dat->text_room = room;
-	}
-	memcpy(trace->text + trace->text_bytes, line, length);
-	trace->text_bytes += length;
-	return 0;
-}
-
-/* Tasks are few; those beyond the table share its last number. */
-static unsigned int task_number(struct dat *dat, int pid)
-{
-	unsigned int i;
-
-	for (i = 0; i < dat->task_count; i++) {
-		if (dat->tasks[i].pid == pid)
-			return i;
-	}
-	if (i == TASKS_MAX)
-		return TASKS_MAX - 1;
-	dat->tasks[dat->task_count++].pid = pid;
-	return i;
-}
-
-static int one_event(struct dat *dat, struct tep_event *tep_event, struct tep_record *record)
-{
-	struct event event = {.line = dat->record, .cpu = (unsigned int)record->cpu}, *kept;
-	char line[LINE_MAX_BYTES];
-
-	record_line(dat, tep_event, record, line, sizeof(line));
-	if (!parse_event(line, strlen(line), &event))
-		return problem_state(dat->problem, -EINVAL,
-				     "%s: record %u: the fields of %s do not read as they should",
-				     dat->trace->path, dat->record, tep_event->name);
-	if (event.kind == EVENT_IGNORED)
-		return 0;
-	event.task = task_number(dat, tep_data_pid(dat->tep, record));
-	dat->tasks[event.task].vmm |= event_is_marker(&event);
-	dat->has_markers |= event_is_marker(&event);
-	dat->trace->has_end |= event.kind == EVENT_END;
-	event.text = NULL;
-	kept = trace_append(dat->trace);
-	if (!kept || keep_line(dat, line, event.length))
-		return problem_state(dat->problem, -ENOMEM, "%s: no memory for its events",
-				     dat->trace->path);
-	*kept = event;
-	return 0;
-}
-
+/* One line for each record, so that the number of a line is that of its record. */
 static int on_record(struct tracecmd_input *input, struct tep_record *record, int cpu,
 		     void *context)
 {
-	struct dat *dat = context;
-	struct tep_event *event = tep_find_event_by_record(dat->tep, record);
+	struct printer *printer = context;
+	struct tep_event *event = tep_find_event_by_record(printer->tep, record);
+	char line[LINE_MAX_BYTES] = "unknown: ";
 
 	(void)input;
 	(void)cpu;
-	dat->record++;
-	if (record->missed_events)
-		dat->err = problem_state(
-			dat->problem, -EINVAL,
-			"%s: record %u: events were lost here when the trace was taken",
-			dat->trace->path, dat->record);
-	else if (event)
-		dat->err = one_event(dat, event, record);
-	return dat->err;
+	printer->record++;
+	if (event)
+		event_text(printer, event, record, line, sizeof(line));
+	fprintf(printer->text, "%d [%d] %u: %s%s\n", tep_data_pid(printer->tep, record),
+		record->cpu, printer->record, record->missed_events ? "[LOST EVENTS] " : "", line);
+	return ferror(printer->text) ? -1 : 0;
 }
 
-static void complete_events(struct dat *dat)
+static enum child_status print_records(int file, FILE *text)
 {
-	struct trace *trace = dat->trace;
-	const char *at = trace->text;
+	struct printer printer = {.text = text};
+	struct tracecmd_input *input;
 
-	for (size_t i = 0; i < trace->count; i++) {
-		trace->events[i].text = at;
-		trace->events[i].vmm = dat->tasks[trace->events[i].task].vmm;
-		at += trace->events[i].length;
+	tracecmd_set_loglevel(TEP_LOG_NONE);
+	tep_set_loglevel(TEP_LOG_NONE);
+	input = tracecmd_open_fd(file, TRACECMD_FL_LOAD_NO_PLUGINS);
+	if (!input)
+		return CHILD_CANNOT_OPEN;
+	printer.tep = tracecmd_get_tep(input);
+	if (tracecmd_iterate_events(input, NULL, 0, on_record, &printer) || fflush(text))
+		return CHILD_BROKE_OFF;
+	return CHILD_DONE;
+}
+
+/* Bytes of address space in use now, or 0: a sanitizer's build begins with terabytes. */
+static rlim_t address_space(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lu", &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+static void limit(int resource, rlim_t value)
+{
+	struct rlimit limits;
+
+	if (getrlimit(resource, &limits))
+		return;
+	if (limits.rlim_cur == RLIM_INFINITY || limits.rlim_cur > value)
+		limits.rlim_cur = value;
+	setrlimit(resource, &limits);
+}
+
+static void __attribute__((noreturn)) run_child(int file, int pipe_end)
+{
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	FILE *text = fdopen(pipe_end, "w");
+
+	/* Nobody is to read what the libraries, or a sanitizer, say of a damaged file. */
+	if (nowhere >= 0)
+		dup2(nowhere, STDERR_FILENO);
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_CPU, TRACE_DAT_CPU_SECONDS);
+	limit(RLIMIT_AS, address_space() + TRACE_DAT_MEMORY);
+	_exit(text ? (int)print_records(file, text) : (int)CHILD_CANNOT_OPEN);
+}
+
+/* libtracecmd seeks, which standard input cannot do: give it a file without a name. */
+static int file_of(const struct bytes *in)
+{
+	int fd = memfd_create("trace.dat", MFD_CLOEXEC);
+	size_t done = 0;
+	ssize_t put;
+
+	while (fd >= 0 && done < in->count) {
+		put = write(fd, in->data + done, in->count - done);
+		if (put <= 0) {
+			close(fd);
+			return -1;
+		}
+		done += (size_t)put;
 	}
-}
-
-static int read_records(struct dat *dat, struct tracecmd_input *input)
-{
-	dat->tep = tracecmd_get_tep(input);
-	if (tracecmd_iterate_events(input, NULL, 0, on_record, dat) && !dat->err)
-		dat->err = problem_state(dat->problem, -EINVAL,
-					 "%s: record %u: the file cannot be read further",
-					 dat->trace->path, dat->record + 1);
-	if (!dat->err && dat->has_markers && !dat->trace->has_end)
-		dat->err = problem_state(dat->problem, -EINVAL,
-					 "%s: record %u: the trace breaks off after this record",
-					 dat->trace->path, dat->record);
-	if (!dat->err && dat->trace->count == 0)
-		dat->err = problem_state(dat->problem, -EINVAL,
-					 "%s: record 1: there is no event "
-					 "of KVM in this file",
-					 dat->trace->path);
-	dat->trace->line_count = dat->record;
-	complete_events(dat);
-	return dat->err;
-}
-
-/* libtracecmd seeks, and standard input cannot: so it gets a file without a name. */
-static int file_of(const char *data, size_t count)
-{
-	FILE *file = tmpfile();
-	int fd = -1;
-
-	if (file && fwrite(data, 1, count, file) == count && fflush(file) == 0)
-		fd = dup(fileno(file));
-	if (file)
-		fclose(file);
 	if (fd >= 0)
 		lseek(fd, 0, SEEK_SET);
 	return fd;
 }
 
-int tracedat_read(struct trace *trace, const char *data, size_t count, struct problem *problem)
+/* Starts the child. Stores its process and the end of the pipe to read from. */
+static int start_child(int file, pid_t *child, int *from)
 {
-	struct dat dat = {.trace = trace, .problem = problem};
-	struct tracecmd_input *input;
-	int fd = file_of(data, count), err;
+	int ends[2], err;
 
-	if (fd < 0)
-		return problem_state(problem, -errno, "%s: no temporary file for it: %s",
-				     trace->path, strerror(errno));
-	tracecmd_set_loglevel(TEP_LOG_NONE);
-	tep_set_loglevel(TEP_LOG_NONE);
-	input = tracecmd_open_fd(fd, TRACECMD_FL_LOAD_NO_PLUGINS);
-	if (!input) {
-		close(fd);
-		return problem_state(problem, -EINVAL,
-				     "%s: record 1: trace-cmd's library cannot open the file: "
-				     "it is cut off or damaged",
-				     trace->path);
-	}
-	err = read_records(&dat, input);
-	tracecmd_close(input);
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	*child = fork();
+	if (*child == 0)
+		run_child(file, ends[1]);
+	err = *child < 0 ? -errno : 0;
+	close(ends[1]);
+	if (err)
+		close(ends[0]);
+	else
+		*from = ends[0];
 	return err;
+}
+
+static unsigned int count_lines(const struct bytes *text)
+{
+	unsigned int lines = 0;
+
+	for (size_t i = 0; i < text->count; i++)
+		lines += text->data[i] == '\n';
+	return lines;
+}
+
+static int state_end(const char *path, const struct bytes *out, int status, struct problem *problem)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_DONE)
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_BROKE_OFF)
+		return problem_state(problem, -EINVAL,
+				     "%s: record %u: the file cannot be read further", path,
+				     count_lines(out) + 1);
+	return problem_state(problem, -EINVAL,
+			     "%s: record %u: trace-cmd's library cannot read the file within %zu "
+			     "MiB and %d seconds: it is cut off or damaged",
+			     path, count_lines(out) + 1, TRACE_DAT_MEMORY / TRACE_MIB,
+			     TRACE_DAT_CPU_SECONDS);
+}
+
+static int read_child(const char *path, int from, pid_t child, struct bytes *out,
+		      struct problem *problem)
+{
+	int err = bytes_read(out, from), status = 0;
+
+	/* A child that still prints meets a closed pipe and ends. */
+	close(from);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (err == -E2BIG)
+		return problem_state(problem, err,
+				     "%s: the file has more than %zu MiB of text, the limit", path,
+				     out->limit / TRACE_MIB);
+	if (err)
+		return problem_state(problem, err, "%s: %s", path, strerror(-err));
+	return state_end(path, out, status, problem);
+}
+
+int tracedat_to_text(const char *path, const struct bytes *in, struct bytes *out,
+		     struct problem *problem)
+{
+	int file = file_of(in), from = -1, err;
+	pid_t child = -1;
+
+	if (file < 0)
+		return problem_state(problem, -errno, "%s: no temporary file for it: %s", path,
+				     strerror(errno));
+	err = start_child(file, &child, &from);
+	close(file);
+	if (err)
+		return problem_state(problem, err, "%s: no process to read it: %s", path,
+				     strerror(-err));
+	return read_child(path, from, child, out, problem);
 }

@@ -7,8 +7,10 @@
  */
 #include "fuzz/support/input.h"
 
+#include "trace/header.h"
+#include "trace/marker.h"
 #include "trace/parse.h"
-#include "trace/trace.h"
+#include "trace/text.h"
 
 static void check_event(const struct trace *trace, const struct event *event)
 {
@@ -38,7 +40,7 @@ static void check_trace(const struct trace *trace)
 
 static void read_trace(const uint8_t *data, size_t size)
 {
-	struct trace trace = {.path = "fuzz", .stated = settings_unknown()};
+	struct trace trace = trace_empty("fuzz");
 	struct problem problem = {{0}};
 
 	if (!size)
@@ -47,7 +49,7 @@ static void read_trace(const uint8_t *data, size_t size)
 	HOLDS(trace.text);
 	memcpy(trace.text, data, size);
 	trace.text_bytes = size;
-	if (trace_parse_text(&trace, &problem))
+	if (text_parse(&trace, &problem))
 		HOLDS(problem.sentence[0]);
 	else
 		check_trace(&trace);
@@ -57,7 +59,7 @@ static void read_trace(const uint8_t *data, size_t size)
 /* One line each, without the rest of a trace around it. */
 static void read_lines(const uint8_t *data, size_t size)
 {
-	struct settings settings = settings_unknown();
+	struct header header = header_unknown();
 	char *copy = malloc(size + 1);
 	struct event event = {0};
 
@@ -68,7 +70,7 @@ static void read_lines(const uint8_t *data, size_t size)
 	parse_event(copy, size, &event);
 	event = (struct event){0};
 	parse_marker(scan_text(copy, size), &event);
-	settings_read_header(&settings, copy, size);
+	header_read_line(&header, copy, size);
 	free(copy);
 }
 

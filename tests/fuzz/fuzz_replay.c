@@ -4,7 +4,9 @@
  */
 #include "fuzz/support/input.h"
 
-#include "tools/replay/replay.h"
+#include "tools/replay/drive.h"
+#include "trace/settle.h"
+#include "trace/text.h"
 
 /* As many machines as there are: a trace's own header wins. */
 static struct settings asked(uint8_t bits)
@@ -23,14 +25,14 @@ static struct settings asked(uint8_t bits)
 
 static void replay(const struct trace *trace, uint8_t bits)
 {
-	struct settings settings, wished = asked(bits);
+	struct settings settings, wished = asked(bits), stated = settings_stated(&trace->header);
 	bool assumed[SETTING_COUNT];
 	struct replay replay;
 
-	if (settings_join(&trace->stated, &wished, &settings) != SETTING_COUNT)
-		settings = trace->stated;
+	if (settings_join(&stated, &wished, &settings) != SETTING_COUNT)
+		settings = stated;
 	settings_assume(&settings, assumed);
-	replay_run(&replay, trace, &settings, bits & 64);
+	drive_trace(&replay, trace, &settings, bits & 64);
 	HOLDS(replay.ending >= ENDING_AGREES && replay.ending <= ENDING_FAILED);
 	HOLDS(replay.ending != ENDING_STOPPED || replay.needs);
 	HOLDS(replay.ending != ENDING_FAILED || replay.problem.sentence[0]);
@@ -39,7 +41,7 @@ static void replay(const struct trace *trace, uint8_t bits)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct trace trace = {.path = "fuzz", .stated = settings_unknown()};
+	struct trace trace = trace_empty("fuzz");
 	struct problem problem = {{0}};
 
 	if (size < 2)
@@ -48,8 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	trace.text = malloc(trace.text_bytes);
 	HOLDS(trace.text);
 	memcpy(trace.text, data + 1, trace.text_bytes);
-	if (trace_parse_text(&trace, &problem) == 0) {
-		trace_settle(&trace);
+	if (text_parse(&trace, &problem) == 0) {
+		settle_trace(&trace);
 		replay(&trace, data[0]);
 	}
 	trace_free(&trace);

@@ -1,19 +1,12 @@
-/*
- * Calls that turn a slot's dirty logging on or off while vCPUs run. The call takes time:
- * it makes the new flag seen, and only then changes entries, up the slot, with mmu_lock
- * shared. So each fault beside it is put on the side whose flag it saw (a fault that maps
- * a page for writing marks it dirty if, and only if, its slot is logged), and among the
- * call's steps where the entries say so.
- *
- * Two kinds of fault are not asked for their marks. One saw the new flag before the call's
- * first step: it is played before the call. The other replaced what somebody else had just
- * mapped, after it had looked for its slot: when that was does not follow from when it
- * mapped.
- */
-#include "parallel.h"
+#include "calls.h"
+
+#include "order.h"
+#include "step.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+#include <tdpsim/types.h>
 
 #define REGION_LOG 1u
 
@@ -24,25 +17,25 @@ static bool is_writable_leaf(const struct event *event)
 {
 	return event->kind == EVENT_SPTE_CHANGED &&
 	       spte_is_leaf(event->u.changed.new_spte, event->u.changed.level) &&
-	       (event->u.changed.new_spte & ENTRY_WRITE);
+	       (event->u.changed.new_spte & SPTE_WRITE);
 }
 
 /* The event of the fault that maps a page for writing, or the stretch's end. */
-static size_t leaf_of(const struct parallel *parallel, const struct group *fault)
+static size_t leaf_of(const struct stretch *stretch, const struct group *fault)
 {
 	for (size_t i = fault->first; i <= fault->last; i++) {
-		const struct event *event = event_at(parallel, i);
+		const struct event *event = stretch_event(stretch, i);
 
 		if (event->task == fault->task && is_writable_leaf(event))
 			return i;
 	}
-	return parallel->end;
+	return stretch->end;
 }
 
-static enum sight sight_of(const struct parallel *parallel, const struct group *fault, size_t leaf)
+static enum sight sight_of(const struct stretch *stretch, const struct group *fault, size_t leaf)
 {
 	for (size_t i = fault->first; i < leaf; i++) {
-		const struct event *event = event_at(parallel, i);
+		const struct event *event = stretch_event(stretch, i);
 
 		if (event->task == fault->task && event->kind == EVENT_MARK_DIRTY)
 			return SAW_ON;
@@ -58,155 +51,156 @@ static bool is_in_slot(const struct event *call, const struct event *changed)
 	       changed->u.changed.gfn - first < call->u.region.bytes >> TDP_PAGE_SHIFT;
 }
 
-void calls_excuse(struct parallel *parallel, struct group *fault)
+void calls_excuse(struct stretch *stretch, struct group *fault)
 {
 	fault->free_marks = true;
 	for (size_t i = fault->first; i <= fault->last; i++) {
-		const struct event *event = event_at(parallel, i);
+		const struct event *event = stretch_event(stretch, i);
 
 		if (event->task == fault->task && event->kind == EVENT_MARK_DIRTY)
-			parallel->excused[i - parallel->first] = true;
+			stretch->excused[i - stretch->first] = true;
 	}
 }
 
 /* A fault beside the call, with the page that it mapped, or false. */
-static bool is_beside(const struct parallel *parallel, const struct group *call,
+static bool is_beside(const struct stretch *stretch, const struct group *call,
 		      const struct group *fault, size_t *leaf)
 {
 	if (fault->kind != GROUP_FAULT || !fault->changed || fault->last < call->first ||
 	    fault->first > call->last)
 		return false;
-	*leaf = leaf_of(parallel, fault);
-	return *leaf < parallel->end &&
-	       is_in_slot(event_at(parallel, call->first), event_at(parallel, *leaf));
+	*leaf = leaf_of(stretch, fault);
+	return *leaf < stretch->end &&
+	       is_in_slot(stretch_event(stretch, call->first), stretch_event(stretch, *leaf));
 }
 
 /*
- * The call's step behind which it has left the entry alone: it goes up the slot. Its last
- * one, if the entry lies above all; the call itself, if it has no steps.
+ * The first step of the call that lies above the entry: the call goes up the slot and has
+ * passed the entry by then. Its last step if the entry lies above all; the call itself if it
+ * has no steps.
  */
-static size_t step_past(const struct parallel *parallel, size_t call, size_t leaf)
+static size_t step_past(const struct stretch *stretch, size_t call, size_t leaf)
 {
-	const struct group *group = &parallel->groups[call];
+	const struct group *group = &stretch->groups[call];
 	size_t found = call;
 
 	for (size_t i = group->first; i <= group->last; i++) {
-		const struct event *event = event_at(parallel, i);
-		size_t owner = parallel->owner[i - parallel->first];
+		const struct event *event = stretch_event(stretch, i);
+		size_t owner = stretch->owner[i - stretch->first];
 
 		if (event->task != group->task || event->kind != EVENT_SPTE_CHANGED || !owner)
 			continue;
 		found = owner - 1;
-		if (event->u.changed.gfn > event_at(parallel, leaf)->u.changed.gfn)
+		if (event->u.changed.gfn > stretch_event(stretch, leaf)->u.changed.gfn)
 			break;
 	}
 	return found;
 }
 
-static bool is_changed_later(const struct parallel *parallel, const struct group *call, size_t leaf)
+static bool is_changed_later(const struct stretch *stretch, const struct group *call, size_t leaf)
 {
 	for (size_t i = call->first; i <= call->last; i++) {
-		const struct event *event = event_at(parallel, i);
+		const struct event *event = stretch_event(stretch, i);
 
 		if (event->task == call->task && event->kind == EVENT_SPTE_CHANGED &&
-		    same_entry(event, event_at(parallel, leaf)) &&
-		    parallel->rank[i - parallel->first] > parallel->rank[leaf - parallel->first])
+		    step_same_entry(event, stretch_event(stretch, leaf)) &&
+		    stretch->rank[i - stretch->first] > stretch->rank[leaf - stretch->first])
 			return true;
 	}
 	return false;
 }
 
-/* Faults whose side of the call does not depend on that of others. */
-static int order_plainly(struct parallel *parallel, size_t call, enum sight new_flag)
+/* Orders the faults whose side does not depend on that of others. */
+static int order_plainly(struct stretch *stretch, size_t call, enum sight new_flag)
 {
 	size_t leaf;
 	int err = 0;
 
-	for (size_t g = 0; g < parallel->group_count && !err; g++) {
-		struct group *fault = &parallel->groups[g];
+	for (size_t g = 0; g < stretch->group_count && !err; g++) {
+		struct group *fault = &stretch->groups[g];
 
-		if (!is_beside(parallel, &parallel->groups[call], fault, &leaf))
+		if (!is_beside(stretch, &stretch->groups[call], fault, &leaf))
 			continue;
-		if (spte_is_present(event_at(parallel, leaf)->u.changed.old_spte))
-			calls_excuse(parallel, fault);
-		else if (sight_of(parallel, fault, leaf) != new_flag)
-			err = chain_require(parallel, g, call);
-		else if (!is_changed_later(parallel, &parallel->groups[call], leaf))
-			err = chain_require(parallel, step_past(parallel, call, leaf), g);
+		if (spte_is_present(stretch_event(stretch, leaf)->u.changed.old_spte))
+			calls_excuse(stretch, fault);
+		else if (sight_of(stretch, fault, leaf) != new_flag)
+			err = order_require(stretch, g, call);
+		else if (!is_changed_later(stretch, &stretch->groups[call], leaf))
+			err = order_require(stretch, step_past(stretch, call, leaf), g);
 	}
 	return err;
 }
 
 /* Marks the groups that come after a step of the call. */
-static void mark_later(const struct parallel *parallel, const struct group *call, bool *later)
+static void mark_later(const struct stretch *stretch, const struct group *call, bool *later)
 {
 	bool more = true;
 
-	for (size_t g = 0; g < parallel->group_count; g++)
-		later[g] = parallel->groups[g].kind == GROUP_STEP &&
-			   parallel->groups[g].task == call->task &&
-			   call->first <= parallel->groups[g].first &&
-			   parallel->groups[g].first <= call->last;
+	for (size_t g = 0; g < stretch->group_count; g++)
+		later[g] = stretch->groups[g].kind == GROUP_STEP &&
+			   stretch->groups[g].task == call->task &&
+			   call->first <= stretch->groups[g].first &&
+			   stretch->groups[g].first <= call->last;
 	while (more) {
 		more = false;
-		for (size_t e = 0; e < parallel->edge_count; e++) {
-			if (!later[parallel->edges[e].before] || later[parallel->edges[e].after])
+		for (size_t e = 0; e < stretch->edge_count; e++) {
+			if (!later[stretch->edges[e].before] || later[stretch->edges[e].after])
 				continue;
-			later[parallel->edges[e].after] = true;
+			later[stretch->edges[e].after] = true;
 			more = true;
 		}
 	}
 }
 
 /*
- * What saw the new flag and was then changed by the call: behind one of its steps, or
- * before the first. The second has no moment here, for the call begins to change entries
- * when it is made.
+ * Orders the faults that saw the new flag and whose entry the call then changed. They come
+ * behind one of its steps, or before the first. The second has no moment here, because the
+ * call begins to change entries when it is made: such a fault is played before the call.
  */
-static int order_changed(struct parallel *parallel, size_t call, enum sight new_flag, bool *later)
+static int order_changed(struct stretch *stretch, size_t call, enum sight new_flag, bool *later)
 {
 	size_t leaf;
 	int err = 0;
 
-	mark_later(parallel, &parallel->groups[call], later);
-	for (size_t g = 0; g < parallel->group_count && !err; g++) {
-		struct group *fault = &parallel->groups[g];
+	mark_later(stretch, &stretch->groups[call], later);
+	for (size_t g = 0; g < stretch->group_count && !err; g++) {
+		struct group *fault = &stretch->groups[g];
 
-		if (later[g] || !is_beside(parallel, &parallel->groups[call], fault, &leaf) ||
-		    spte_is_present(event_at(parallel, leaf)->u.changed.old_spte) ||
-		    sight_of(parallel, fault, leaf) != new_flag ||
-		    !is_changed_later(parallel, &parallel->groups[call], leaf))
+		if (later[g] || !is_beside(stretch, &stretch->groups[call], fault, &leaf) ||
+		    spte_is_present(stretch_event(stretch, leaf)->u.changed.old_spte) ||
+		    sight_of(stretch, fault, leaf) != new_flag ||
+		    !is_changed_later(stretch, &stretch->groups[call], leaf))
 			continue;
-		err = chain_require(parallel, g, call);
-		calls_excuse(parallel, fault);
+		err = order_require(stretch, g, call);
+		calls_excuse(stretch, fault);
 	}
 	return err;
 }
 
-static int order_faults(struct parallel *parallel, size_t call, enum sight new_flag)
+static int order_faults(struct stretch *stretch, size_t call, enum sight new_flag)
 {
-	bool *later = calloc(parallel->group_count, sizeof(*later));
-	int err = later ? order_plainly(parallel, call, new_flag) : -ENOMEM;
+	bool *later = calloc(stretch->group_count, sizeof(*later));
+	int err = later ? order_plainly(stretch, call, new_flag) : -ENOMEM;
 
 	if (!err)
-		err = order_changed(parallel, call, new_flag, later);
+		err = order_changed(stretch, call, new_flag, later);
 	free(later);
 	return err;
 }
 
-int calls_order(struct parallel *parallel)
+int calls_order(struct stretch *stretch)
 {
 	int err = 0;
 
-	for (size_t g = 0; g < parallel->group_count && !err; g++) {
-		struct group *group = &parallel->groups[g];
-		const struct event *event = event_at(parallel, group->first);
+	for (size_t g = 0; g < stretch->group_count && !err; g++) {
+		struct group *group = &stretch->groups[g];
+		const struct event *event = stretch_event(stretch, group->first);
 
 		if (event->kind == EVENT_REGION)
-			err = order_faults(parallel, g,
+			err = order_faults(stretch, g,
 					   event->u.region.flags & REGION_LOG ? SAW_ON : SAW_OFF);
 		else if (group->kind == GROUP_FAULT && !group->changed)
-			calls_excuse(parallel, group);
+			calls_excuse(stretch, group);
 	}
 	return err;
 }

@@ -1,35 +1,16 @@
 /*
- * Which fields of which line are compared, and how frames are: a data frame at
- * the distance at which the script answered, a table by its name (names.h).
- *
- * Not compared anywhere: task, pid, host CPU, counter, kernel addresses.
+ * A data frame must stand at the distance at which the script answered; a table must have
+ * the name that it was given (names.h). Task, pid, host CPU, counter and kernel addresses
+ * are not compared anywhere.
  */
 #include "compare.h"
+
+#include "spte.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#define SPTE_PRESENT   ((uint64_t)1 << 11)
-#define SPTE_LARGE     ((uint64_t)1 << 7)
-#define SPTE_FRAME     ((uint64_t)0x000ffffffffff000)
-#define FRAME_OF(spte) (((spte)&SPTE_FRAME) >> 12)
-
-bool spte_is_present(uint64_t spte)
-{
-	return spte & SPTE_PRESENT;
-}
-
-bool spte_is_leaf(uint64_t spte, unsigned int level)
-{
-	return spte_is_present(spte) && (level == 1 || (spte & SPTE_LARGE));
-}
-
-uint64_t spte_pfn(uint64_t spte)
-{
-	return FRAME_OF(spte);
-}
 
 static const char *const kind_names[EVENT_KINDS] = {
 	[EVENT_PAGE_FAULT] = "kvm_page_fault",
@@ -89,7 +70,7 @@ void compare_note(struct comparison *comparison, unsigned int line, const char *
 	va_end(arguments);
 }
 
-/* One comparison under way: the two events, to name the line and the kind. */
+/* The comparison under way; the event names line and kind. */
 struct pair {
 	struct comparison *comparison;
 	const struct event *theirs;
@@ -125,12 +106,7 @@ static void same_text(const struct pair *pair, const char *field, const char *th
 			     event_name(pair->theirs->kind), field, theirs, ours);
 }
 
-static bool is_table(uint64_t spte, unsigned int level)
-{
-	return spte_is_present(spte) && !spte_is_leaf(spte, level);
-}
-
-/* All bits of a value that maps nothing, all but the frame of one that does. */
+/* Compares all bits; of two values that map something all but the frame. */
 static bool same_bits(const struct pair *pair, const char *field, uint64_t theirs, uint64_t ours)
 {
 	bool frames = spte_is_present(theirs) && spte_is_present(ours);
@@ -145,9 +121,9 @@ static bool same_bits(const struct pair *pair, const char *field, uint64_t their
 static void same_data_frame(const struct pair *pair, const char *field, uint64_t theirs,
 			    uint64_t ours)
 {
-	if (FRAME_OF(theirs) + pair->comparison->names->data_base != FRAME_OF(ours))
-		differ(pair, field, FRAME_OF(theirs),
-		       FRAME_OF(ours) - pair->comparison->names->data_base);
+	if (spte_pfn(theirs) + pair->comparison->names->data_base != spte_pfn(ours))
+		differ(pair, field, spte_pfn(theirs),
+		       spte_pfn(ours) - pair->comparison->names->data_base);
 }
 
 static void same_leaf(const struct pair *pair, const char *field, uint64_t theirs, uint64_t ours)
@@ -160,33 +136,33 @@ static void no_such_table(const struct pair *pair, const char *field, uint64_t t
 {
 	compare_note(pair->comparison, pair->theirs->line,
 		     "%s, %s: table %" PRIx64 " of the trace is not the one that the simulator has",
-		     event_name(pair->theirs->kind), field, FRAME_OF(theirs));
+		     event_name(pair->theirs->kind), field, spte_pfn(theirs));
 }
 
 static void same_old(const struct pair *pair, uint64_t theirs, uint64_t ours, unsigned int level)
 {
 	struct names *names = pair->comparison->names;
 
-	if (!is_table(theirs, level) || !is_table(ours, level)) {
+	if (!spte_is_table(theirs, level) || !spte_is_table(ours, level)) {
 		same_leaf(pair, "old_spte", theirs, ours);
 		return;
 	}
 	same_bits(pair, "old_spte", theirs, ours);
-	if (!names_match(names, FRAME_OF(theirs), FRAME_OF(ours)))
+	if (!names_match(names, spte_pfn(theirs), spte_pfn(ours)))
 		no_such_table(pair, "old_spte", theirs);
-	names_end(names, FRAME_OF(ours));
+	names_end(names, spte_pfn(ours));
 }
 
 static void same_new(const struct pair *pair, uint64_t theirs, uint64_t ours, unsigned int level)
 {
 	struct names *names = pair->comparison->names;
 
-	if (!is_table(theirs, level) || !is_table(ours, level)) {
+	if (!spte_is_table(theirs, level) || !spte_is_table(ours, level)) {
 		same_leaf(pair, "new_spte", theirs, ours);
 		return;
 	}
 	same_bits(pair, "new_spte", theirs, ours);
-	if (!names_begin(names, FRAME_OF(theirs), FRAME_OF(ours), false))
+	if (!names_begin(names, spte_pfn(theirs), spte_pfn(ours), false))
 		no_such_table(pair, "new_spte", theirs);
 }
 
@@ -264,8 +240,8 @@ static void same_root(const struct pair *pair, const struct event *t, const stru
 	same(pair, "root's flags", theirs & ~SPTE_FRAME, ours & ~SPTE_FRAME);
 	if (t->u.load.level)
 		same(pair, "level", t->u.load.level, o->u.load.level);
-	if (!names_match(names, FRAME_OF(theirs), FRAME_OF(ours)) &&
-	    !names_begin(names, FRAME_OF(theirs), FRAME_OF(ours), true))
+	if (!names_match(names, spte_pfn(theirs), spte_pfn(ours)) &&
+	    !names_begin(names, spte_pfn(theirs), spte_pfn(ours), true))
 		no_such_table(pair, "root", theirs);
 }
 
@@ -285,6 +261,8 @@ static void same_requested(const struct pair *pair, const struct event *t, const
 {
 	same(pair, "gfn", t->u.requested.gfn, o->u.requested.gfn);
 	same(pair, "level", t->u.requested.level, o->u.requested.level);
+	if (t->u.requested.has_access)
+		same(pair, "access", t->u.requested.access, o->u.requested.access);
 }
 
 static void same_return(const struct pair *pair, const struct event *t, const struct event *o)
@@ -364,7 +342,7 @@ static void same_ring_entry(const struct pair *pair, const struct event *t, cons
 	same(pair, "offset", t->u.ring_entry.offset, o->u.ring_entry.offset);
 }
 
-/* A kind without an entry has no field: that it stands here is all there is to compare. */
+/* A kind without an entry has no fields: only its place is compared. */
 static void (*const same_fields[EVENT_KINDS])(const struct pair *pair, const struct event *theirs,
 					      const struct event *ours) = {
 	[EVENT_PAGE_FAULT] = same_page_fault,

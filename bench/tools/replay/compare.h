@@ -1,6 +1,6 @@
 /*
- * The comparison of one event of the trace with one of ours, field by field, and
- * the list of differences.
+ * Compares an event of the trace with one of the simulator, field by field, and keeps the
+ * list of differences.
  */
 #ifndef REPLAY_COMPARE_H
 #define REPLAY_COMPARE_H
@@ -17,8 +17,8 @@ struct difference {
 
 struct comparison {
 	struct names *names;
-	uint64_t compared;	 /* lines of the trace that met one of ours */
-	size_t difference_count; /* may exceed what is kept */
+	uint64_t compared;	 /* lines of the trace that met an event of the simulator */
+	size_t difference_count; /* may exceed the number kept */
 	struct difference differences[DIFFERENCES_MAX];
 };
 
@@ -26,7 +26,10 @@ struct comparison {
 void compare_events(struct comparison *comparison, const struct event *theirs,
 		    const struct event *ours);
 
-/* Compares what a repair of the trace found with what ours did, line by line of another kind. */
+/*
+ * Compares what a repair found with what the simulator's repair found, where the two are
+ * events of different kinds.
+ */
 void compare_repair(struct comparison *comparison, const struct event *theirs, uint64_t old,
 		    uint64_t ours);
 
@@ -36,10 +39,5 @@ void compare_note(struct comparison *comparison, unsigned int line, const char *
 
 /* "kvm_mmu_set_spte", "a TLB flush", ... */
 const char *event_name(enum event_kind kind);
-
-/* What an SPTE is, by the bits that both formats share (Linux spte.h, 5.13 and later). */
-bool spte_is_present(uint64_t spte);
-bool spte_is_leaf(uint64_t spte, unsigned int level);
-uint64_t spte_pfn(uint64_t spte);
 
 #endif

@@ -1,24 +1,17 @@
-/*
- * What other tasks (kdamond, khugepaged, the NX recovery worker) do while a guest
- * instruction runs is ordered by the trace's counter alone, and an access without a
- * fault has no line: it may have come before or after.
- *
- * The access that takes the next fault came after all that stands before the fault's
- * line. Any other came before, unless the entry's accessed flag says otherwise: ageing
- * lists an entry only if the flag was set, and what ages it next, or takes it away,
- * shows whether it was set again.
- */
-#include "guest.h"
+#include "foreign.h"
+
+#include "act.h"
+#include "mapping.h"
 
 #define GFN_CODE 1
 
-/* What stands from the cursor on up to the next line of the VMM's thread. */
+/* The events from the cursor up to the next line of the VMM's thread. */
 struct foreign {
 	struct replay *replay;
 	uint64_t hva; /* of the accessed page */
 	struct tdp_entry leaf;
 	size_t end;			/* of the events */
-	size_t count;			/* of those that host_acts() */
+	size_t count;			/* of the acts among them */
 	uint64_t accessed, flags, sets; /* the entry's flags, and which of them the access sets */
 };
 
@@ -29,7 +22,7 @@ static const struct event *event_of(const struct foreign *foreign, size_t i)
 
 static bool acts(const struct event *event)
 {
-	return host_acts(event) && !event->vmm;
+	return act_recognises(event) && !event->vmm;
 }
 
 static void count_events(struct foreign *foreign)
@@ -42,7 +35,7 @@ static void count_events(struct foreign *foreign)
 		foreign->count += acts(event_of(foreign, foreign->end));
 }
 
-/* Of an access that has begun before `i`: is its next fault one on this page? */
+/* Is the next fault of an access that began before `i` one on this page? */
 static bool faults_next(const struct foreign *foreign, size_t i, uint64_t gfn)
 {
 	for (; i < foreign->replay->trace->count; i++) {
@@ -58,7 +51,7 @@ static bool faults_next(const struct foreign *foreign, size_t i, uint64_t gfn)
 	return false;
 }
 
-/* Ageing, and of this page; ends of a range are rounded outwards to pages. */
+/* Does the event age this page? The ends of a range are rounded outwards to pages. */
 static bool ages(const struct foreign *foreign, const struct event *event)
 {
 	return event->kind == EVENT_AGE &&
@@ -73,7 +66,7 @@ static bool changes(const struct foreign *foreign, const struct event *event)
 	       event->u.changed.gfn == foreign->leaf.gfn.n;
 }
 
-/* The entry's line, if the ageing at `i` found it accessed; or NULL. */
+/* The line that the ageing at `i` printed of the entry, or NULL if it was not accessed. */
 static const struct event *found_by(const struct foreign *foreign, size_t i)
 {
 	unsigned int task = event_of(foreign, i)->task;
@@ -94,7 +87,10 @@ static bool touches(const struct event *access, uint64_t gfn)
 	return gfn == GFN_CODE || access->u.access.gpa >> TDP_PAGE_SHIFT == gfn;
 }
 
-/* What the accessed flag may be, and whether an access that began is still to come. */
+/*
+ * What the accessed flag may be, and whether an access that began is still to come: a set
+ * of the states that fit all events so far.
+ */
 enum { CLEAR = 1, SET = 2, CLEAR_BEFORE = 4, SET_BEFORE = 8, BEFORE = CLEAR_BEFORE | SET_BEFORE };
 
 /* The access may come at any moment. */
@@ -124,7 +120,7 @@ static unsigned int aged(unsigned int states)
 	return (states & (CLEAR | SET) ? CLEAR : 0) | (states & BEFORE ? CLEAR_BEFORE : 0);
 }
 
-/* Is it a line of a fault after which nothing can be said: on the page, or of the code again? */
+/* A fault on the page, or of the code again: the flag cannot be followed any further. */
 static bool leaves_open(const struct event *event, uint64_t gfn)
 {
 	return event->kind == EVENT_MISCONFIG ||
@@ -151,7 +147,7 @@ static bool fault_finds(const struct foreign *foreign, size_t i, unsigned int st
 	return true;
 }
 
-/* Can what follows on the foreign events find what it finds, if they leave the flag so? */
+/* If the acts leave the flag so, does everything fit that later events show of it? */
 static bool explains(const struct foreign *foreign, uint64_t gfn, bool set)
 {
 	unsigned int states = set ? SET : CLEAR;
@@ -173,7 +169,7 @@ static bool explains(const struct foreign *foreign, uint64_t gfn, bool set)
 	return states;
 }
 
-/* Does it all fit if the access takes place behind the first `before` of the events? */
+/* Does all that is printed fit if the access takes place behind the first `before` acts? */
 static bool fits(const struct foreign *foreign, uint64_t gfn, size_t before)
 {
 	uint64_t now = foreign->leaf.value & foreign->flags;
@@ -201,7 +197,7 @@ size_t foreign_before(struct replay *replay, unsigned int as_id, const struct st
 {
 	struct foreign foreign = {.replay = replay};
 	const struct event *event = replay_peek(replay);
-	const struct scripted_slot *slot = script_slot(&replay->script, as_id, step->address);
+	const struct slot *slot = slots_find(&replay->slots, as_id, step->address);
 	uint64_t gfn;
 	size_t usual;
 
@@ -211,10 +207,10 @@ size_t foreign_before(struct replay *replay, unsigned int as_id, const struct st
 	gfn = step->address >> TDP_PAGE_SHIFT;
 	usual = faults_next(&foreign, foreign.end, gfn) ? foreign.count : 0;
 	if (usual || as_id || !slot || !replay->settings.value[SETTING_AD] ||
-	    !script_leaf(replay, as_id, step->address, &foreign.leaf))
+	    !mapping_leaf(replay, as_id, step->address, &foreign.leaf))
 		return usual;
-	foreign.accessed = accessed_flag(replay);
-	foreign.flags = foreign.accessed | dirty_flag(replay);
+	foreign.accessed = replay->bits->accessed;
+	foreign.flags = foreign.accessed | replay->bits->dirty;
 	foreign.sets = step->access == TDP_WRITE ? foreign.flags : foreign.accessed;
 	foreign.hva = slot->hva + (step->address - slot->gpa);
 	for (size_t before = 0; before <= foreign.count; before++) {

@@ -1,8 +1,6 @@
-/*
- * The calls around the dirty log: reading and clearing a slot's bitmap, reading the
- * ring of a vCPU as the program under KVM did, recycling what was read.
- */
-#include "replay.h"
+#include "log.h"
+
+#include "survey.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,39 +17,27 @@
 #define RING_ENTRY_DIRTY      1
 #define AS_ID_SHIFT	      16
 
-/* The argument of a capability that the trace enables, or 0. */
-static uint64_t enabled(const struct trace *trace, uint64_t capability)
-{
-	for (size_t i = 0; i < trace->count; i++) {
-		const struct event *event = &trace->events[i];
-
-		if (event->kind == EVENT_CAPABILITY && event->u.capability.rc == 0 &&
-		    event->u.capability.capability == capability)
-			return event->u.capability.argument;
-	}
-	return 0;
-}
-
-/* All of it is fixed when a VM is made; the trace enables it a few lines later. */
 void log_configure(struct replay *replay, struct tdp_vm_config *config)
 {
 	const struct settings *settings = &replay->settings;
-	uint64_t protect = enabled(replay->trace, CAP_DIRTY_LOG_PROTECT);
+	uint64_t protect = survey_capability(replay->trace, CAP_DIRTY_LOG_PROTECT);
 
 	if (protect)
 		config->manual_protect = protect == PROTECT_ALL_SET ? TDP_MANUAL_PROTECT_ALL_SET
 								    : TDP_MANUAL_PROTECT_ON;
-	replay->ring_size = enabled(replay->trace, CAP_DIRTY_RING) / RING_ENTRY_BYTES;
+	replay->ring_size = survey_capability(replay->trace, CAP_DIRTY_RING) / RING_ENTRY_BYTES;
 	config->dirty_ring = (unsigned int)replay->ring_size;
 	if (config->format == TDP_EPT && !settings->value[SETTING_PML])
 		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
 }
 
 /* The slot that the call names, or NULL and the replay lost. */
-static const struct scripted_slot *slot_of(struct replay *replay, const struct event *event)
+static const struct slot *slot_of(struct replay *replay, const struct event *event)
 {
-	if (replay->vm && event->u.log.as_id < SCRIPT_SPACES && event->u.log.slot < SCRIPT_SLOTS)
-		return &replay->script.slots[event->u.log.as_id][event->u.log.slot];
+	const struct slot *slot = slots_at(&replay->slots, event->u.log.as_id, event->u.log.slot);
+
+	if (replay->vm && slot)
+		return slot;
 	replay_lose(replay, event->line, "this slot's log cannot be replayed");
 	return NULL;
 }
@@ -62,7 +48,7 @@ static bool bit(const uint64_t *bitmap, uint64_t page)
 }
 
 /* "0x40000+8 0x40010+4", as the program under KVM prints what it read; the number of pages. */
-static uint64_t print_pages(FILE *text, const struct scripted_slot *slot, const uint64_t *bitmap)
+static uint64_t print_pages(FILE *text, const struct slot *slot, const uint64_t *bitmap)
 {
 	uint64_t pages = slot->bytes >> TDP_PAGE_SHIFT, count = 0, end;
 
@@ -79,8 +65,8 @@ static uint64_t print_pages(FILE *text, const struct scripted_slot *slot, const 
 	return count;
 }
 
-static void meet_pages(struct replay *replay, const struct scripted_slot *slot,
-		       const uint64_t *bitmap, int err)
+static void meet_pages(struct replay *replay, const struct slot *slot, const uint64_t *bitmap,
+		       int err)
 {
 	struct event ours = {.kind = EVENT_LOG_RESULT};
 	char *list = NULL;
@@ -105,15 +91,14 @@ static void meet_pages(struct replay *replay, const struct scripted_slot *slot,
 
 void log_read(struct replay *replay, const struct event *event)
 {
-	const struct scripted_slot *slot = slot_of(replay, event);
+	const struct slot *slot = slot_of(replay, event);
 	size_t words;
 	uint64_t *bitmap;
 	int err;
 
 	if (!slot)
 		return;
-	if (!replay->parallel)
-		replay_take(replay);
+	replay_take(replay);
 	words = tdp_dirty_log_words(slot->bytes >> TDP_PAGE_SHIFT);
 	bitmap = calloc(words + 1, sizeof(*bitmap));
 	if (!bitmap) {
@@ -126,29 +111,36 @@ void log_read(struct replay *replay, const struct event *event)
 	free(bitmap);
 }
 
+/* All bits set, for `pages` pages. */
+static int clear_pages(struct replay *replay, const struct event *event)
+{
+	size_t words = tdp_dirty_log_words(event->u.log.pages) + 1;
+	uint64_t *bitmap = malloc(words * sizeof(*bitmap));
+	int err;
+
+	if (!bitmap)
+		return -ENOMEM;
+	memset(bitmap, 0xff, words * sizeof(*bitmap));
+	err = tdp_vm_clear_dirty_log(replay->vm, event->u.log.as_id, event->u.log.slot,
+				     event->u.log.first, event->u.log.pages, bitmap);
+	free(bitmap);
+	return err;
+}
+
 void log_clear(struct replay *replay, const struct event *event)
 {
 	struct event ours = {.kind = EVENT_LOG_RESULT};
-	const struct scripted_slot *slot = slot_of(replay, event);
-	uint64_t *bitmap;
+	const struct slot *slot = slot_of(replay, event);
 	int err = -EINVAL;
 
 	if (!slot)
 		return;
-	if (!replay->parallel)
-		replay_take(replay);
-	if (event->u.log.pages <= slot->bytes >> TDP_PAGE_SHIFT) {
-		size_t words = tdp_dirty_log_words(event->u.log.pages) + 1;
-
-		bitmap = malloc(words * sizeof(*bitmap));
-		if (!bitmap) {
-			replay_fail(replay, -ENOMEM, "no memory for the dirty pages");
-			return;
-		}
-		memset(bitmap, 0xff, words * sizeof(*bitmap));
-		err = tdp_vm_clear_dirty_log(replay->vm, event->u.log.as_id, event->u.log.slot,
-					     event->u.log.first, event->u.log.pages, bitmap);
-		free(bitmap);
+	replay_take(replay);
+	if (event->u.log.pages <= slot->bytes >> TDP_PAGE_SHIFT)
+		err = clear_pages(replay, event);
+	if (err == -ENOMEM) {
+		replay_fail(replay, err, "no memory for the dirty pages");
+		return;
 	}
 	ours.u.log_result.rc = err ? -1 : 0;
 	ours.u.log_result.err = -err;
@@ -164,7 +156,7 @@ void log_read_ring(struct replay *replay, const struct event *event)
 	struct event ours = {.kind = EVENT_RING_ENTRY};
 	struct tdp_dirty_page page;
 
-	if (!replay->vm || !replay->cpu_count || !replay->ring_size || replay->parallel) {
+	if (!replay->vm || !replay->cpu_count || !replay->ring_size || replay->stretch) {
 		replay_lose(replay, event->line, "the trace has no dirty ring at this line");
 		return;
 	}

@@ -1,12 +1,14 @@
 /*
- * replay: drives the simulator with the inputs of traces of a real KVM and
- * compares what its MMU did with what KVM did, line by line and field by field.
+ * replay: drives the simulator with the inputs of traces of a real KVM and compares what
+ * its MMU does with what KVM did, line by line and field by field.
  *
  * Exit status: 0 all agree; 1 a difference or a violation; 2 bad usage, or a file that is no
- * whole trace; 3 an event needs a feature that is not there (all before it
- * agrees); 130 interrupted, after the traces that were done.
+ * complete trace; 3 an event needs a feature that is missing (everything before it agrees);
+ * 130 interrupted, after the traces that were done.
  */
+#include "drive.h"
 #include "report.h"
+#include "trace/read.h"
 
 #include "common/interrupt.h"
 #include "common/status.h"
@@ -42,7 +44,8 @@ static const struct argp_option options[] = {
 	 "Huge pages are not executable", 1},
 	{"mmio-caching", OPTION_SETTING + SETTING_MMIO_CACHING, "on|off", 0,
 	 "Keep entries for pages without a slot", 1},
-	{"check", OPTION_CHECK, NULL, 0, "Judge the simulator's tables where the trace ends", 2},
+	{"check", OPTION_CHECK, NULL, 0,
+	 "Run the checker over the simulator's tables where the trace ends", 2},
 	{"json", OPTION_JSON, NULL, 0, "Print one JSON object", 2},
 	{0},
 };
@@ -100,17 +103,18 @@ static bool says_what_to_drive(const struct trace *trace)
 	return false;
 }
 
-/* What the trace says joined with what was asked for. */
+/* Joins what the trace states with what was asked for. */
 static int choose_settings(const struct trace *trace, const struct settings *asked,
 			   struct settings *settings, struct problem *problem)
 {
-	enum setting wrong = settings_join(&trace->stated, asked, settings);
+	struct settings stated = settings_stated(&trace->header);
+	enum setting wrong = settings_join(&stated, asked, settings);
 
 	if (wrong != SETTING_COUNT)
 		return problem_state(
 			problem, -1, "%s: the trace says %s %s, which contradicts --%s %s",
 			trace->path, setting_name(wrong),
-			setting_value_name(wrong, trace->stated.value[wrong]), setting_name(wrong),
+			setting_value_name(wrong, stated.value[wrong]), setting_name(wrong),
 			setting_value_name(wrong, asked->value[wrong]));
 	if (!says_what_to_drive(trace))
 		return problem_state(problem, -1,
@@ -138,7 +142,7 @@ static int replay_trace(const struct trace *trace, const struct arguments *argum
 		return STATUS_USAGE;
 	}
 	settings_assume(&settings, assumed);
-	replay_run(&replay, trace, &settings, arguments->check);
+	drive_trace(&replay, trace, &settings, arguments->check);
 	report_replay(report, &replay, assumed);
 	status = statuses[replay.ending];
 	replay_free(&replay);
@@ -160,7 +164,7 @@ static int replay_file(const char *path, const struct arguments *arguments, stru
 	return status;
 }
 
-/* Of several traces the gravest outcome counts: bad input, a difference, a feature. */
+/* Of several traces the gravest outcome counts: bad input, then a difference, then a stop. */
 static int graver(int a, int b)
 {
 	static const int order[] = {STATUS_DONE, STATUS_MISSING, STATUS_FAILED, STATUS_USAGE};

@@ -1,5 +1,5 @@
 /*
- * The names of live tables, a plain list: a trace has few tables at a time.
+ * A plain list: a trace has few tables at a time.
  */
 #include "names.h"
 

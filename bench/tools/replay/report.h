@@ -1,5 +1,5 @@
 /*
- * What is printed of a replay: a line a trace, what was assumed, the first
+ * Prints, for each trace, a line with the verdict, what was assumed, and the first
  * differences with their line numbers; or one JSON object over all traces.
  */
 #ifndef REPLAY_REPORT_H

@@ -1,18 +1,18 @@
 /*
- * Our own events in the trace's language. The simulator writes its tracepoints as
- * the kernel does, so those go through the parser that reads the kernel's; the
- * moments at which the kernel has only a probe are taken field by field.
+ * The simulator prints its tracepoints as the kernel does, so these go through the parser
+ * that reads the kernel's lines. The moments at which the kernel has only a probe are taken
+ * field by field.
  */
-#include "replay.h"
+#include "sink.h"
 
+#include "replay.h"
 #include "trace/parse.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define LINE_BYTES 512
 
-/* False for an event that a trace has as input, or does not have. */
+/* False for an event that is input in a trace, or absent from it. */
 static bool from_probe(const struct tdp_trace_event *event, struct event *ours)
 {
 	switch (event->kind) {

@@ -1,19 +1,20 @@
 /*
- * What a replay must know of the machine and the kernel under a trace. Each
- * field is either known, from the trace's header or the command line, or
- * SETTING_UNKNOWN; what is unknown at the end is assumed and printed.
+ * What a replay must know of the machine and the kernel of a trace. Each setting is known,
+ * from the trace's header or the command line, or SETTING_UNKNOWN. What is unknown in the
+ * end is assumed, and the report says so.
  */
 #ifndef REPLAY_SETTINGS_H
 #define REPLAY_SETTINGS_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "trace/header.h"
 
-#define SETTING_UNKNOWN (-1)
+#include <stdbool.h>
+
+#define SETTING_UNKNOWN NOT_STATED
 
 enum setting {
 	SETTING_BASELINE, /* index into setting_value_name() */
-	SETTING_FORMAT,	  /* 0 npt, 1 ept */
+	SETTING_FORMAT,	  /* enum stated_format */
 	SETTING_LEVELS,	  /* 4 or 5 */
 	SETTING_AD,	  /* accessed and dirty flags of the second level, on or off */
 	SETTING_PML,
@@ -42,19 +43,19 @@ const char *setting_value_name(enum setting setting, int value);
 /* The value of `text`, or SETTING_UNKNOWN if it is none. */
 int setting_value(enum setting setting, const char *text);
 
-/* Takes one header line ("kvm.tdp_mmu=Y", "kernel 6.1.0-56-amd64"). */
-void settings_read_header(struct settings *settings, const char *line, size_t length);
+/* The settings that a trace's header states. */
+struct settings settings_stated(const struct header *header);
 
 /*
- * Joins what a trace states with what the command line asks for, into *joined.
- * Returns the first setting that contradicts, or SETTING_COUNT if none does.
+ * Joins what a trace states with what the command line asks for, into *joined. Returns the
+ * first setting on which they contradict each other, or SETTING_COUNT if there is none.
  */
 enum setting settings_join(const struct settings *stated, const struct settings *asked,
 			   struct settings *joined);
 
 /*
- * Fills what is still unknown: upstream's defaults on NPT. Those that were assumed
- * are listed in `assumed` (a bool for each setting).
+ * Fills what is still unknown with upstream's defaults on NPT, and marks in `assumed` which
+ * settings those are.
  */
 void settings_assume(struct settings *settings, bool assumed[SETTING_COUNT]);
 

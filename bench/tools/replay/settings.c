@@ -1,10 +1,4 @@
-/*
- * The settings of a replay: names, values, and the header lines of a captured
- * trace that state them.
- */
-#include "trace/settings.h"
-
-#include "trace/scan.h"
+#include "settings.h"
 
 #include <string.h>
 
@@ -78,61 +72,27 @@ int setting_value(enum setting setting, const char *text)
  * A kernel between two baselines, or newer than the newest of them, is left
  * unknown: which policies it had would be a guess, so the command line says.
  */
-static void read_kernel(struct settings *settings, struct scan scan)
+static int baseline_of(const struct header *header)
 {
-	uint64_t major = scan_dec(&scan), minor;
-	int baseline = SETTING_UNKNOWN;
-
-	scan_word(&scan, ".");
-	minor = scan_dec(&scan);
-	if (scan.failed)
-		return;
-	if (major == 6 && minor == 1)
-		baseline = REPLAY_6_1;
-	else if (major == 6 && minor == 12)
-		baseline = REPLAY_6_12;
-	settings->value[SETTING_BASELINE] = baseline;
+	if (header->major == 6 && header->minor == 1)
+		return REPLAY_6_1;
+	if (header->major == 6 && header->minor == 12)
+		return REPLAY_6_12;
+	return SETTING_UNKNOWN;
 }
 
-static void read_format(struct settings *settings, struct scan scan, int format)
+struct settings settings_stated(const struct header *header)
 {
-	if (scan_try(&scan, "Y"))
-		settings->value[SETTING_FORMAT] = format;
-}
-
-static void read_switch(struct settings *settings, struct scan scan, enum setting setting)
-{
-	if (scan_try(&scan, "Y"))
-		settings->value[setting] = 1;
-	else if (scan_try(&scan, "N") || scan_try(&scan, "never"))
-		settings->value[setting] = 0;
-}
-
-void settings_read_header(struct settings *settings, const char *line, size_t length)
-{
-	struct scan scan = scan_text(line, length);
-
-	if (scan_try(&scan, "kernel "))
-		read_kernel(settings, scan);
-	else if (scan_try(&scan, "kvm.eager_page_split="))
-		read_switch(settings, scan, SETTING_EAGER_SPLIT);
-	else if (scan_try(&scan, "kvm.nx_huge_pages="))
-		read_switch(settings, scan, SETTING_NX_HUGE_PAGES);
-	else if (scan_try(&scan, "kvm.mmio_caching="))
-		read_switch(settings, scan, SETTING_MMIO_CACHING);
-	else if (scan_try(&scan, "kvm_amd.npt="))
-		read_format(settings, scan, 0);
-	else if (scan_try(&scan, "kvm_intel.ept="))
-		read_format(settings, scan, 1);
-	else if (scan_try(&scan, "kvm_intel.eptad="))
-		read_switch(settings, scan, SETTING_AD);
-	else if (scan_try(&scan, "kvm_intel.pml="))
-		read_switch(settings, scan, SETTING_PML);
-	/* NPT always has A/D flags and never a log of pages: APM vol. 2, 15.25.5. */
-	if (settings->value[SETTING_FORMAT] == 0) {
-		settings->value[SETTING_AD] = 1;
-		settings->value[SETTING_PML] = 0;
-	}
+	return (struct settings){.value = {
+					 [SETTING_BASELINE] = baseline_of(header),
+					 [SETTING_FORMAT] = header->format,
+					 [SETTING_LEVELS] = header->levels,
+					 [SETTING_AD] = header->ad,
+					 [SETTING_PML] = header->pml,
+					 [SETTING_EAGER_SPLIT] = header->eager_split,
+					 [SETTING_NX_HUGE_PAGES] = header->nx_huge_pages,
+					 [SETTING_MMIO_CACHING] = header->mmio_caching,
+				 }};
 }
 
 enum setting settings_join(const struct settings *stated, const struct settings *asked,
