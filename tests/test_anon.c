@@ -429,7 +429,7 @@ static void a_touch_that_lost_its_extent_and_then_gets_no_memory_leaves_no_mark(
 	memory_begin(&memory, (struct tdp_anon_config){.bytes = 2 * MIB});
 	memory_touch(&memory, 0);
 	tdp_anon_discard(memory.anon, 0, TDP_PAGE_SIZE);
-	extent = directory_find(&memory.anon->chunks, 0, sizeof(*extent));
+	extent = directory_find(&memory.anon->map.records, 0, sizeof(*extent));
 	u64_or_acq_rel(&extent->touched[70 / 64], (uint64_t)1 << 70 % 64);
 	host_fail_after(&memory.test, 1);
 	assert_int_equal(memory_resolve(&memory, 70 * TDP_PAGE_SIZE, true, &page), -ENOMEM);

@@ -92,10 +92,10 @@ struct hold {
 static bool held(const struct hold *hold)
 {
 	const struct extent *extent =
-		directory_find(&hold->memory->anon->chunks, 0, sizeof(*extent));
+		directory_find(&hold->memory->anon->map.records, 0, sizeof(*extent));
 
 	for (int i = 0; i < 20; i++) {
-		if (u64_load_acquire(&extent->word) == CHUNK_NONE)
+		if (u64_load_acquire(&extent->word) == PAGE_MAP_NONE)
 			return false;
 	}
 	return true;
@@ -111,7 +111,7 @@ static int hold_and_discard(struct actor *actor)
 			return -ENOMEM;
 		if (!held(hold))
 			return -EIO;
-		chunk_discard(hold->memory->anon, hold->page, hold->page + 1);
+		page_map_discard(&hold->memory->anon->map, hold->page, hold->page + 1);
 	}
 	return 0;
 }

@@ -180,9 +180,9 @@ static void a_huge_leaf_over_small_pages_of_the_host_is_found(void **state)
 	struct memslots *slots = memslots_of(&guest->vm->memory, 0);
 
 	touch_all(guest, 0, TDP_WRITE);
-	guest->anon->config.page = TDP_4K;
+	guest->anon->map.config.level = TDP_4K;
 	assert_only(guest, TDP_INVARIANT_MAPPING);
-	guest->anon->config.page = TDP_2M;
+	guest->anon->map.config.level = TDP_2M;
 	/* The slot's end cuts the last leaf. */
 	slots->slot[0].pages--;
 	assert_only(guest, TDP_INVARIANT_MAPPING);

@@ -27,6 +27,7 @@ static struct errand errand_begin(struct guest *guest)
 		.context = &guest->vcpu[0]->context,
 		.gfn = tdp_gfn(BASE_GFN + 1),
 	};
+	struct mapped_page found = {.level = TDP_NOT_MAPPED};
 
 	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
 	mmu_read_begin(&errand.context->actor);
@@ -34,8 +35,9 @@ static struct errand errand_begin(struct guest *guest)
 	assert_non_null(errand.slot->anon);
 	errand.way = fill_way(errand.context, errand.gfn);
 	assert_int_equal(errand.way.level, TDP_4K);
-	assert_true(
-		anon_find(errand.slot->anon, errand.gfn.n + errand.slot->anon_offset, &errand.pfn));
+	assert_true(page_map_find(&errand.slot->anon->map, errand.gfn.n + errand.slot->anon_offset,
+				  &found));
+	errand.pfn = found.pfn;
 	return errand;
 }
 

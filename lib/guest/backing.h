@@ -57,7 +57,7 @@ static inline unsigned int backing_level(const struct memslot *slot, tdp_gfn_t g
 	unsigned int level;
 
 	if (slot->anon)
-		return anon_page_level(slot->anon, gfn.n + slot->anon_offset);
+		return page_map_level(&slot->anon->map, gfn.n + slot->anon_offset);
 	level = backing->ops->level(backing->context, memslot_hva(slot, gfn));
 	return level ? level : TDP_4K;
 }

@@ -1,11 +1,11 @@
 /*
  * Anonymous memory of the host's process, as mmap() and madvise() offer it
  *
- * A discard tells the notifiers that it begins, frees the frames, and tells them
- * that it has ended. Between begin and end nothing maps the range. A resolver
- * that found a frame just before it was freed still has its number, and the
- * frame may have a new owner: resolve() takes no reference, as KVM does not keep
- * one either. Whoever maps what resolve() returned must therefore
+ * A discard calls the notifiers' begin, frees the frames, and calls their end.
+ * Between begin and end nothing maps the range. A resolver that found a frame just
+ * before it was freed still has its number, and the frame may have a new owner:
+ * resolve() takes no reference, as KVM does not keep one either. Whoever maps what
+ * resolve() returned must therefore
  *
  *   - read his invalidation sequence before the call, and
  *   - check under his lock, before he maps, that since then no invalidation of
@@ -40,91 +40,73 @@ static uint64_t page_of(const struct tdp_anon *anon, uint64_t hva)
 	return (hva - anon->backing.hva) >> TDP_PAGE_SHIFT;
 }
 
-/* Memory has to be taken, or others change the chunk. */
-static int anon_take(struct tdp_anon *anon, void *caller, uint64_t page, tdp_pfn_t *pfn)
+/* Users resolve without a caller of their own. */
+static int fill_by_anyone(struct tdp_anon *anon, struct host_caller *caller, uint64_t page,
+			  struct mapped_page *found)
 {
 	struct host_caller *borrowed;
 	int err;
 
 	if (caller)
-		return chunk_resolve(anon, caller, page, pfn);
+		return page_map_fill(&anon->map, caller, page, found);
 	borrowed = host_caller_get(anon->host);
 	if (!borrowed)
 		return -ENOMEM;
-	err = chunk_resolve(anon, borrowed, page, pfn);
+	err = page_map_fill(&anon->map, borrowed, page, found);
 	host_caller_put(borrowed);
 	return err;
 }
 
-/* Made twice, for mappings of extents and for others: every fault of a guest passes here. */
-__attribute__((always_inline)) static inline int resolve(struct tdp_anon *anon, bool extents,
-							 void *caller, uint64_t hva, bool write,
-							 struct tdp_backing_page *page)
+static int anon_resolve(void *context, void *caller, uint64_t hva, bool write,
+			struct tdp_backing_page *page)
 {
-	uint64_t at = page_of(anon, hva);
+	struct tdp_anon *anon = context;
+	struct mapped_page found;
+	int err = 0;
 
 	if (!anon_holds(anon, hva) || (write && anon->config.read_only))
 		return -EFAULT;
-	page->writable = !anon->config.read_only;
-	page->device = false;
-	if (__builtin_expect(extents ? extent_find(anon, at, &page->pfn)
-				     : chunk_find(anon, at, &page->pfn),
-			     1))
-		return 0;
-	return anon_take(anon, caller, at, &page->pfn);
-}
-
-static int anon_resolve_in_extent(void *context, void *caller, uint64_t hva, bool write,
-				  struct tdp_backing_page *page)
-{
-	return resolve(context, true, caller, hva, write, page);
-}
-
-static int anon_resolve_in_chunk(void *context, void *caller, uint64_t hva, bool write,
-				 struct tdp_backing_page *page)
-{
-	return resolve(context, false, caller, hva, write, page);
+	if (!page_map_find(&anon->map, page_of(anon, hva), &found))
+		err = fill_by_anyone(anon, caller, page_of(anon, hva), &found);
+	if (!err)
+		*page = (struct tdp_backing_page){.pfn = found.pfn,
+						  .writable = !anon->config.read_only};
+	return err;
 }
 
 static unsigned int anon_level(void *context, uint64_t hva)
 {
 	const struct tdp_anon *anon = context;
 
-	return anon_holds(anon, hva) ? anon_page_level(anon, page_of(anon, hva)) : TDP_4K;
+	return anon_holds(anon, hva) ? page_map_level(&anon->map, page_of(anon, hva)) : TDP_4K;
 }
 
 static int anon_peek(void *context, uint64_t hva, struct tdp_backing_page *page)
 {
 	const struct tdp_anon *anon = context;
-	tdp_pfn_t pfn;
+	struct mapped_page found;
 	int err;
 
 	if (!anon_holds(anon, hva))
 		return -ENOENT;
-	err = chunk_peek(anon, page_of(anon, hva), &pfn);
-	if (err)
-		return err;
-	*page = (struct tdp_backing_page){.pfn = pfn, .writable = !anon->config.read_only};
-	return 0;
+	err = page_map_peek(&anon->map, page_of(anon, hva), &found);
+	if (!err)
+		*page = (struct tdp_backing_page){.pfn = found.pfn,
+						  .writable = !anon->config.read_only};
+	return err;
 }
 
-static const struct tdp_backing_ops anon_ops_extents = {
-	.resolve = anon_resolve_in_extent,
+static const struct tdp_backing_ops anon_ops = {
+	.resolve = anon_resolve,
 	.level = anon_level,
 	.peek = anon_peek,
 };
 
-static const struct tdp_backing_ops anon_ops_chunks = {
-	.resolve = anon_resolve_in_chunk,
-	.level = anon_level,
-	.peek = anon_peek,
-};
-
-const struct tdp_anon *anon_behind(const struct tdp_backing *backing)
+struct tdp_anon *anon_behind(const struct tdp_backing *backing)
 {
-	const struct tdp_anon *anon;
+	struct tdp_anon *anon;
 
-	if (!backing || (backing->ops != &anon_ops_extents && backing->ops != &anon_ops_chunks))
+	if (!backing || backing->ops != &anon_ops)
 		return NULL;
 	anon = backing->context;
 	return backing == &anon->backing ? anon : NULL;
@@ -186,15 +168,20 @@ static void anon_unreserve(struct tdp_anon *anon)
 				  anon->config.bytes / page_bytes(anon));
 }
 
-static int anon_make_chunks(struct tdp_anon *anon)
+static int anon_make_map(struct tdp_anon *anon)
 {
-	uint64_t bytes;
+	const struct tdp_anon_config *config = &anon->config;
+	bool extents = config->page == TDP_4K && config->policy == TDP_ANON_EXTENTS;
 
-	anon->extents = anon->config.page == TDP_4K && anon->config.policy == TDP_ANON_EXTENTS;
-	anon->chunk_level = anon->extents ? TDP_2M : anon->config.page;
-	bytes = tdp_level_bytes(anon->chunk_level);
-	return directory_init(&anon->chunks, anon->host, (anon->config.bytes + bytes - 1) / bytes,
-			      anon->extents ? sizeof(struct extent) : sizeof(atomic_u64));
+	return page_map_init(&anon->map, &(struct page_map_config){
+						 .host = anon->host,
+						 .pages = config->bytes >> TDP_PAGE_SHIFT,
+						 .record_level = extents ? TDP_2M : config->page,
+						 .tracks_pages = extents,
+						 .level = config->page,
+						 .node = config->node - 1,
+						 .source = anon->source,
+					 });
 }
 
 /* An address range that no other mapping of the host has had, with a hole behind it. */
@@ -203,7 +190,7 @@ static void anon_place(struct tdp_anon *anon)
 	uint64_t bytes = (anon->config.bytes + 2 * HVA_ALIGNMENT - 1) & ~(HVA_ALIGNMENT - 1);
 
 	anon->backing = (struct tdp_backing){
-		.ops = anon->extents ? &anon_ops_extents : &anon_ops_chunks,
+		.ops = &anon_ops,
 		.context = anon,
 		.hva = u64_add_relaxed(&anon->host->next_hva, bytes),
 		.bytes = anon->config.bytes,
@@ -223,7 +210,7 @@ static int anon_init(struct tdp_anon *anon)
 
 	if (err)
 		return err;
-	if (anon_make_chunks(anon)) {
+	if (anon_make_map(anon)) {
 		anon_unreserve(anon);
 		return refuse_metadata(anon->host, &anon->config);
 	}
@@ -260,8 +247,7 @@ void tdp_anon_destroy(struct tdp_anon *anon)
 {
 	if (!anon)
 		return;
-	chunk_discard(anon, 0, anon->config.bytes >> TDP_PAGE_SHIFT);
-	directory_fini(&anon->chunks);
+	page_map_fini(&anon->map);
 	anon_unreserve(anon);
 	host_release(anon->host, anon, sizeof(*anon));
 }
@@ -285,12 +271,12 @@ int tdp_anon_discard(struct tdp_anon *anon, uint64_t offset, uint64_t bytes)
 	if (bytes == 0)
 		return 0;
 	tdp_host_invalidate_begin(anon->host, start, start + bytes);
-	chunk_discard(anon, offset >> TDP_PAGE_SHIFT, (offset + bytes) >> TDP_PAGE_SHIFT);
+	page_map_discard(&anon->map, offset >> TDP_PAGE_SHIFT, (offset + bytes) >> TDP_PAGE_SHIFT);
 	tdp_host_invalidate_end(anon->host, start, start + bytes);
 	return 0;
 }
 
 uint64_t tdp_anon_touched(const struct tdp_anon *anon)
 {
-	return chunk_touched(anon);
+	return page_map_touched(&anon->map);
 }

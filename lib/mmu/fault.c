@@ -286,10 +286,10 @@ ASIDE tdp_pfn_t make_page(struct mmu_context *context, const struct memslot *slo
 static inline tdp_pfn_t find_page(struct mmu_context *context, const struct memslot *slot,
 				  tdp_gfn_t gfn)
 {
-	tdp_pfn_t pfn;
+	struct mapped_page found;
 
-	if (__builtin_expect(anon_find(slot->anon, gfn.n + slot->anon_offset, &pfn), 1))
-		return pfn;
+	if (__builtin_expect(page_map_find(&slot->anon->map, gfn.n + slot->anon_offset, &found), 1))
+		return found.pfn;
 	return make_page(context, slot, gfn);
 }
 
