@@ -49,7 +49,7 @@ struct scenario {
 	const char *name;
 	const char *what;   /* in a line */
 	unsigned int vcpus; /* where the command line does not say */
-	/* Of a schedule (tests/explore), until the players end, or that a round takes; 0: few. */
+	/* Steps of a schedule (bench/tools/explore) after which the players end; 0: few. */
 	uint64_t steps;
 	bool ept_only, no_ad;	 /* a CPU without accessed and dirty flags */
 	uint64_t carveout_bytes; /* for terrains; 0: 1 GiB */

@@ -1,7 +1,7 @@
 /*
- * explore SCENARIO|all: runs the stress scenarios under schedules that hunt for an
- * interleaving which breaks an invariant, and prints the one that did. Exit status
- * 0: none was found, 1: one was, 2: bad usage.
+ * explore SCENARIO|all: runs stress scenarios under chosen schedules, searching for an
+ * interleaving that breaks an invariant, and prints the one that does. Exit status 0:
+ * none was found, 1: one was found, 2: wrong usage.
  */
 #include <argp.h>
 #include <errno.h>
@@ -10,8 +10,8 @@
 
 #include <tdpsim/version.h>
 
-#include "explore/report.h"
 #include "stress/scenarios.h"
+#include "tools/explore/report.h"
 
 #define EXIT_USAGE 2
 
@@ -29,16 +29,18 @@ enum key {
 
 static const struct argp_option table[] = {
 	{"schedule", KEY_SCHEDULE, "KIND", 0, "random, pct[:DEPTH] (depth 3) or exhaustive", 0},
-	{"schedules", KEY_SCHEDULES, "N", 0, "try so many (1000)", 0},
-	{"preemptions", KEY_PREEMPTIONS, "N", 0, "of a schedule of the exhaustive search (1)", 0},
-	{"seed", KEY_SEED, "N", 0, "of the first schedule; the next one's is one more (1)", 0},
+	{"schedules", KEY_SCHEDULES, "N", 0, "number of schedules to run in each scenario (1000)",
+	 0},
+	{"preemptions", KEY_PREEMPTIONS, "N", 0,
+	 "allowed in a schedule of the exhaustive search (1)", 0},
+	{"seed", KEY_SEED, "N", 0, "seed of the first schedule; each further one adds 1 (1)", 0},
 	{"steps", KEY_STEPS, "N", 0,
-	 "after which the players come to an end (3000, or more where it takes more)", 0},
-	{"vcpus", 'v', "N", 0, "instead of the scenario's own number", 0},
+	 "steps after which the players end (3000, or what the scenario needs)", 0},
+	{"vcpus", 'v', "N", 0, "number of vCPUs instead of the scenario's own", 0},
 	{"baseline", KEY_BASELINE, "NAME", 0, "a kernel from 5.13 to 7.2, or latest (latest)", 0},
-	{"lock", KEY_LOCK, "NAME", 0, "exclusive, shared or percpu (by seed)", 0},
-	{"json", KEY_JSON, NULL, 0, "one JSON object on standard output", 0},
-	{"list", KEY_LIST, NULL, 0, "what scenarios there are", 0},
+	{"lock", KEY_LOCK, "NAME", 0, "exclusive, shared or percpu (chosen by the seed)", 0},
+	{"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+	{"list", KEY_LIST, NULL, 0, "list the scenarios", 0},
 	{0},
 };
 
@@ -56,7 +58,7 @@ static uint64_t number(struct argp_state *state, const char *text, uint64_t leas
 	errno = 0;
 	value = strtoull(text, &end, 0);
 	if (!*text || *text == '-' || *end || errno || value < least || value > most)
-		argp_error(state, "'%s' is no number from %llu to %llu", text,
+		argp_error(state, "'%s' is not a number from %llu to %llu", text,
 			   (unsigned long long)least, (unsigned long long)most);
 	return value;
 }
@@ -70,12 +72,12 @@ static void set_schedule(struct argp_state *state, struct hunt_options *hunt, co
 	else if (strcmp(text, "pct") == 0 || strncmp(text, "pct:", 4) == 0)
 		hunt->kind = HUNT_PCT;
 	else
-		argp_error(state, "there is no schedule '%s'", text);
+		argp_error(state, "unknown schedule '%s'", text);
 	if (strncmp(text, "pct:", 4) == 0)
 		hunt->depth = (unsigned int)number(state, text + 4, 1, PCT_DEPTH_MOST);
 }
 
-/* The place of `text` in a list that ends with NULL. */
+/* The index of `text` in a list that ends with NULL. */
 static unsigned int choice(struct argp_state *state, const char *text, const char *const *names)
 {
 	unsigned int i = 0;
@@ -83,7 +85,7 @@ static unsigned int choice(struct argp_state *state, const char *text, const cha
 	while (names[i] && strcmp(names[i], text) != 0)
 		i++;
 	if (!names[i])
-		argp_error(state, "there is no '%s'", text);
+		argp_error(state, "unknown value '%s'", text);
 	return i;
 }
 
@@ -114,7 +116,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		break;
 	case KEY_BASELINE:
 		if (tdp_baseline_find(text, &hunt->stress.baseline))
-			argp_error(state, "there is no '%s'", text);
+			argp_error(state, "unknown value '%s'", text);
 		break;
 	case KEY_LOCK:
 		hunt->stress.lock = (enum tdp_lock_policy)choice(state, text, locks);
@@ -127,7 +129,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		break;
 	case ARGP_KEY_ARG:
 		if (explore->scenario)
-			argp_error(state, "one scenario, or 'all'");
+			argp_error(state, "give one scenario, or 'all'");
 		explore->scenario = text;
 		break;
 	default:
@@ -142,7 +144,7 @@ static bool is_wanted(const struct explore *explore, const struct scenario *scen
 	       strcmp(explore->scenario, scenario->name) == 0;
 }
 
-/* -1 if it could not be hunted, else whether something was found. */
+/* -1 if the scenario could not be run, 1 if a schedule failed, 0 if none did. */
 static int explore_one(const struct explore *explore, const struct scenario *scenario,
 		       json_t *results)
 {
@@ -178,7 +180,7 @@ static void print_json(const struct explore *explore, json_t *results, unsigned 
 static int explore_all(const struct explore *explore)
 {
 	json_t *results = json_array();
-	unsigned int hunted = 0, found = 0;
+	unsigned int explored = 0, found = 0;
 	int status = EXIT_SUCCESS;
 
 	for (size_t i = 0; i < SCENARIO_COUNT; i++) {
@@ -190,10 +192,10 @@ static int explore_all(const struct explore *explore)
 		if (verdict)
 			status = EXIT_FAILURE;
 		found += verdict > 0;
-		hunted++;
+		explored++;
 	}
-	if (!hunted) {
-		fprintf(stderr, "explore: there is no scenario '%s'\n", explore->scenario);
+	if (!explored) {
+		fprintf(stderr, "explore: unknown scenario '%s'\n", explore->scenario);
 		status = EXIT_USAGE;
 	} else if (explore->json) {
 		print_json(explore, results, found);
@@ -215,7 +217,7 @@ int main(int argc, char **argv)
 		.options = table,
 		.parser = parse,
 		.args_doc = "SCENARIO|all",
-		.doc = "Hunts for an interleaving that breaks an invariant.",
+		.doc = "Searches for an interleaving that breaks an invariant.",
 	};
 	struct explore explore = {
 		.hunt = {.depth = 3,
@@ -231,7 +233,7 @@ int main(int argc, char **argv)
 	if (explore.list)
 		return list();
 	if (!explore.scenario) {
-		fprintf(stderr, "explore: which scenario? See --list\n");
+		fprintf(stderr, "explore: no scenario given; --list shows them\n");
 		return EXIT_USAGE;
 	}
 	return explore_all(&explore);

@@ -1,4 +1,4 @@
-#include "explore/report.h"
+#include "tools/explore/report.h"
 
 #include <inttypes.h>
 
@@ -10,7 +10,7 @@ static const char *const kind_names[] = {
 	[HUNT_EXHAUSTIVE] = "exhaustive",
 };
 
-/* The process that ran was forked from this one: its code lies at the same addresses. */
+/* The child process that ran was forked from this one, so its code has the same addresses. */
 static void function_of(const struct schedule_switch *step, char *name, size_t size)
 {
 	if (step->place)
@@ -34,7 +34,7 @@ static uint64_t first_shown(const struct hunt *hunt)
 static void print_schedule(FILE *out, const struct hunt *hunt)
 {
 	if (first_shown(hunt))
-		fprintf(out, "  %" PRIu64 " switches before these\n", first_shown(hunt));
+		fprintf(out, "  %" PRIu64 " earlier switches are not shown\n", first_shown(hunt));
 	for (uint64_t i = first_shown(hunt); i < kept(hunt); i++) {
 		char name[80];
 
@@ -50,13 +50,13 @@ void report_text(FILE *out, const struct scenario *scenario, const struct hunt *
 	fprintf(out, "%-28s %10" PRIu64 " schedules %12" PRIu64 " steps  %s\n", scenario->name,
 		hunt->made, hunt->steps,
 		hunt->failed	 ? "FAILED"
-		: hunt->complete ? "nothing found, and nothing left to try"
+		: hunt->complete ? "nothing found, no schedule left to try"
 				 : "nothing found");
 	if (!hunt->failed)
 		return;
 	print_schedule(out, hunt);
-	fputs(hunt->words, out);
-	fprintf(out, "  again with: explore %s --schedule %s", scenario->name,
+	fputs(hunt->output, out);
+	fprintf(out, "  to repeat: explore %s --schedule %s", scenario->name,
 		kind_names[options->kind]);
 	if (options->kind == HUNT_PCT)
 		fprintf(out, ":%u", options->depth);
@@ -98,13 +98,13 @@ static json_t *schedule_json(const struct hunt *hunt)
 
 static json_t *failure_json(const struct hunt *hunt)
 {
-	json_t *failure = json_object(), *words = json_string(hunt->words);
+	json_t *failure = json_object(), *output = json_string(hunt->output);
 
 	set_count(failure, "seed", hunt->seed);
 	set_count(failure, "steps", hunt->now.schedule.steps);
 	set_count(failure, "switches", hunt->now.schedule.switches_made);
 	set(failure, "schedule", schedule_json(hunt));
-	set(failure, "words", words ? words : json_null());
+	set(failure, "words", output ? output : json_null());
 	return failure;
 }
 

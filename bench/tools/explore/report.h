@@ -1,16 +1,16 @@
 /*
- * What a hunt has come to, as text or as one JSON object.
+ * Reports the result of a hunt, as text or as a JSON object.
  */
-#ifndef TDPSIM_TESTS_EXPLORE_REPORT_H
-#define TDPSIM_TESTS_EXPLORE_REPORT_H
+#ifndef BENCH_TOOLS_EXPLORE_REPORT_H
+#define BENCH_TOOLS_EXPLORE_REPORT_H
 
 #include <stdio.h>
 
 #include <jansson.h>
 
-#include "explore/hunt.h"
+#include "tools/explore/hunt.h"
 
-/* Of a failing schedule the last so many switches are shown. */
+/* How many switches of a failing schedule are shown: the last ones. */
 #define REPORT_SWITCHES 200
 
 void report_text(FILE *out, const struct scenario *scenario, const struct hunt *hunt,

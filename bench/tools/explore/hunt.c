@@ -1,4 +1,4 @@
-#include "explore/hunt.h"
+#include "tools/explore/hunt.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,15 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STEPS_USUAL    3000
-#define STEPS_FACTOR   2000 /* a run with so many times the steps asked for has no end */
-#define SECONDS_SILENT 60   /* a run may take, however busy the host is */
+#define STEPS_DEFAULT 3000
+#define STEPS_FACTOR  2000 /* a run that exceeds its steps by this factor never ends */
+#define SECONDS_LIMIT 60   /* for one run, on however busy a host */
 
 uint64_t hunt_steps(const struct hunt_options *options, const struct scenario *scenario)
 {
 	if (options->steps)
 		return options->steps;
-	return scenario->steps ? scenario->steps : STEPS_USUAL;
+	return scenario->steps ? scenario->steps : STEPS_DEFAULT;
 }
 
 static void prepare(struct hunt *hunt, const struct hunt_options *options, uint64_t steps)
@@ -53,7 +53,7 @@ static int run_one(struct hunt *hunt, const struct scenario *scenario,
 	stress.seed = hunt->seed;
 	prepare(hunt, options, steps);
 	schedule_use(&hunt->now.schedule);
-	alarm(SECONDS_SILENT);
+	alarm(SECONDS_LIMIT);
 	verdict = stress_run_once(scenario, &stress, steps);
 	alarm(0);
 	schedule_use(NULL);
@@ -85,58 +85,82 @@ static int run_all(struct hunt *hunt, const struct scenario *scenario,
 	return verdict;
 }
 
+/*
+ * The kernel kills the child when explore ends, however explore ends: nobody else would
+ * stop the runs. If explore ended before prctl(), no signal comes and the parent differs.
+ */
+static void die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
+		_exit(EXIT_FAILURE);
+}
+
 _Noreturn static void child(struct hunt *hunt, const struct scenario *scenario,
-			    const struct hunt_options *options, FILE *words)
+			    const struct hunt_options *options, FILE *output)
 {
 	const struct rlimit no_core = {0, 0};
-	int nothing = open("/dev/null", O_WRONLY);
+	int null = open("/dev/null", O_WRONLY);
 
 	setrlimit(RLIMIT_CORE, &no_core);
-	/* A run touches a few tables: to clear 2M for them would be most of its time. */
+	/* A run touches few tables. Clearing 2M for each would take most of its time. */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	dup2(nothing, STDOUT_FILENO);
-	dup2(fileno(words), STDERR_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(fileno(output), STDERR_FILENO);
 	_exit(run_all(hunt, scenario, options) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-static void take_words(struct hunt *hunt, FILE *words, int status)
+static void read_output(struct hunt *hunt, FILE *output, int status)
 {
 	size_t length;
 
-	rewind(words);
-	length = fread(hunt->words, 1, HUNT_WORDS - 64, words);
-	hunt->words[length] = '\0';
+	rewind(output);
+	length = fread(hunt->output, 1, HUNT_OUTPUT - 64, output);
+	hunt->output[length] = '\0';
 	if (WIFSIGNALED(status))
-		snprintf(hunt->words + length, 64, "ended by signal %d (%s)\n", WTERMSIG(status),
+		snprintf(hunt->output + length, 64, "ended by signal %d (%s)\n", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
+}
+
+/* Runs all schedules in a child process; 0 or a negative errno. */
+static int run_child(struct hunt *hunt, const struct scenario *scenario,
+		     const struct hunt_options *options, FILE *output)
+{
+	pid_t explore = getpid(), pid;
+	int status = 0;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		die_with(explore);
+		child(hunt, scenario, options, output);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	hunt->failed = status != 0;
+	if (hunt->failed)
+		read_output(hunt, output, status);
+	return 0;
+}
+
+void hunt_end(struct hunt *hunt)
+{
+	munmap(hunt, sizeof(*hunt));
 }
 
 struct hunt *hunt_run(const struct scenario *scenario, const struct hunt_options *options)
 {
 	struct hunt *hunt = mmap(NULL, sizeof(*hunt), PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	FILE *words = tmpfile();
-	int status = 0;
-	pid_t pid;
+	FILE *output = tmpfile();
+	int err = hunt == MAP_FAILED || !output ? -ENOMEM : 0;
 
-	if (hunt == MAP_FAILED || !words)
-		return NULL;
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		return NULL;
-	if (pid == 0)
-		child(hunt, scenario, options, words);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	hunt->failed = status != 0;
-	if (hunt->failed)
-		take_words(hunt, words, status);
-	fclose(words);
-	return hunt;
-}
-
-void hunt_end(struct hunt *hunt)
-{
-	munmap(hunt, sizeof(*hunt));
+	if (!err)
+		err = run_child(hunt, scenario, options, output);
+	if (output)
+		fclose(output);
+	if (err && hunt != MAP_FAILED)
+		hunt_end(hunt);
+	return err ? NULL : hunt;
 }
