@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "host/anon.h"
+#include "guest/anon.h"
 #include "host/notify.h"
 #include "support/memory.h"
 
@@ -207,21 +207,21 @@ struct watcher {
 	unsigned int calls;
 };
 
-static void watch_begin(void *context, uint64_t start, uint64_t end)
+static void watch_begin(void *context, const struct memory_change *change)
 {
 	struct watcher *watcher = context;
 
-	watcher->start = start;
-	watcher->end = end;
+	watcher->start = change->start;
+	watcher->end = change->end;
 	watcher->frames_at_begin = memory_data_frames(watcher->memory);
 	watcher->calls++;
 }
 
-static void watch_end(void *context, uint64_t start, uint64_t end)
+static void watch_end(void *context, const struct memory_change *change)
 {
 	struct watcher *watcher = context;
 
-	if (start == watcher->start && end == watcher->end)
+	if (change->start == watcher->start && change->end == watcher->end)
 		watcher->frames_at_end = memory_data_frames(watcher->memory);
 	watcher->calls++;
 }

@@ -2,7 +2,7 @@
  * Anonymous memory under several actors: those that touch the same pages agree,
  * and what one discards is not taken from another.
  */
-#include "host/anon.h"
+#include "guest/anon.h"
 
 #include <errno.h>
 #include <setjmp.h>

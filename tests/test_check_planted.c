@@ -12,7 +12,7 @@
 #include <tdpsim/iter.h>
 #include <tdpsim/mmu.h>
 
-#include "host/anon.h"
+#include "guest/anon.h"
 #include "host/frame.h"
 #include "mmu/flush.h"
 #include "support/checked.h"

@@ -32,10 +32,10 @@ static struct errand errand_begin(struct guest *guest)
 	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
 	mmu_read_begin(&errand.context->actor);
 	errand.slot = memslot_find(memslots_of(&guest->vm->memory, 0), errand.gfn);
-	assert_non_null(errand.slot->anon);
+	assert_non_null(errand.slot->plain);
 	errand.way = fill_way(errand.context, errand.gfn);
 	assert_int_equal(errand.way.level, TDP_4K);
-	assert_true(page_map_find(&errand.slot->anon->map, errand.gfn.n + errand.slot->anon_offset,
+	assert_true(page_map_find(errand.slot->plain, errand.gfn.n + errand.slot->plain_offset,
 				  &found));
 	errand.pfn = found.pfn;
 	return errand;

@@ -26,14 +26,14 @@ struct listener {
 	unsigned int began_at, ended_at;
 };
 
-static void listen_begin(void *context, uint64_t start, uint64_t end)
+static void listen_begin(void *context, const struct memory_change *change)
 {
 	struct listener *listener = context;
 	struct waiting waiting = {0};
 
 	listener->begins++;
-	listener->start = start;
-	listener->end = end;
+	listener->start = change->start;
+	listener->end = change->end;
 	if (listener->clock)
 		listener->began_at = ++*listener->clock;
 	u32_store_release(&listener->inside, 1);
@@ -42,12 +42,11 @@ static void listen_begin(void *context, uint64_t start, uint64_t end)
 	u32_store_release(&listener->inside, 0);
 }
 
-static void listen_end(void *context, uint64_t start, uint64_t end)
+static void listen_end(void *context, const struct memory_change *change)
 {
 	struct listener *listener = context;
 
-	(void)start;
-	(void)end;
+	(void)change;
 	listener->ends++;
 	if (listener->clock)
 		listener->ended_at = ++*listener->clock;
@@ -139,27 +138,20 @@ struct asked {
 	bool young;
 };
 
-static bool answer_age(void *context, uint64_t start, uint64_t end)
+static bool answer_age(void *context, const struct memory_change *change, bool test)
 {
 	struct asked *asked = context;
 
-	if (start == 0x1000 && end == 0x3000)
+	if (!test && change->start == 0x1000 && change->end == 0x3000)
 		asked->ages++;
-	return asked->young;
-}
-
-static bool answer_test_age(void *context, uint64_t hva)
-{
-	struct asked *asked = context;
-
-	if (hva == 0x1234)
+	if (test && change->start == 0x1234)
 		asked->tests++;
 	return asked->young;
 }
 
 static void ageing_asks_everybody_and_testing_the_first_who_says_yes(void **state)
 {
-	static const struct notifier_ops ops = {.age = answer_age, .test_age = answer_test_age};
+	static const struct notifier_ops ops = {.age = answer_age};
 	struct asked asked[3] = {{.young = false}, {.young = true}, {.young = false}};
 	struct listener deaf; /* answers no question */
 	struct test_host test;

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "check/checker.h"
-#include "guest/backing.h"
+#include "guest/slot_page.h"
 #include "host/frame.h"
 
 /* How a leaf's writes are logged is its tree's. */
@@ -98,7 +98,7 @@ static void check_page(struct checker *checker, const struct met_entry *spot,
 		       const struct memslot *slot)
 {
 	struct tdp_backing_page page;
-	int err = backing_peek(slot, spot->gfn, &page);
+	int err = slot_page_peek(slot, spot->gfn, &page);
 
 	if (err == -ENOENT)
 		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
@@ -125,7 +125,7 @@ static void check_host(struct checker *checker, const struct met_entry *spot,
 			     "a leaf of memory that the host has not given out");
 		return;
 	}
-	if (spot->level > backing_level(slot, spot->gfn)) {
+	if (spot->level > slot_page_level(slot, spot->gfn)) {
 		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
 			     "a leaf larger than the host's own mapping");
 		return;

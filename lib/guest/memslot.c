@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "guest/scripted.h"
 #include "platform/check.h"
 #include "platform/wait.h"
 
@@ -62,8 +63,11 @@ void guest_memory_fini(struct guest_memory *memory)
 	for (unsigned int i = 0; i < memory->address_spaces; i++) {
 		struct memslots *slots = ptr_load_relaxed(&memory->slots[i]);
 
-		for (size_t slot = 0; slot < slots->count; slot++)
+		for (size_t slot = 0; slot < slots->count; slot++) {
 			dirty_log_destroy(slots->slot[slot].log);
+			if (slots->slot[slot].scripted)
+				scripted_destroy(memory->host, slots->slot[slot].scripted);
+		}
 		memslots_discard(slots);
 	}
 }
@@ -93,31 +97,41 @@ const struct memslot *memslot_by_id(const struct memslots *slots, unsigned int i
 	return NULL;
 }
 
-bool memslot_cut(const struct memslot *slot, uint64_t start, uint64_t end, tdp_gfn_t *first,
-		 tdp_gfn_t *past)
+bool memslot_changed(const struct memslot *slot, const struct memory_change *change,
+		     tdp_gfn_t *first, tdp_gfn_t *past)
 {
-	uint64_t slot_end = slot->hva + (slot->pages << TDP_PAGE_SHIFT);
+	for (unsigned int kind = 0; kind < MEMORY_KINDS; kind++) {
+		const struct slot_memory *memory = &slot->memory[kind];
+		uint64_t from = memory->first, to = memory->first + slot->pages;
 
-	if (start < slot->hva)
-		start = slot->hva;
-	if (end > slot_end)
-		end = slot_end;
-	if (start >= end)
-		return false;
-	*first = tdp_gfn(slot->gfn.n + ((start - slot->hva) >> TDP_PAGE_SHIFT));
-	*past = tdp_gfn(slot->gfn.n + ((end - slot->hva + TDP_PAGE_SIZE - 1) >> TDP_PAGE_SHIFT));
-	return true;
+		if (!memory->source || !source_changed(memory->source, change, &from, &to))
+			continue;
+		*first = tdp_gfn(slot->gfn.n + (from - memory->first));
+		*past = tdp_gfn(slot->gfn.n + (to - memory->first));
+		return true;
+	}
+	return false;
+}
+
+static uint64_t slot_hva(const struct memslot *slot)
+{
+	const struct slot_memory *memory = &slot->memory[MEMORY_SHARED];
+
+	return memory->source ? source_hva(memory->source, memory->first) : 0;
 }
 
 static bool follows(const struct memslot *slot, const struct memslot *before)
 {
-	if (slot->hva != before->hva)
-		return slot->hva > before->hva;
+	uint64_t hva = slot_hva(slot), hva_before = slot_hva(before);
+
+	if (hva != hva_before)
+		return hva > hva_before;
 	return slot->order > before->order;
 }
 
-const struct memslot *memslot_next_over(const struct memslots *slots, uint64_t start, uint64_t end,
-					const struct memslot *after)
+const struct memslot *memslot_next_changed(const struct memslots *slots,
+					   const struct memory_change *change,
+					   const struct memslot *after)
 {
 	const struct memslot *next = NULL;
 	tdp_gfn_t first, past;
@@ -125,7 +139,7 @@ const struct memslot *memslot_next_over(const struct memslots *slots, uint64_t s
 	for (size_t i = 0; i < slots->count; i++) {
 		const struct memslot *slot = &slots->slot[i];
 
-		if (!memslot_cut(slot, start, end, &first, &past))
+		if (!memslot_changed(slot, change, &first, &past))
 			continue;
 		if ((!after || follows(slot, after)) && (!next || follows(next, slot)))
 			next = slot;
@@ -135,9 +149,8 @@ const struct memslot *memslot_next_over(const struct memslots *slots, uint64_t s
 
 uint8_t memslot_max_level(const struct memslot *slot)
 {
-	uint8_t level = slot->backing && slot->backing->max_level
-				? (uint8_t)slot->backing->max_level
-				: TDP_LEAF_LEVEL_MAX;
+	const struct page_source *source = slot->memory[MEMORY_SHARED].source;
+	uint8_t level = source ? source->max_level : TDP_LEAF_LEVEL_MAX;
 
 	for (; level > TDP_4K; level--) {
 		uint64_t pages = tdp_level_pages(level);
@@ -207,16 +220,18 @@ static void publish_between_invalidations(struct guest_memory *memory, atomic_pt
 	spinlock_unlock(&memory->invalidate_lock);
 }
 
-/* What follows from the fields of a slot; see struct memslot. */
+/* Sets the fields of a slot that follow from others; see struct memslot. */
 static void settle(struct memslot *slot)
 {
-	const struct tdp_anon *anon = anon_behind(slot->backing);
+	const struct slot_memory *shared = &slot->memory[MEMORY_SHARED];
+	const struct page_source *source = shared->source;
 
-	slot->anon = NULL;
-	if (!anon || slot->invalid || slot->read_only || anon->config.read_only || slot->log_dirty)
+	slot->plain = NULL;
+	if (!source || !source->map || source->read_only || slot->invalid || slot->read_only ||
+	    slot->log_dirty)
 		return;
-	slot->anon = anon;
-	slot->anon_offset = ((slot->hva - anon->backing.hva) >> TDP_PAGE_SHIFT) - slot->gfn.n;
+	slot->plain = source->map;
+	slot->plain_offset = shared->first - slot->gfn.n;
 }
 
 void memslots_publish(struct guest_memory *memory, unsigned int address_space,

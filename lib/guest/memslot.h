@@ -21,17 +21,30 @@
 #include <tdpsim/memslot.h>
 
 #include "guest/dirty_log.h"
-#include "host/anon.h"
+#include "guest/source.h"
 
 #define ADDRESS_SPACES		    2
 #define MEMSLOT_GENERATION_UPDATING (1ULL << 63)
 
+/* Which of its two sources a frame's page comes from. */
+enum memory_kind {
+	MEMORY_SHARED,
+	MEMORY_PRIVATE,
+	MEMORY_KINDS,
+};
+
+/* The slot's first frame is page `first` of the source. */
+struct slot_memory {
+	const struct page_source *source; /* NULL: the slot has no memory of this kind */
+	uint64_t first;
+};
+
 struct memslot {
 	tdp_gfn_t gfn;
 	uint64_t pages;
-	uint64_t hva;
-	const struct tdp_backing *backing; /* borrowed */
-	uint64_t order;			   /* of insertion, in its address space */
+	struct slot_memory memory[MEMORY_KINDS];
+	struct page_source *scripted; /* of memory[MEMORY_SHARED], if the slot owns it; else NULL */
+	uint64_t order;		      /* of insertion, in its address space */
 	uint16_t id;
 	uint8_t address_space;
 	uint8_t max_level; /* of a leaf anywhere in the slot; memslot_max_level() */
@@ -40,13 +53,13 @@ struct memslot {
 	bool invalid;	       /* being deleted or moved: faults retry */
 	struct dirty_log *log; /* with log_dirty, else NULL; dirty_log.h says whose it is */
 	/*
-	 * Set when the slot is published: the anonymous memory behind it, if a fault need
-	 * ask nothing more about the slot: it is not on its way out, and neither it nor its
-	 * memory is read-only, nor are its writes logged. Else NULL. A frame plus
-	 * `anon_offset` is the page of that memory.
+	 * Set when the slot is published: the map behind its shared memory, if a fault need ask
+	 * nothing more about the slot: it is not being deleted, neither it nor its memory is
+	 * read-only, and its writes are not logged. Else NULL. A frame plus `plain_offset` is the
+	 * page of that map.
 	 */
-	const struct tdp_anon *anon;
-	uint64_t anon_offset;
+	const struct page_map *plain;
+	uint64_t plain_offset;
 };
 
 struct memslots {
@@ -110,14 +123,16 @@ static inline const struct memslot *memslot_find_again(const struct memslots *sl
 	return slot;
 }
 
-static inline uint64_t memslot_hva(const struct memslot *slot, tdp_gfn_t gfn)
+/* Which page of its source a frame of the slot is. */
+static inline uint64_t memslot_page(const struct memslot *slot, enum memory_kind kind,
+				    tdp_gfn_t gfn)
 {
-	return slot->hva + ((gfn.n - slot->gfn.n) << TDP_PAGE_SHIFT);
+	return slot->memory[kind].first + (gfn.n - slot->gfn.n);
 }
 
 /*
- * May a leaf at `level` over `gfn` lie in the slot? Not if it would stick out, or
- * if guest and host addresses are not congruent (kvm_alloc_memslot_metadata()).
+ * May a leaf at `level` over `gfn` lie in the slot? Not if it would stick out, or if guest frames
+ * and pages of the source are not congruent (kvm_alloc_memslot_metadata()).
  */
 static inline bool memslot_allows(const struct memslot *slot, tdp_gfn_t gfn, unsigned int level)
 {
@@ -125,26 +140,24 @@ static inline bool memslot_allows(const struct memslot *slot, tdp_gfn_t gfn, uns
 	uint64_t first = gfn.n & ~(pages - 1);
 
 	return first >= slot->gfn.n && first + pages <= slot->gfn.n + slot->pages &&
-	       ((slot->gfn.n ^ (slot->hva >> TDP_PAGE_SHIFT)) & (pages - 1)) == 0;
+	       ((slot->gfn.n ^ slot->memory[MEMORY_SHARED].first) & (pages - 1)) == 0;
 }
 
-/* The largest level that memslot_allows() for some frame and the backing may have. */
+/* The largest level that memslot_allows() for some frame and the source may have. */
 uint8_t memslot_max_level(const struct memslot *slot);
 
-/*
- * The frames of a slot that [start, end) of the process's memory touches, ends
- * rounded outwards; false if none.
- */
-bool memslot_cut(const struct memslot *slot, uint64_t start, uint64_t end, tdp_gfn_t *first,
-		 tdp_gfn_t *past);
+/* The frames of a slot that a change of memory concerns; false if none. */
+bool memslot_changed(const struct memslot *slot, const struct memory_change *change,
+		     tdp_gfn_t *first, tdp_gfn_t *past);
 
 /*
- * The slot that follows `after` (NULL: the first) among those that [start, end) of
- * the process's memory touches, by hva, and by age where several begin at one: the
- * order of the kernel's interval tree (struct kvm_memslots, hva_tree). NULL at the end.
+ * The slot that follows `after` (NULL: the first) among those that a change of memory concerns: by
+ * address in the host's process, and by age where several begin at one, the order of the kernel's
+ * interval tree (struct kvm_memslots, hva_tree). NULL at the end.
  */
-const struct memslot *memslot_next_over(const struct memslots *slots, uint64_t start, uint64_t end,
-					const struct memslot *after);
+const struct memslot *memslot_next_changed(const struct memslots *slots,
+					   const struct memory_change *change,
+					   const struct memslot *after);
 
 /*
  * The steps of a change, each under slots_lock (M1). A copy is private until

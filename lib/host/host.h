@@ -62,8 +62,10 @@ struct tdp_host {
 	struct rwlock notifiers_lock; /* callbacks run under it, shared */
 	struct notifier *notifiers;   /* list: changed under notifiers_lock, exclusive */
 	atomic_u32 invalidations;     /* open begin/end pairs; orders in notify.c */
-	atomic_u64 metadata_bytes;    /* relaxed adds: a statistic */
-	atomic_u64 next_hva;	      /* where the next anonymous mapping goes; relaxed add */
+	/* Counts the releases of page sources that faults wait for; S1 of guest/source.h. */
+	atomic_u32 source_releases;
+	atomic_u64 metadata_bytes; /* relaxed adds: a statistic */
+	atomic_u64 next_hva;	   /* where the next anonymous mapping goes; relaxed add */
 };
 
 static inline void *frame_address(const struct tdp_host *host, tdp_pfn_t pfn)

@@ -1,7 +1,6 @@
 /*
- * Notifiers: the host tells whoever subscribed before and after a range of the
- * process's memory changes hands, and asks whether a range was accessed. The only
- * road upwards out of host/.
+ * Notifiers: the host tells its subscribers before and after memory changes hands, and asks them
+ * whether it was accessed. The only road upwards out of host/.
  *
  * begin() returns when the subscriber maps nothing of the range any more; it may
  * sleep. Callbacks run under no lock of the host but inside the chain's read
@@ -17,15 +16,27 @@
 
 #include "host/host.h"
 
+struct page_source; /* guest/source.h */
+
+/*
+ * Which memory changes: pages [first, past) of one source; or, where the caller speaks of the
+ * process's memory at large, the bytes [start, end) of every source that has addresses, of any
+ * alignment. source_changed() makes pages of either.
+ */
+struct memory_change {
+	const struct page_source *source; /* NULL: by address alone */
+	uint64_t first, past;
+	uint64_t start, end; /* as the process names it, also with a source; for tracepoints */
+};
+
 struct notifier_ops {
-	void (*begin)(void *context, uint64_t start, uint64_t end);
-	void (*end)(void *context, uint64_t start, uint64_t end);
+	void (*begin)(void *context, const struct memory_change *change);
+	void (*end)(void *context, const struct memory_change *change);
 	/*
-	 * Was anything in the range accessed since the last time? NULL: never. The first
-	 * takes the accessed state away. No pair need be open, and any may be.
+	 * Was any of the memory accessed since the last time? NULL: never. `test` only looks; else
+	 * the accessed state is taken away. No pair need be open, and any may be.
 	 */
-	bool (*age)(void *context, uint64_t start, uint64_t end);
-	bool (*test_age)(void *context, uint64_t hva);
+	bool (*age)(void *context, const struct memory_change *change, bool test);
 };
 
 struct notifier {
@@ -37,5 +48,12 @@ struct notifier {
 /* `notifier` is embedded in the subscriber and must live until unsubscribed. */
 void notifier_subscribe(struct tdp_host *host, struct notifier *notifier);
 void notifier_unsubscribe(struct tdp_host *host, struct notifier *notifier);
+
+/*
+ * Reports that memory is about to change, and that it has changed, to every subscriber. Pairs may
+ * nest and overlap; the end has the same change as its begin.
+ */
+void notify_begin(struct tdp_host *host, const struct memory_change *change);
+void notify_end(struct tdp_host *host, const struct memory_change *change);
 
 #endif

@@ -171,7 +171,7 @@ static inline unsigned int page_map_level(const struct page_map *map, uint64_t p
 	return found.level;
 }
 
-/* Takes pages [first, past) out of the map. Nobody maps them any more (host/anon.c). */
+/* Takes pages [first, past) out of the map. Nobody maps them any more (guest/anon.c). */
 void page_map_discard(struct page_map *map, uint64_t first, uint64_t past);
 
 /* Pages in the map where it tracks them, else records with memory. A snapshot. */

@@ -10,12 +10,12 @@ struct ageing {
 	const struct encoding *encoding;
 	struct mmu_exclusive exclusive; /* A2, once a slot was hit */
 	bool lockless, test;
-	bool told; /* somebody wants to know of each change */
+	bool observed; /* a tracer or the checker wants the old value of each entry */
 	bool locked;
 	bool young;
 };
 
-static void tell(const struct ageing *ageing, const struct spot *spot, uint64_t new)
+static void report(const struct ageing *ageing, const struct spot *spot, uint64_t new)
 {
 	struct mmu_actor *task = ageing->task;
 
@@ -41,7 +41,7 @@ static void clear_accessed(const struct ageing *ageing, struct spot *spot)
 		spot->entry = u64_and_acq_rel(spot->slot, ~e->accessed);
 	else
 		u64_store_release(spot->slot, spot->entry & ~e->accessed);
-	tell(ageing, spot, spot->entry & ~e->accessed);
+	report(ageing, spot, spot->entry & ~e->accessed);
 }
 
 /* False: somebody was faster (A1). */
@@ -65,7 +65,7 @@ static void track(const struct ageing *ageing, struct spot *spot)
 
 	tracked_begin(tracked, spot->address_space, spot->gfn, spot->level);
 	if (write_tracked(ageing, spot, new))
-		tell(ageing, spot, new);
+		report(ageing, spot, new);
 	tracked_end(tracked, spot->address_space, spot->gfn, spot->level);
 }
 
@@ -100,12 +100,10 @@ static void age_each(struct ageing *ageing, const struct spot *parent, atomic_u6
 	}
 }
 
-/*
- * The same where nobody wants to know what each entry was: then clearing a bit is one
- * locked instruction, which does not say.
- */
-static void age_quietly(struct ageing *ageing, atomic_u64 *entries, unsigned int from,
-			unsigned int to)
+/* The same without an observer: clearing a bit is one locked instruction, which returns no old
+ * value. */
+static void age_unobserved(struct ageing *ageing, atomic_u64 *entries, unsigned int from,
+			   unsigned int to)
 {
 	const struct encoding *e = ageing->encoding;
 	uint64_t accessed = e->accessed, young = e->mmu_present | accessed;
@@ -133,10 +131,10 @@ static void age_table(struct ageing *ageing, struct iter *iter, struct gfn_range
 
 	if (!entries)
 		return;
-	if (ageing->test || ageing->told || !ageing->encoding->hardware_ad)
+	if (ageing->test || ageing->observed || !ageing->encoding->hardware_ad)
 		age_each(ageing, &iter->at, entries, (unsigned int)from, (unsigned int)to);
 	else
-		age_quietly(ageing, entries, (unsigned int)from, (unsigned int)to);
+		age_unobserved(ageing, entries, (unsigned int)from, (unsigned int)to);
 }
 
 static void age_root(struct ageing *ageing, const struct table *root, struct gfn_range range)
@@ -172,22 +170,30 @@ static void age_slot(struct ageing *ageing, unsigned int address_space, struct g
 		age_root(ageing, root, range);
 }
 
-static void age_address_space(struct ageing *ageing, unsigned int address_space, uint64_t start,
-			      uint64_t end)
+static void age_address_space(struct ageing *ageing, unsigned int address_space,
+			      const struct memory_change *change)
 {
 	const struct memslots *slots = memslots_of(ageing->task->mmu->memory, address_space);
 	const struct memslot *slot = NULL;
 
-	while ((slot = memslot_next_over(slots, start, end, slot))) {
+	while ((slot = memslot_next_changed(slots, change, slot))) {
 		struct gfn_range range;
 
-		memslot_cut(slot, start, end, &range.first, &range.past);
+		memslot_changed(slot, change, &range.first, &range.past);
 		age_slot(ageing, address_space, range);
 	}
 }
 
+static void trace_ageing(struct mmu_actor *task, const struct memory_change *change, bool test)
+{
+	if (test)
+		trace_test_age_hva(task, change->start);
+	else
+		trace_age_hva(task, change->start, change->end);
+}
+
 /* One section: slots, roots and tables stay while it is open. */
-static bool age(struct mmu_actor *task, uint64_t start, uint64_t end, bool test)
+static bool age(struct mmu_actor *task, const struct memory_change *change, bool test)
 {
 	struct mmu *mmu = task->mmu;
 	struct ageing ageing = {
@@ -195,38 +201,26 @@ static bool age(struct mmu_actor *task, uint64_t start, uint64_t end, bool test)
 		.encoding = &mmu->encoding,
 		.lockless = mmu->policy.lockless_age == TDP_ON,
 		.test = test,
-		.told = mmu->check || mmu_tracing(task),
+		.observed = mmu->check || mmu_tracing(task),
 	};
 
 	mmu_read_begin(task);
 	for (unsigned int as = 0; as < mmu->memory->address_spaces; as++)
-		age_address_space(&ageing, as, start, end);
+		age_address_space(&ageing, as, change);
 	if (ageing.locked)
 		mmu_unlock_exclusive(ageing.exclusive);
 	mmu_read_end(task);
 	return ageing.young;
 }
 
-bool mmu_age(struct mmu *mmu, uint64_t start, uint64_t end)
+bool mmu_age(struct mmu *mmu, const struct memory_change *change, bool test)
 {
 	struct mmu_actor *task = mmu_task_get(mmu);
 	bool young;
 
 	if (mmu_tracing(task))
-		trace_age_hva(task, start, end);
-	young = age(task, start, end, false);
-	mmu_task_put(task);
-	return young;
-}
-
-bool mmu_test_age(struct mmu *mmu, uint64_t hva)
-{
-	struct mmu_actor *task = mmu_task_get(mmu);
-	bool young;
-
-	if (mmu_tracing(task))
-		trace_test_age_hva(task, hva);
-	young = age(task, hva, hva + 1, true);
+		trace_ageing(task, change, test);
+	young = age(task, change, test);
 	mmu_task_put(task);
 	return young;
 }

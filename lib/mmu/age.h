@@ -46,9 +46,10 @@
 
 #include "mmu/mmu.h"
 
-/* By the process's addresses. True: a page of the range was young, in whichever slot. */
-bool mmu_age(struct mmu *mmu, uint64_t start, uint64_t end);
-/* Looks at the page only, and no further than to the first leaf that is young. */
-bool mmu_test_age(struct mmu *mmu, uint64_t hva);
+/*
+ * Takes the accessed state of the memory away, or (test) only looks, and no further than to the
+ * first leaf that is young. True: a page was young, in whichever slot.
+ */
+bool mmu_age(struct mmu *mmu, const struct memory_change *change, bool test);
 
 #endif

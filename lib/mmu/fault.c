@@ -156,11 +156,11 @@ static inline int resolve(struct mmu_actor *actor, const struct memslot *slot, t
 	/* A write to a read-only slot is an MMIO exit: the host is not asked. */
 	if (write && slot->read_only)
 		return STEP_EMULATE;
-	err = backing_resolve(slot, &actor->caller, gfn, write, page);
+	err = slot_page_resolve(slot, &actor->caller, gfn, write, page);
 	if (err)
 		return err;
 	if (early && invalidation_hits(mmu, snapshot, gfn)) {
-		backing_release(slot, gfn, *page, false);
+		slot_page_release(slot, gfn, *page, false);
 		return STEP_RETRY;
 	}
 	return STEP_CONTINUE;
@@ -214,7 +214,7 @@ static inline int handle(struct mmu_context *context, const struct tdp_fault *ex
 		step = fault_map(shared, &fault);
 	}
 	mmu_unlock_shared(shared);
-	backing_release(slot, gfn, fault.page, step >= STEP_FIXED && fault.page.writable);
+	slot_page_release(slot, gfn, fault.page, step >= STEP_FIXED && fault.page.writable);
 	return step;
 }
 
@@ -277,18 +277,18 @@ ASIDE tdp_pfn_t make_page(struct mmu_context *context, const struct memslot *slo
 {
 	struct tdp_backing_page page;
 
-	if (backing_resolve(slot, &context->actor.caller, gfn, true, &page))
+	if (slot_page_resolve(slot, &context->actor.caller, gfn, true, &page))
 		return tdp_pfn(NO_PAGE);
 	return page.pfn;
 }
 
-/* The page behind a frame of a slot that has `anon`, or NO_PAGE. */
+/* The page behind a frame of a slot with a plain map, or NO_PAGE. */
 static inline tdp_pfn_t find_page(struct mmu_context *context, const struct memslot *slot,
 				  tdp_gfn_t gfn)
 {
 	struct mapped_page found;
 
-	if (__builtin_expect(page_map_find(&slot->anon->map, gfn.n + slot->anon_offset, &found), 1))
+	if (__builtin_expect(page_map_find(slot->plain, gfn.n + slot->plain_offset, &found), 1))
 		return found.pfn;
 	return make_page(context, slot, gfn);
 }
@@ -296,7 +296,7 @@ static inline tdp_pfn_t find_page(struct mmu_context *context, const struct mems
 /*
  * The short way: a hole in a slot that asks for nothing special, of which the host has
  * the page and the tree the tables. The steps are those of handle(), in its order; what
- * it would ask at each was answered before, when the vCPU (plain_mask) or the slot (anon)
+ * it would ask at each was answered before, when the vCPU (plain_mask) or the slot (plain)
  * came to be. INVALID: nothing was done, serve() knows what to do.
  */
 __attribute__((always_inline)) static inline int fill(struct mmu_context *context,
@@ -312,7 +312,7 @@ __attribute__((always_inline)) static inline int fill(struct mmu_context *contex
 	tdp_pfn_t pfn;
 	int step;
 
-	if (!slot || !slot->anon)
+	if (!slot || !slot->plain)
 		return STEP_INVALID;
 	way = fill_way(context, gfn);
 	snapshot = invalidation_snapshot(mmu);

@@ -14,9 +14,9 @@
 #ifndef TDPSIM_MMU_FILL_H
 #define TDPSIM_MMU_FILL_H
 
-#include "guest/backing.h"
 #include "mmu/change.h"
 #include "mmu/fault.h"
+#include "mmu/level.h"
 #include "mmu/trace.h"
 
 /* Where a fault's entry will be, if the tables stay as they are. */
@@ -113,7 +113,7 @@ static inline uint64_t fill_leaf(const struct mmu_context *context, tdp_pfn_t pf
 	       context->actor.mmu->encoding.format->large;
 }
 
-/* FIXED, or INVALID and nothing was done. The slot is one that has `anon`. */
+/* FIXED, or INVALID and nothing was done. The slot has a plain map. */
 static inline int fill_hole(struct mmu_shared shared, const struct mmu_context *context,
 			    const struct memslot *slot, tdp_gfn_t gfn, bool fetch, tdp_pfn_t pfn,
 			    struct way way)
@@ -123,7 +123,7 @@ static inline int fill_hole(struct mmu_shared shared, const struct mmu_context *
 	struct spot spot;
 
 	if (slot->max_level > TDP_4K)
-		level = backing_mapping_level(slot, gfn, mmu->limits.max_level);
+		level = mmu_mapping_level(slot, gfn, mmu->limits.max_level);
 	if (__builtin_expect(mmu->watched.nx_active, 0) && (level > TDP_4K || fetch))
 		return STEP_INVALID; /* nx.h */
 	if (way.level != level || u64_load_acquire(way.link) != way.linked)

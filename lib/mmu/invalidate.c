@@ -38,11 +38,11 @@ void invalidation_end(struct mmu_exclusive exclusive)
 typedef void (*slot_range_fn)(void *context, unsigned int address_space, struct gfn_range range);
 
 /*
- * Every slot that lies over part of [start, end) of the process's memory. While the
- * pair is open no other array is published (M3 of memslot.h): no section is needed.
+ * Every slot that the change concerns. While the pair is open no other array is published (M3 of
+ * memslot.h): no section is needed.
  */
-static void for_each_slot_range(struct mmu *mmu, uint64_t start, uint64_t end, slot_range_fn visit,
-				void *context)
+static void for_each_slot_range(struct mmu *mmu, const struct memory_change *change,
+				slot_range_fn visit, void *context)
 {
 	struct guest_memory *memory = mmu->memory;
 
@@ -50,10 +50,10 @@ static void for_each_slot_range(struct mmu *mmu, uint64_t start, uint64_t end, s
 		const struct memslots *slots = memslots_of(memory, as);
 		const struct memslot *slot = NULL;
 
-		while ((slot = memslot_next_over(slots, start, end, slot))) {
+		while ((slot = memslot_next_changed(slots, change, slot))) {
 			struct gfn_range range;
 
-			memslot_cut(slot, start, end, &range.first, &range.past);
+			memslot_changed(slot, change, &range.first, &range.past);
 			visit(context, as, range);
 		}
 	}
@@ -88,14 +88,14 @@ static void unmap_slot_range(void *context, unsigned int address_space, struct g
 		mmu_zap_leaves_in(pass->exclusive, ROOTS_ALL, (int)address_space, range, true);
 }
 
-void mmu_invalidate_begin(struct mmu *mmu, uint64_t start, uint64_t end)
+void mmu_invalidate_begin(struct mmu *mmu, const struct memory_change *change)
 {
 	struct invalidation_pass pass = {.task = mmu_task_get(mmu)};
 
 	if (mmu_tracing(pass.task))
-		trace_unmap_hva(pass.task, start, end);
+		trace_unmap_hva(pass.task, change->start, change->end);
 	invalidation_open(mmu->memory);
-	for_each_slot_range(mmu, start, end, unmap_slot_range, &pass);
+	for_each_slot_range(mmu, change, unmap_slot_range, &pass);
 	if (pass.flush)
 		mmu_flush_all(pass.task);
 	if (pass.locked)
@@ -110,11 +110,11 @@ static void note_slot_range(void *context, unsigned int address_space, struct gf
 	pass_lock(context);
 }
 
-void mmu_invalidate_end(struct mmu *mmu, uint64_t start, uint64_t end)
+void mmu_invalidate_end(struct mmu *mmu, const struct memory_change *change)
 {
 	struct invalidation_pass pass = {.task = mmu_task_get(mmu)};
 
-	for_each_slot_range(mmu, start, end, note_slot_range, &pass);
+	for_each_slot_range(mmu, change, note_slot_range, &pass);
 	if (pass.locked) {
 		invalidation_end(pass.exclusive);
 		mmu_unlock_exclusive(pass.exclusive);

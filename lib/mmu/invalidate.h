@@ -47,9 +47,9 @@ static inline bool invalidation_hits(const struct mmu *mmu, uint64_t snapshot, t
 	       __builtin_expect(u64_load_acquire(&mmu->watched.invalidation.seq) != snapshot, 0);
 }
 
-/* The two halves of a notifier pair, by the process's addresses. */
-void mmu_invalidate_begin(struct mmu *mmu, uint64_t start, uint64_t end);
-void mmu_invalidate_end(struct mmu *mmu, uint64_t start, uint64_t end);
+/* The two halves of a notifier pair. */
+void mmu_invalidate_begin(struct mmu *mmu, const struct memory_change *change);
+void mmu_invalidate_end(struct mmu *mmu, const struct memory_change *change);
 
 /* For changes that are not the host's: brackets itself as an invalidation, and flushes. */
 void mmu_zap_range(struct mmu_actor *actor, struct gfn_range range);

@@ -4,10 +4,10 @@
  * that is lost costs one more entry of the guest: nothing is repeated here
  * (Linux kvm_tdp_mmu_map(), 6.1 and 6.12).
  */
-#include "guest/backing.h"
 #include "mmu/change.h"
 #include "mmu/fault.h"
 #include "mmu/flush.h"
+#include "mmu/level.h"
 #include "mmu/mark.h"
 #include "mmu/nx_list.h"
 #include "mmu/split.h"
@@ -37,8 +37,8 @@ static void choose_level(struct fault *fault)
 	bool small = !fault->slot || fault->slot->log_dirty;
 
 	fault->huge = small ? TDP_4K
-			    : backing_mapping_level(fault->slot, fault->gfn,
-						    fault->context->actor.mmu->limits.max_level);
+			    : mmu_mapping_level(fault->slot, fault->gfn,
+						fault->context->actor.mmu->limits.max_level);
 	set_goal(fault, fault->huge);
 	if (fault->huge > TDP_4K || fault->access == TDP_FETCH)
 		obey_nx(fault);

@@ -5,9 +5,9 @@
  */
 #include "mmu/recover.h"
 
-#include "guest/backing.h"
 #include "mmu/change.h"
 #include "mmu/flush.h"
+#include "mmu/level.h"
 #include "mmu/root.h"
 
 /* A slot in one root. */
@@ -30,7 +30,7 @@ static bool replaceable(const struct recovery *recovery)
 
 	return at->level <= TDP_LEAF_LEVEL_MAX && iter_at_table(&recovery->iter) &&
 	       memslot_holds(recovery->slot, at->gfn) &&
-	       backing_mapping_level(recovery->slot, at->gfn, mmu_of(recovery)->limits.max_level) >=
+	       mmu_mapping_level(recovery->slot, at->gfn, mmu_of(recovery)->limits.max_level) >=
 		       at->level;
 }
 

@@ -14,6 +14,8 @@
  */
 #include <errno.h>
 
+#include "guest/anon.h"
+#include "guest/scripted.h"
 #include "host/report.h"
 #include "mmu/cpu_log.h"
 #include "mmu/dirty.h"
@@ -22,7 +24,7 @@
 #include "vm/vm.h"
 
 /* A change under way; slots_lock is held. */
-struct change {
+struct slot_change {
 	struct tdp_vm *vm;
 	const struct tdp_memslot *asked;
 	struct memslot slot;	       /* as it will be */
@@ -73,11 +75,25 @@ static int check_backing(const struct tdp_vm *vm, const struct tdp_memslot *aske
 	return 0;
 }
 
-static int check_against_present(const struct change *change)
+static uint64_t hva_of(const struct tdp_memslot *asked)
+{
+	return asked->hva || !asked->backing ? asked->hva : asked->backing->hva;
+}
+
+/* Does the slot lie over the memory that is asked for? */
+static bool same_memory(const struct memslot *slot, const struct tdp_memslot *asked)
+{
+	const struct slot_memory *memory = &slot->memory[MEMORY_SHARED];
+
+	return memory->source->backing == asked->backing &&
+	       source_hva(memory->source, memory->first) == hva_of(asked);
+}
+
+static int check_against_present(const struct slot_change *change)
 {
 	const struct memslot *old = change->present, *new = &change->slot;
 
-	if (old->pages != new->pages || old->hva != new->hva || old->backing != new->backing ||
+	if (old->pages != new->pages || !same_memory(old, change->asked) ||
 	    old->read_only != new->read_only)
 		return refuse(change->vm, -EINVAL,
 			      "an existing slot can be moved, deleted or logged, nothing else");
@@ -89,7 +105,7 @@ static struct dirty_log *log_of(const struct memslot *slot)
 	return slot ? slot->log : NULL;
 }
 
-static int check_overlap(const struct change *change, const struct memslots *slots)
+static int check_overlap(const struct slot_change *change, const struct memslots *slots)
 {
 	const struct memslot *new = &change->slot;
 
@@ -107,22 +123,17 @@ static int check_overlap(const struct change *change, const struct memslots *slo
 
 static struct memslot slot_of(const struct tdp_memslot *asked)
 {
-	struct memslot slot = {
+	return (struct memslot){
 		.gfn = asked->gfn,
 		.pages = asked->pages,
-		.hva = asked->hva || !asked->backing ? asked->hva : asked->backing->hva,
-		.backing = asked->backing,
 		.id = (uint16_t)asked->id,
 		.address_space = (uint8_t)asked->address_space,
 		.read_only = asked->read_only,
 		.log_dirty = asked->log_dirty,
 	};
-
-	slot.max_level = memslot_max_level(&slot);
-	return slot;
 }
 
-static int check_change(struct change *change, const struct memslots *slots)
+static int check_change(struct slot_change *change, const struct memslots *slots)
 {
 	int err;
 
@@ -136,7 +147,7 @@ static int check_change(struct change *change, const struct memslots *slots)
 	return err ? err : check_overlap(change, slots);
 }
 
-static struct dirty_log *create_log(const struct change *change)
+static struct dirty_log *create_log(const struct slot_change *change)
 {
 	const struct tdp_vm_config *config = &change->vm->config;
 
@@ -150,7 +161,7 @@ static struct dirty_log *create_log(const struct change *change)
 }
 
 /* The log that the slot will have: the one it has, or a new one. A move keeps it. */
-static int prepare_log(struct change *change)
+static int prepare_log(struct slot_change *change)
 {
 	if (!change->asked->pages || !change->slot.log_dirty)
 		return 0;
@@ -160,20 +171,59 @@ static int prepare_log(struct change *change)
 	return change->slot.log ? 0 : -ENOMEM;
 }
 
-static void discard_new_log(const struct change *change)
+/*
+ * The source of the slot's pages: the one it has, or, for a new slot, that of anonymous memory, or
+ * one over the program's own backing.
+ */
+static int prepare_source(struct slot_change *change)
+{
+	const struct tdp_memslot *asked = change->asked;
+	struct slot_memory *memory = &change->slot.memory[MEMORY_SHARED];
+	const struct tdp_anon *anon = anon_behind(asked->backing);
+
+	if (!asked->pages)
+		return 0;
+	if (change->present) {
+		*memory = change->present->memory[MEMORY_SHARED];
+		change->slot.scripted = change->present->scripted;
+	} else if (anon) {
+		memory->source = &anon->source;
+	} else {
+		change->slot.scripted = scripted_create(change->vm->host, asked->backing);
+		if (!change->slot.scripted)
+			return -ENOMEM;
+		memory->source = change->slot.scripted;
+	}
+	memory->first = (hva_of(asked) - memory->source->hva) >> TDP_PAGE_SHIFT;
+	change->slot.max_level = memslot_max_level(&change->slot);
+	return 0;
+}
+
+static struct page_source *source_of(const struct memslot *slot)
+{
+	return slot ? slot->scripted : NULL;
+}
+
+static void discard_new_source(const struct slot_change *change)
+{
+	if (change->slot.scripted && change->slot.scripted != source_of(change->present))
+		scripted_destroy(change->vm->host, change->slot.scripted);
+}
+
+static void discard_new_log(const struct slot_change *change)
 {
 	if (change->slot.log != log_of(change->present))
 		dirty_log_destroy(change->slot.log);
 }
 
 /* Neither created, moved nor deleted. */
-static bool stays(const struct change *change)
+static bool stays(const struct slot_change *change)
 {
 	return change->present && change->asked->pages &&
 	       change->present->gfn.n == change->slot.gfn.n;
 }
 
-static int prepare_arrays(struct change *change, const struct memslots *slots)
+static int prepare_arrays(struct slot_change *change, const struct memslots *slots)
 {
 	struct guest_memory *memory = &change->vm->memory;
 
@@ -202,15 +252,24 @@ static int prepare_arrays(struct change *change, const struct memslots *slots)
 	return 0;
 }
 
-static int prepare(struct change *change, const struct memslots *slots)
+static int prepare(struct slot_change *change, const struct memslots *slots)
 {
-	int err = prepare_log(change);
+	int err = prepare_source(change);
 
 	if (err)
 		return err;
+	err = prepare_log(change);
+	if (err)
+		goto discard_source;
 	err = prepare_arrays(change, slots);
 	if (err)
-		discard_new_log(change);
+		goto discard_log;
+	return 0;
+
+discard_log:
+	discard_new_log(change);
+discard_source:
+	discard_new_source(change);
 	return err;
 }
 
@@ -272,11 +331,12 @@ static void follow_flag(struct tdp_vm *vm, const struct memslot *slot, bool logg
 	mmu_task_put(task);
 }
 
-static void carry_out(struct change *change)
+static void carry_out(struct slot_change *change)
 {
 	struct tdp_vm *vm = change->vm;
 	unsigned int address_space = change->asked->address_space;
 	struct dirty_log *old_log = log_of(change->present);
+	struct page_source *old_source = source_of(change->present);
 	bool flag_only = stays(change);
 	bool log_begins = flag_only && change->slot.log && !old_log;
 
@@ -294,6 +354,8 @@ static void carry_out(struct change *change)
 	publish(vm, address_space, change->final);
 	if (old_log != change->slot.log)
 		dirty_log_destroy(old_log);
+	if (old_source && old_source != change->slot.scripted)
+		scripted_destroy(vm->host, old_source);
 	if (!old_log != !change->slot.log)
 		follow_flag(vm, memslot_by_id(change->final, change->asked->id),
 			    change->slot.log != NULL, flag_only);
@@ -304,7 +366,7 @@ static void carry_out(struct change *change)
 static int set_locked(struct tdp_vm *vm, const struct tdp_memslot *asked)
 {
 	const struct memslots *slots = memslots_of(&vm->memory, asked->address_space);
-	struct change change = {
+	struct slot_change change = {
 		.vm = vm,
 		.asked = asked,
 		.slot = slot_of(asked),

@@ -15,39 +15,31 @@
 
 #define NX_RECOVERY_RATIO 60 /* upstream's default (arch/x86/kvm/mmu/mmu.c, 6.12) */
 
-static void notified_begin(void *context, uint64_t start, uint64_t end)
+static void notified_begin(void *context, const struct memory_change *change)
 {
 	struct tdp_vm *vm = context;
 
-	mmu_invalidate_begin(&vm->mmu, start, end);
+	mmu_invalidate_begin(&vm->mmu, change);
 }
 
-static void notified_end(void *context, uint64_t start, uint64_t end)
+static void notified_end(void *context, const struct memory_change *change)
 {
 	struct tdp_vm *vm = context;
 
-	mmu_invalidate_end(&vm->mmu, start, end);
+	mmu_invalidate_end(&vm->mmu, change);
 }
 
-static bool notified_age(void *context, uint64_t start, uint64_t end)
+static bool notified_age(void *context, const struct memory_change *change, bool test)
 {
 	struct tdp_vm *vm = context;
 
-	return mmu_age(&vm->mmu, start, end);
-}
-
-static bool notified_test_age(void *context, uint64_t hva)
-{
-	struct tdp_vm *vm = context;
-
-	return mmu_test_age(&vm->mmu, hva);
+	return mmu_age(&vm->mmu, change, test);
 }
 
 static const struct notifier_ops notifier_ops = {
 	.begin = notified_begin,
 	.end = notified_end,
 	.age = notified_age,
-	.test_age = notified_test_age,
 };
 
 static int refuse(const struct tdp_host *host, const char *reason)

@@ -29,8 +29,9 @@ void inside_log(struct guest *guest, unsigned int id, bool on)
 		.id = id,
 		.gfn = now->gfn,
 		.pages = now->pages,
-		.backing = now->backing,
-		.hva = now->hva,
+		.backing = now->memory[MEMORY_SHARED].source->backing,
+		.hva = source_hva(now->memory[MEMORY_SHARED].source,
+				  now->memory[MEMORY_SHARED].first),
 		.read_only = now->read_only,
 		.log_dirty = on,
 	};

@@ -1,48 +1,46 @@
 /*
  * Anonymous memory of the host's process, as mmap() and madvise() offer it
  *
- * A discard calls the notifiers' begin, frees the frames, and calls their end.
- * Between begin and end nothing maps the range. A resolver that found a frame just
- * before it was freed still has its number, and the frame may have a new owner:
- * resolve() takes no reference, as KVM does not keep one either. Whoever maps what
- * resolve() returned must therefore
+ * A discard reports its begin to the notifiers, frees the frames, and reports its end. Between
+ * begin and end nothing maps the range. A resolver that found a frame just before it was freed
+ * still has its number, and the frame may have a new owner: resolve() takes no reference, as KVM
+ * keeps none either. Whoever maps what resolve() returned must therefore
  *
- *   - read his invalidation sequence before the call, and
- *   - check under his lock, before he maps, that since then no invalidation of
- *     that page has begun (mmu_invalidate_retry_gfn() in include/linux/kvm_host.h,
- *     6.12); else he throws the answer away and asks again.
+ *   - read its invalidation sequence before the call, and
+ *   - check under its lock, before it maps, that no invalidation of that page has begun since
+ *     (mmu_invalidate_retry_gfn() in include/linux/kvm_host.h, 6.12); else drop the answer and
+ *     begin again.
  *
- * The begin callback moves the sequence, so it is the notifier that makes reuse
- * safe. What a fresh page holds is not modelled: memory that comes back keeps its
- * old contents. There is no zero page either, so a read allocates as a write does
- * and a page is writable from its first touch.
+ * The begin callback moves the sequence, so it is the notifier that makes reuse safe. The contents
+ * of a fresh page are not modelled: memory that comes back keeps its old contents. There is no zero
+ * page either, so a read allocates as a write does and a page is writable from its first touch.
  */
-#include "host/anon.h"
+#include "guest/anon.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
 #include "host/hugetlb.h"
-#include "host/notify.h"
 #include "host/report.h"
 
 /* The user half of a process with four levels of tables. */
 #define ANON_BYTES_MAX ((uint64_t)1 << 47)
 #define HVA_ALIGNMENT  tdp_level_bytes(TDP_1G)
 
-static bool anon_holds(const struct tdp_anon *anon, uint64_t hva)
+static const struct tdp_anon *anon_of(const struct page_source *source)
 {
-	return hva >= anon->backing.hva && hva - anon->backing.hva < anon->backing.bytes;
+	return (const struct tdp_anon *)((const uint8_t *)source -
+					 offsetof(struct tdp_anon, source));
 }
 
-static uint64_t page_of(const struct tdp_anon *anon, uint64_t hva)
+static bool anon_holds(const struct tdp_anon *anon, uint64_t page)
 {
-	return (hva - anon->backing.hva) >> TDP_PAGE_SHIFT;
+	return page < anon->backing.bytes >> TDP_PAGE_SHIFT;
 }
 
-/* Users resolve without a caller of their own. */
-static int fill_by_anyone(struct tdp_anon *anon, struct host_caller *caller, uint64_t page,
-			  struct mapped_page *found)
+/* Users of the library resolve without a caller of their own. */
+static int anon_fill(struct tdp_anon *anon, struct host_caller *caller, uint64_t page,
+		     struct mapped_page *found)
 {
 	struct host_caller *borrowed;
 	int err;
@@ -57,56 +55,91 @@ static int fill_by_anyone(struct tdp_anon *anon, struct host_caller *caller, uin
 	return err;
 }
 
-static int anon_resolve(void *context, void *caller, uint64_t hva, bool write,
-			struct tdp_backing_page *page)
+static int anon_resolve(const struct page_source *source, struct host_caller *caller,
+			uint64_t index, bool write, struct tdp_backing_page *page)
 {
-	struct tdp_anon *anon = context;
+	const struct tdp_anon *anon = anon_of(source);
 	struct mapped_page found;
 	int err = 0;
 
-	if (!anon_holds(anon, hva) || (write && anon->config.read_only))
+	if (!anon_holds(anon, index) || (write && anon->config.read_only))
 		return -EFAULT;
-	if (!page_map_find(&anon->map, page_of(anon, hva), &found))
-		err = fill_by_anyone(anon, caller, page_of(anon, hva), &found);
+	if (!page_map_find(&anon->map, index, &found))
+		err = anon_fill((struct tdp_anon *)anon, caller, index, &found);
 	if (!err)
 		*page = (struct tdp_backing_page){.pfn = found.pfn,
 						  .writable = !anon->config.read_only};
 	return err;
 }
 
-static unsigned int anon_level(void *context, uint64_t hva)
+static unsigned int anon_level(const struct page_source *source, uint64_t index)
 {
-	const struct tdp_anon *anon = context;
+	const struct tdp_anon *anon = anon_of(source);
 
-	return anon_holds(anon, hva) ? page_map_level(&anon->map, page_of(anon, hva)) : TDP_4K;
+	return anon_holds(anon, index) ? page_map_level(&anon->map, index) : TDP_4K;
 }
 
-static int anon_peek(void *context, uint64_t hva, struct tdp_backing_page *page)
+static int anon_peek(const struct page_source *source, uint64_t index,
+		     struct tdp_backing_page *page)
 {
-	const struct tdp_anon *anon = context;
+	const struct tdp_anon *anon = anon_of(source);
 	struct mapped_page found;
 	int err;
 
-	if (!anon_holds(anon, hva))
+	if (!anon_holds(anon, index))
 		return -ENOENT;
-	err = page_map_peek(&anon->map, page_of(anon, hva), &found);
+	err = page_map_peek(&anon->map, index, &found);
 	if (!err)
 		*page = (struct tdp_backing_page){.pfn = found.pfn,
 						  .writable = !anon->config.read_only};
 	return err;
 }
 
-static const struct tdp_backing_ops anon_ops = {
+static const struct page_source_ops source_ops = {
 	.resolve = anon_resolve,
 	.level = anon_level,
 	.peek = anon_peek,
 };
 
-struct tdp_anon *anon_behind(const struct tdp_backing *backing)
+/* The public interface speaks of the same memory by host virtual address. */
+static uint64_t page_at(const struct tdp_anon *anon, uint64_t hva)
 {
-	struct tdp_anon *anon;
+	return (hva - anon->backing.hva) >> TDP_PAGE_SHIFT;
+}
 
-	if (!backing || backing->ops != &anon_ops)
+static int backing_resolve(void *context, void *caller, uint64_t hva, bool write,
+			   struct tdp_backing_page *page)
+{
+	const struct tdp_anon *anon = context;
+
+	return anon->source.ops->resolve(&anon->source, caller, page_at(anon, hva), write, page);
+}
+
+static unsigned int backing_level(void *context, uint64_t hva)
+{
+	const struct tdp_anon *anon = context;
+
+	return anon_level(&anon->source, page_at(anon, hva));
+}
+
+static int backing_peek(void *context, uint64_t hva, struct tdp_backing_page *page)
+{
+	const struct tdp_anon *anon = context;
+
+	return anon_peek(&anon->source, page_at(anon, hva), page);
+}
+
+static const struct tdp_backing_ops backing_ops = {
+	.resolve = backing_resolve,
+	.level = backing_level,
+	.peek = backing_peek,
+};
+
+const struct tdp_anon *anon_behind(const struct tdp_backing *backing)
+{
+	const struct tdp_anon *anon;
+
+	if (!backing || backing->ops != &backing_ops)
 		return NULL;
 	anon = backing->context;
 	return backing == &anon->backing ? anon : NULL;
@@ -144,11 +177,16 @@ static uint64_t page_bytes(const struct tdp_anon *anon)
 	return tdp_level_bytes(anon->config.page);
 }
 
+static bool anon_is_reserved(const struct tdp_anon *anon)
+{
+	return hugetlb_has_pool(anon->host, anon->config.page);
+}
+
 static int anon_reserve(struct tdp_anon *anon)
 {
 	uint64_t pages = anon->config.bytes / page_bytes(anon);
 
-	if (!hugetlb_has_pool(anon->host, anon->config.page))
+	if (!anon_is_reserved(anon))
 		return 0;
 	if (hugetlb_reserve(anon->host, anon->config.page, pages)) {
 		host_report(anon->host,
@@ -157,13 +195,12 @@ static int anon_reserve(struct tdp_anon *anon)
 			    pages, page_bytes(anon) >> 20);
 		return -ENOMEM;
 	}
-	anon->source = FOLIO_RESERVED;
 	return 0;
 }
 
 static void anon_unreserve(struct tdp_anon *anon)
 {
-	if (anon->source == FOLIO_RESERVED)
+	if (anon_is_reserved(anon))
 		hugetlb_unreserve(anon->host, anon->config.page,
 				  anon->config.bytes / page_bytes(anon));
 }
@@ -173,15 +210,16 @@ static int anon_make_map(struct tdp_anon *anon)
 	const struct tdp_anon_config *config = &anon->config;
 	bool extents = config->page == TDP_4K && config->policy == TDP_ANON_EXTENTS;
 
-	return page_map_init(&anon->map, &(struct page_map_config){
-						 .host = anon->host,
-						 .pages = config->bytes >> TDP_PAGE_SHIFT,
-						 .record_level = extents ? TDP_2M : config->page,
-						 .tracks_pages = extents,
-						 .level = config->page,
-						 .node = config->node - 1,
-						 .source = anon->source,
-					 });
+	return page_map_init(&anon->map,
+			     &(struct page_map_config){
+				     .host = anon->host,
+				     .pages = config->bytes >> TDP_PAGE_SHIFT,
+				     .record_level = extents ? TDP_2M : config->page,
+				     .tracks_pages = extents,
+				     .level = config->page,
+				     .node = config->node - 1,
+				     .source = anon_is_reserved(anon) ? FOLIO_RESERVED : FOLIO_FREE,
+			     });
 }
 
 /* An address range that no other mapping of the host has had, with a hole behind it. */
@@ -190,11 +228,20 @@ static void anon_place(struct tdp_anon *anon)
 	uint64_t bytes = (anon->config.bytes + 2 * HVA_ALIGNMENT - 1) & ~(HVA_ALIGNMENT - 1);
 
 	anon->backing = (struct tdp_backing){
-		.ops = &anon_ops,
+		.ops = &backing_ops,
 		.context = anon,
 		.hva = u64_add_relaxed(&anon->host->next_hva, bytes),
 		.bytes = anon->config.bytes,
 		.max_level = anon->config.page,
+	};
+	anon->source = (struct page_source){
+		.ops = &source_ops,
+		.map = &anon->map,
+		.read_only = anon->config.read_only,
+		.max_level = (uint8_t)anon->config.page,
+		.has_addresses = true,
+		.hva = anon->backing.hva,
+		.backing = &anon->backing,
 	};
 }
 
@@ -259,7 +306,13 @@ const struct tdp_backing *tdp_anon_backing(const struct tdp_anon *anon)
 
 int tdp_anon_discard(struct tdp_anon *anon, uint64_t offset, uint64_t bytes)
 {
-	uint64_t start = anon->backing.hva + offset;
+	struct memory_change change = {
+		.source = &anon->source,
+		.first = offset >> TDP_PAGE_SHIFT,
+		.past = (offset + bytes) >> TDP_PAGE_SHIFT,
+		.start = anon->backing.hva + offset,
+		.end = anon->backing.hva + offset + bytes,
+	};
 
 	if (offset % page_bytes(anon) || bytes % page_bytes(anon))
 		return refuse(anon->host, offset % page_bytes(anon) ? "offset" : "bytes",
@@ -270,9 +323,9 @@ int tdp_anon_discard(struct tdp_anon *anon, uint64_t offset, uint64_t bytes)
 			      "it lies outside of the mapping");
 	if (bytes == 0)
 		return 0;
-	tdp_host_invalidate_begin(anon->host, start, start + bytes);
-	page_map_discard(&anon->map, offset >> TDP_PAGE_SHIFT, (offset + bytes) >> TDP_PAGE_SHIFT);
-	tdp_host_invalidate_end(anon->host, start, start + bytes);
+	notify_begin(anon->host, &change);
+	page_map_discard(&anon->map, change.first, change.past);
+	notify_end(anon->host, &change);
 	return 0;
 }
 

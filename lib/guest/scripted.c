@@ -1,0 +1,67 @@
+/* A page source over a scripted backing. See scripted.h. */
+#include "guest/scripted.h"
+
+static int scripted_resolve(const struct page_source *source, struct host_caller *caller,
+			    uint64_t index, bool write, struct tdp_backing_page *page)
+{
+	const struct tdp_backing *backing = source->backing;
+
+	return backing->ops->resolve(backing->context, caller, source_hva(source, index), write,
+				     page);
+}
+
+static void scripted_release(const struct page_source *source, uint64_t index,
+			     const struct tdp_backing_page *page, bool mapped_writable)
+{
+	const struct tdp_backing *backing = source->backing;
+
+	if (backing->ops->release)
+		backing->ops->release(backing->context, source_hva(source, index), page,
+				      mapped_writable);
+}
+
+/* A backing that says "not mapped" for a hole means 4K, as a hole in the host's tables does. */
+static unsigned int scripted_level(const struct page_source *source, uint64_t index)
+{
+	const struct tdp_backing *backing = source->backing;
+	unsigned int level = backing->ops->level(backing->context, source_hva(source, index));
+
+	return level ? level : TDP_4K;
+}
+
+static int scripted_peek(const struct page_source *source, uint64_t index,
+			 struct tdp_backing_page *page)
+{
+	const struct tdp_backing *backing = source->backing;
+
+	if (!backing->ops->peek)
+		return -EAGAIN;
+	return backing->ops->peek(backing->context, source_hva(source, index), page);
+}
+
+static const struct page_source_ops scripted_ops = {
+	.resolve = scripted_resolve,
+	.release = scripted_release,
+	.level = scripted_level,
+	.peek = scripted_peek,
+};
+
+struct page_source *scripted_create(struct tdp_host *host, const struct tdp_backing *backing)
+{
+	struct page_source *source = host_allocate(host, sizeof(*source));
+
+	if (source)
+		*source = (struct page_source){
+			.ops = &scripted_ops,
+			.max_level = backing->max_level ? (uint8_t)backing->max_level
+							: TDP_LEAF_LEVEL_MAX,
+			.has_addresses = true,
+			.backing = backing,
+		};
+	return source;
+}
+
+void scripted_destroy(struct tdp_host *host, struct page_source *source)
+{
+	host_release(host, source, sizeof(*source));
+}
