@@ -30,7 +30,7 @@
 
 static void a_config_of_zeroes_is_a_host_of_64_gib(void **state)
 {
-	struct tdp_host_usage usage;
+	struct tdp_host_memory usage;
 	struct tdp_host *host;
 
 	(void)state;

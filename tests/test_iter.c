@@ -374,7 +374,7 @@ static void an_address_space_without_a_root_has_nothing_to_iterate(void **state)
 static void tables_stay_as_long_as_an_iterator_is_open(void **state)
 {
 	struct guest *guest = mixed(state);
-	struct tdp_host_usage usage;
+	struct tdp_host_memory usage;
 	struct tdp_entry entry;
 	struct tdp_iter *iter;
 	uint64_t frames;

@@ -68,9 +68,9 @@ static bool again(struct story *story, int err)
 			assert_int_equal(call, 0);                                                 \
 	} while (0)
 
-static struct tdp_host_usage usage(const struct story *story)
+static struct tdp_host_memory usage(const struct story *story)
 {
-	struct tdp_host_usage now;
+	struct tdp_host_memory now;
 
 	tdp_host_usage(story->host, &now);
 	return now;
@@ -78,7 +78,7 @@ static struct tdp_host_usage usage(const struct story *story)
 
 static void make_vm(struct story *story)
 {
-	struct tdp_host_usage before = usage(story);
+	struct tdp_host_memory before = usage(story);
 	int err = tdp_vm_create(story->host, &story->vm_config, &story->vm);
 
 	if (again(story, err)) {
@@ -371,9 +371,9 @@ static void executes(struct story *story)
 
 /* The frame around a story */
 
-static void end(struct story *story, const struct tdp_host_usage *before)
+static void end(struct story *story, const struct tdp_host_memory *before)
 {
-	struct tdp_host_usage after;
+	struct tdp_host_memory after;
 
 	if (story->vm)
 		assert_int_equal(tdp_vm_check(story->vm, print_violation, story), 0);
@@ -393,7 +393,7 @@ static void end(struct story *story, const struct tdp_host_usage *before)
 /* Tells the story with the nth allocation failing; false once nothing failed any more. */
 static bool tell(struct story *story, step_body *body, uint64_t nth)
 {
-	struct tdp_host_usage before;
+	struct tdp_host_memory before;
 	bool failed;
 
 	story->fails_at = 0;

@@ -114,7 +114,7 @@ static void an_invalidated_root_is_never_found_again(void **state)
 static void every_vcpu_leaves_an_invalidated_root_by_itself(void **state)
 {
 	struct guest *guest = guest_make(state, .vcpus = 2);
-	struct tdp_host_usage before, after;
+	struct tdp_host_memory before, after;
 
 	guest_slot(guest, 1, AT, 64, 0);
 	guest_touch_on(guest->vcpus[0], AT, TDP_WRITE);

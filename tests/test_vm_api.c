@@ -65,7 +65,7 @@ static const struct vm_refusal {
 
 static bool usage_is_as_before(const struct guest *guest)
 {
-	struct tdp_host_usage now;
+	struct tdp_host_memory now;
 
 	tdp_host_usage(guest->host, &now);
 	return now.metadata_bytes == guest->before.metadata_bytes &&
@@ -282,7 +282,7 @@ static void two_hosts_do_not_know_of_each_other(void **state)
 {
 	struct guest *guest = guest_make(state);
 	struct tdp_host_config config = {.memory_bytes = 1ULL << 30, .table_bytes = 2 << 20};
-	struct tdp_host_usage usage;
+	struct tdp_host_memory usage;
 	struct tdp_host *other;
 
 	guest_slot(guest, 1, AT, 16, 0);

@@ -267,7 +267,7 @@ static void five_level_roots_end_with_their_own_level(void **state)
 static void a_fast_zap_gives_its_tables_back_to_the_host(void **state)
 {
 	struct guest *guest = guest_make(state);
-	struct tdp_host_usage mapped, zapped;
+	struct tdp_host_memory mapped, zapped;
 
 	guest_slot(guest, 1, AT, 1024, 0);
 	guest_touch(guest, AT, TDP_WRITE);

@@ -83,7 +83,7 @@ void measurement_check(struct measurement *measurement, const struct guest *gues
 
 void measurement_take(struct measurement *measurement, const struct guest *guest)
 {
-	struct tdp_host_usage usage;
+	struct tdp_host_memory usage;
 
 	measurement->resident_bytes = (int64_t)(resident_bytes() - guest->resident_before);
 	tdp_vm_stats(guest->vm, &measurement->stats);

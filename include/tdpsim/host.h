@@ -67,7 +67,7 @@ TDP_API int tdp_host_create(const struct tdp_host_config *config, struct tdp_hos
 TDP_API void tdp_host_destroy(struct tdp_host *host);
 
 /** Where the memory is; a snapshot that is exact while nobody allocates. */
-struct tdp_host_usage {
+struct tdp_host_memory {
 	uint64_t table_frames;	 /* in use for page tables, waiting for a grace period included */
 	uint64_t data_frames;	 /* 4 KiB frames in use for guest memory */
 	uint64_t metadata_bytes; /* asked of the allocator and not given back */
@@ -75,7 +75,7 @@ struct tdp_host_usage {
 	uint64_t free_data_frames;
 };
 
-TDP_API void tdp_host_usage(struct tdp_host *host, struct tdp_host_usage *usage);
+TDP_API void tdp_host_usage(struct tdp_host *host, struct tdp_host_memory *usage);
 
 /** First frame of the carve-out. */
 TDP_API tdp_pfn_t tdp_host_carveout(const struct tdp_host *host);

@@ -105,7 +105,7 @@ void tdp_host_destroy(struct tdp_host *host)
 	host_free(host);
 }
 
-void tdp_host_usage(struct tdp_host *host, struct tdp_host_usage *usage)
+void tdp_host_usage(struct tdp_host *host, struct tdp_host_memory *usage)
 {
 	uint64_t data = host->config.memory_bytes - host->config.carveout_bytes;
 	struct frame_counts free;

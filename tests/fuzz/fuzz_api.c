@@ -430,7 +430,7 @@ static void look(struct input *input, struct world *world)
 {
 	struct tdp_vcpu *vcpu = pick_vcpu(input, world);
 	uint64_t gfn = read_gfn(input);
-	struct tdp_host_usage usage;
+	struct tdp_host_memory usage;
 	struct tdp_stats stats;
 	char *text = NULL;
 	size_t size = 0;
@@ -563,7 +563,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = input_of(data, size);
 	struct world world = {0};
-	struct tdp_host_usage usage;
+	struct tdp_host_memory usage;
 
 	if (!make_host(&input, &world))
 		return 0;

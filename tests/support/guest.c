@@ -191,7 +191,7 @@ void guest_end_vm(struct guest *guest)
 /* What the VM took it has given back; guest memory belongs to the backing. */
 static int left_over(const struct guest *guest)
 {
-	struct tdp_host_usage after;
+	struct tdp_host_memory after;
 
 	tdp_host_usage(guest->host, &after);
 	if (after.table_frames == guest->before.table_frames)

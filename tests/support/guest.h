@@ -68,7 +68,7 @@ struct guest {
 	struct tdp_anon *anon;
 	const struct tdp_backing *backing;
 	struct guest_script script;
-	struct tdp_host_usage before; /* when there was no VM yet */
+	struct tdp_host_memory before; /* when there was no VM yet */
 	struct tdp_trace_event *events;
 	size_t event_count, event_room;
 	/* Called at each event, under the locks where it happens: another's hand in between. */

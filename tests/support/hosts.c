@@ -72,7 +72,7 @@ void host_begin(struct test_host *test)
 
 void host_end(struct test_host *test)
 {
-	struct tdp_host_usage usage = host_used(test);
+	struct tdp_host_memory usage = host_used(test);
 
 	assert_int_equal(usage.table_frames, 0);
 	assert_int_equal(usage.data_frames, 0);
@@ -90,9 +90,9 @@ bool host_failed(const struct test_host *test)
 	return u64_load_relaxed(&test->budget) == 0;
 }
 
-struct tdp_host_usage host_used(const struct test_host *test)
+struct tdp_host_memory host_used(const struct test_host *test)
 {
-	struct tdp_host_usage usage;
+	struct tdp_host_memory usage;
 
 	tdp_host_usage(test->host, &usage);
 	return usage;

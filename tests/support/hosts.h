@@ -33,6 +33,6 @@ void host_fail_after(struct test_host *test, uint64_t count);
 /* Did it, since? */
 bool host_failed(const struct test_host *test);
 
-struct tdp_host_usage host_used(const struct test_host *test);
+struct tdp_host_memory host_used(const struct test_host *test);
 
 #endif

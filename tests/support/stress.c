@@ -430,7 +430,7 @@ static int build(struct stress *stress, const struct stress_options *options,
 
 static void dismantle(struct stress *stress)
 {
-	struct tdp_host_usage usage = {0};
+	struct tdp_host_memory usage = {0};
 
 	tdp_vm_destroy(stress->vm);
 	while (stress->thing_count) {
