@@ -27,7 +27,8 @@ static void touch_all(struct tdp_vcpu *vcpu)
 
 static void compare(struct tdp_host *host, const struct tdp_anon *anon, enum tdp_choice zap_all)
 {
-	struct tdp_vm_config config = {.policy.slot_zap_all = zap_all};
+	const struct tdp_policy policy = {.size = sizeof(policy), .slot_zap_all = zap_all};
+	struct tdp_vm_config config = {.policy = &policy};
 	struct tdp_memslot slot = {.pages = PAGES, .backing = tdp_anon_backing(anon)};
 	struct tdp_memslot other = {.id = 1, .gfn = {1 << 20}, .pages = 1, .backing = slot.backing};
 	struct tdp_stats before, after;

@@ -44,7 +44,7 @@ static struct guest *touched(void **state, const struct guest_config *config)
 }
 
 static const struct guest_config plain;
-static const struct guest_config locked = {.vm.policy.lockless_age = TDP_OFF};
+static const struct guest_config locked = {.policy.lockless_age = TDP_OFF};
 
 /* With accessed flags */
 
@@ -262,8 +262,7 @@ static unsigned int young_pages(const struct guest *guest)
 /* Nobody listens and nothing is checked: tables are gone over in one pass each. */
 static void expect_whole_tables_aged(void **state, enum tdp_choice lockless)
 {
-	struct guest *guest =
-		guest_make(state, .untraced = true, .vm.policy.lockless_age = lockless);
+	struct guest *guest = guest_make(state, .untraced = true, .policy.lockless_age = lockless);
 	uint64_t dirty = guest->config.vm.format == TDP_EPT ? 1 << 9 : 1 << 6, bits;
 
 	guest_slot(guest, 1, AT, PAGES, 0);
@@ -300,7 +299,7 @@ static struct guest *without_flags(void **state, enum tdp_baseline baseline,
 	return touched(state, &(struct guest_config){
 				      .vm.no_ad = true,
 				      .vm.baseline = baseline,
-				      .vm.policy.lockless_age = lockless,
+				      .policy.lockless_age = lockless,
 			      });
 }
 

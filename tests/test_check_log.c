@@ -36,9 +36,12 @@ static unsigned int unlogged(struct guest *guest)
 	return found.log;
 }
 
-static struct guest *logged(void **state, struct tdp_vm_config vm)
+static struct guest *logged(void **state, struct guest_config config)
 {
-	struct guest *guest = guest_make(state, .vcpus = 2, .vm = vm);
+	struct guest *guest;
+
+	config.vcpus = 2;
+	guest = guest_make_as(state, &config);
 
 	guest_slot(guest, 1, AT, PAGES, 0);
 	for (unsigned int i = 0; i < 64; i++)
@@ -55,7 +58,7 @@ static struct dirty_log *log_of(struct guest *guest)
 static void a_mark_lost_from_the_bitmap_is_found(void **state)
 {
 	struct guest *guest =
-		logged(state, (struct tdp_vm_config){.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
+		logged(state, (struct guest_config){.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
 
 	guest_touch(guest, AT + 5, TDP_WRITE);
 	guest_touch_on(guest->vcpus[1], AT + 9, TDP_WRITE);
@@ -70,7 +73,7 @@ static void a_mark_lost_from_the_bitmap_is_found(void **state)
 
 static void a_page_lost_from_the_cpus_log_is_found(void **state)
 {
-	struct guest *guest = logged(state, (struct tdp_vm_config){0});
+	struct guest *guest = logged(state, (struct guest_config){0});
 	struct write_log *log = guest->vcpu->context.write_log;
 
 	guest_touch(guest, AT + 5, TDP_WRITE);
@@ -89,8 +92,8 @@ static void a_page_lost_from_the_cpus_log_is_found(void **state)
 static void an_entry_recycled_without_protection_is_found(void **state)
 {
 	struct guest *guest =
-		logged(state, (struct tdp_vm_config){.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT,
-						     .dirty_ring = 1024});
+		logged(state, (struct guest_config){.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT,
+						    .vm.dirty_ring = 1024});
 	struct dirty_ring *ring = guest->vcpu->context.dirty_ring;
 	struct tdp_dirty_page page;
 
@@ -107,8 +110,8 @@ static void an_entry_recycled_without_protection_is_found(void **state)
 /* Everything is marked from the start, and nothing protected: that is no loss. */
 static void pages_marked_from_the_start_are_no_loss(void **state)
 {
-	struct guest *guest = logged(state, (struct tdp_vm_config){
-						    .manual_protect = TDP_MANUAL_PROTECT_ALL_SET,
+	struct guest *guest = logged(state, (struct guest_config){
+						    .vm.manual_protect = TDP_MANUAL_PROTECT_ALL_SET,
 						    .policy.dirty_track = TDP_DIRTY_TRACK_WRPROT,
 					    });
 

@@ -24,9 +24,8 @@ static struct guest *logged(void **state, struct race *race, enum tdp_dirty_trac
 			    enum tdp_level page)
 {
 	struct guest *guest =
-		guest_make(state, .page = page,
-			   .vm = {.manual_protect = TDP_MANUAL_PROTECT_ALL_SET,
-				  .policy = {.dirty_track = track, .eager_split = TDP_ON}},
+		guest_make(state, .page = page, .vm.manual_protect = TDP_MANUAL_PROTECT_ALL_SET,
+			   .policy = {.dirty_track = track, .eager_split = TDP_ON},
 			   .host.fail = no_tables, .host.fail_context = race);
 
 	guest_slot(guest, 1, AT, PAGES, 0);

@@ -12,8 +12,8 @@
 
 static struct guest *guest_of(void **state, enum tdp_level page, enum tdp_baseline baseline)
 {
-	return guest_make(state, .page = page, .vcpus = 2,
-			  .vm = {.baseline = baseline, .policy = {.eager_split = TDP_OFF}});
+	return guest_make(state, .page = page, .vcpus = 2, .vm.baseline = baseline,
+			  .policy.eager_split = TDP_OFF);
 }
 
 /* Every page of the slot is mapped, then logged. */
@@ -85,7 +85,7 @@ static void parts_of_a_leaf_written_between_the_passes_are_noticed(void **state)
 {
 	struct guest *guest =
 		guest_make(state, .page = TDP_2M, .vcpus = 2,
-			   .vm.policy = {.eager_split = TDP_OFF, .nx_huge_pages = TDP_ON});
+			   .policy = {.eager_split = TDP_OFF, .nx_huge_pages = TDP_ON});
 
 	guest_slot(guest, 1, AT, PAGES, 0);
 	guest_touch(guest, AT, TDP_WRITE);

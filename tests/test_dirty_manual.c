@@ -17,9 +17,8 @@
 static struct guest *guest_of(void **state, enum tdp_manual_protect manual, enum tdp_level page)
 {
 	return guest_make(
-		state, .page = page,
-		.vm = {.manual_protect = manual,
-		       .policy = {.dirty_track = TDP_DIRTY_TRACK_WRPROT, .eager_split = TDP_OFF}});
+		state, .page = page, .vm.manual_protect = manual,
+		.policy = {.dirty_track = TDP_DIRTY_TRACK_WRPROT, .eager_split = TDP_OFF});
 }
 
 static void reading_copies_and_changes_nothing(void **state)

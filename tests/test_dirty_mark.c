@@ -108,7 +108,7 @@ static void a_right_to_write_that_is_given_back_is_marked(void **state)
 
 static void a_huge_leaf_of_a_logged_slot_is_not_made_writable(void **state)
 {
-	struct guest *guest = guest_make(state, .page = TDP_2M, .vm.policy.eager_split = TDP_OFF);
+	struct guest *guest = guest_make(state, .page = TDP_2M, .policy.eager_split = TDP_OFF);
 
 	guest_slot(guest, 1, AT, 4096, 0);
 	guest_touch(guest, AT + 9, TDP_WRITE);

@@ -11,14 +11,15 @@
 #define SIZE	 1024
 #define RESERVED 64
 
-static struct guest *guest_with(void **state, struct tdp_vm_config vm)
+static struct guest *guest_with(void **state, struct guest_config config)
 {
 	struct guest *guest;
 
-	if (!vm.dirty_ring)
-		vm.dirty_ring = SIZE;
-	vm.policy.eager_split = TDP_OFF;
-	guest = guest_make(state, .vcpus = 2, .vm = vm);
+	if (!config.vm.dirty_ring)
+		config.vm.dirty_ring = SIZE;
+	config.vcpus = 2;
+	config.policy.eager_split = TDP_OFF;
+	guest = guest_make_as(state, &config);
 	guest_slot(guest, 1, AT, PAGES, 0);
 	return guest;
 }
@@ -27,7 +28,7 @@ static struct guest *guest_with(void **state, struct tdp_vm_config vm)
 static struct guest *logged(void **state)
 {
 	struct guest *guest = guest_with(
-		state, (struct tdp_vm_config){.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
+		state, (struct guest_config){.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
 
 	for (unsigned int i = 0; i < 2048; i++)
 		guest_touch(guest, AT + i, TDP_WRITE);
@@ -214,7 +215,7 @@ static void a_fault_that_finds_no_room_is_left_alone(void **state)
 
 static void what_the_cpu_logged_is_harvested_too(void **state)
 {
-	struct guest *guest = guest_with(state, (struct tdp_vm_config){0});
+	struct guest *guest = guest_with(state, (struct guest_config){0});
 	struct tdp_dirty_page pages[4];
 
 	for (unsigned int i = 0; i < 64; i++)
@@ -232,7 +233,7 @@ static void what_the_cpu_logged_is_harvested_too(void **state)
 /* Room is kept for a whole log of the CPU. */
 static void a_full_log_of_the_cpu_fits_into_a_ring_that_is_almost_full(void **state)
 {
-	struct guest *guest = guest_with(state, (struct tdp_vm_config){0});
+	struct guest *guest = guest_with(state, (struct guest_config){0});
 	unsigned int limit = SIZE - RESERVED - 512, written = 0;
 
 	for (unsigned int i = 0; i < 2048; i++)
@@ -297,8 +298,8 @@ static void with_rings_alone_there_are_no_bitmaps(void **state)
 static void a_bitmap_beside_the_rings_stays_for_others_than_vcpus(void **state)
 {
 	struct guest *guest = guest_with(
-		state, (struct tdp_vm_config){.dirty_ring_with_bitmap = true,
-					      .policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
+		state, (struct guest_config){.vm.dirty_ring_with_bitmap = true,
+					     .policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
 	struct tdp_dirty_page page;
 
 	slot_logged(guest, true);
@@ -340,8 +341,8 @@ static void rings_alone_cannot_begin_with_every_page(void **state)
 static void the_smallest_ring_holds_448(void **state)
 {
 	struct guest *guest = guest_with(
-		state, (struct tdp_vm_config){.dirty_ring = 512,
-					      .policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
+		state, (struct guest_config){.vm.dirty_ring = 512,
+					     .policy.dirty_track = TDP_DIRTY_TRACK_WRPROT});
 
 	slot_logged(guest, true);
 	fill(guest, 448);

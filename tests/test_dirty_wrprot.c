@@ -14,7 +14,7 @@ static struct guest *guest_of(void **state, enum tdp_level page, unsigned int vc
 {
 	return guest_make(
 		state, .page = page, .vcpus = vcpus,
-		.vm.policy = {.dirty_track = TDP_DIRTY_TRACK_WRPROT, .eager_split = TDP_OFF});
+		.policy = {.dirty_track = TDP_DIRTY_TRACK_WRPROT, .eager_split = TDP_OFF});
 }
 
 static struct guest *mapped(void **state)

@@ -86,7 +86,7 @@ static void without_flags_of_the_cpu_children_are_as_old_as_their_leaf(void **st
 static void children_of_an_nx_leaf_may_be_executed_and_are_on_no_list(void **state)
 {
 	struct guest *guest = inside_mapped(
-		state, &(struct guest_config){.scripted = true, .vm.policy.nx_huge_pages = TDP_ON},
+		state, &(struct guest_config){.scripted = true, .policy.nx_huge_pages = TDP_ON},
 		TDP_2M, 512);
 
 	inside_check_leaves(guest, AT, 512, TDP_2M,
@@ -127,8 +127,7 @@ static void a_1g_leaf_is_all_4k_after_one_pass(void **state)
 static void per_vcpu_counters_come_to_the_same(void **state)
 {
 	struct guest *guest = inside_mapped(
-		state,
-		&(struct guest_config){.scripted = true, .vm.policy.stats = TDP_STATS_PERCPU},
+		state, &(struct guest_config){.scripted = true, .policy.stats = TDP_STATS_PERCPU},
 		TDP_2M, 1024);
 
 	split(guest);
@@ -258,7 +257,7 @@ static void switching_the_log_on_splits_the_slot(void **state)
 static void without_eager_splitting_leaves_stay_huge(void **state)
 {
 	struct guest *guest = inside_mapped(
-		state, &(struct guest_config){.scripted = true, .vm.policy.eager_split = TDP_OFF},
+		state, &(struct guest_config){.scripted = true, .policy.eager_split = TDP_OFF},
 		TDP_2M, 1024);
 
 	inside_log(guest, 1, true);
@@ -330,7 +329,7 @@ static void until_6_1_the_last_page_of_a_mask_was_left_out(void **state)
 static void without_eager_splitting_a_mask_splits_nothing(void **state)
 {
 	struct guest *guest = inside_mapped(
-		state, &(struct guest_config){.scripted = true, .vm.policy.eager_split = TDP_OFF},
+		state, &(struct guest_config){.scripted = true, .policy.eager_split = TDP_OFF},
 		TDP_2M, 1024);
 
 	inside_split_masked(guest, 0, ~0ULL);

@@ -366,7 +366,7 @@ static void a_finished_invalidation_closes_nothing_for_the_next(void **state)
 static void the_check_under_the_lock_alone_suffices(void **state)
 {
 	struct guest *guest =
-		guest_make(state, .scripted = true, .vm.policy.early_invalidation_check = TDP_OFF);
+		guest_make(state, .scripted = true, .policy.early_invalidation_check = TDP_OFF);
 	uint64_t hva = guest->backing->hva;
 	struct tdp_fault fault = {.gpa = 0x40000000, .error_code = 0x100000006};
 	enum tdp_fault_result result;

@@ -234,7 +234,7 @@ static void many_flushes_in_a_row_empty_the_tlb_once(void **state)
 static void an_exact_flush_takes_what_lies_in_its_range(void **state)
 {
 	struct guest *guest =
-		guest_make(state, .scripted = true, .vm.policy.range_flush = TDP_RANGE_FLUSH_EXACT);
+		guest_make(state, .scripted = true, .policy.range_flush = TDP_RANGE_FLUSH_EXACT);
 
 	guest_slot(guest, 1, AT, 64, 0);
 	for (unsigned int i = 0; i < 4; i++)
@@ -250,7 +250,7 @@ static void an_exact_flush_takes_what_lies_in_its_range(void **state)
 static void several_exact_flushes_are_all_made_at_once(void **state)
 {
 	struct guest *guest =
-		guest_make(state, .scripted = true, .vm.policy.range_flush = TDP_RANGE_FLUSH_EXACT);
+		guest_make(state, .scripted = true, .policy.range_flush = TDP_RANGE_FLUSH_EXACT);
 
 	guest_slot(guest, 1, AT, 64, 0);
 	for (unsigned int i = 0; i < 64; i++)
@@ -266,7 +266,7 @@ static void several_exact_flushes_are_all_made_at_once(void **state)
 static void more_ranges_than_are_kept_become_a_full_flush(void **state)
 {
 	struct guest *guest =
-		guest_make(state, .scripted = true, .vm.policy.range_flush = TDP_RANGE_FLUSH_EXACT);
+		guest_make(state, .scripted = true, .policy.range_flush = TDP_RANGE_FLUSH_EXACT);
 
 	guest_slot(guest, 1, AT, 64, 0);
 	for (unsigned int i = 0; i < 64; i++)
@@ -282,7 +282,7 @@ static void more_ranges_than_are_kept_become_a_full_flush(void **state)
 
 static void an_exact_flush_of_everything_takes_everything(void **state)
 {
-	struct guest *guest = guest_make(state, .vm.policy.range_flush = TDP_RANGE_FLUSH_EXACT);
+	struct guest *guest = guest_make(state, .policy.range_flush = TDP_RANGE_FLUSH_EXACT);
 
 	guest_slot(guest, 1, AT, 1024, 0);
 	hit(guest->vcpu, AT, TDP_WRITE);

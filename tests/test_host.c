@@ -60,7 +60,7 @@ static void *some_allocate(void *context, size_t alignment, size_t bytes)
 }
 
 static const struct mistake mistakes[] = {
-	{{.size = 8}, "size"},
+	{{.size = 8192}, "size"},
 	{{.memory_bytes = GIB + 1}, "memory_bytes"},
 	{{.memory_bytes = UINT64_MAX & ~(GIB - 1)}, "memory_bytes"},
 	{{.table_bytes = MIB}, "table_bytes"},

@@ -158,7 +158,7 @@ struct refusal {
 
 static void spoil_size(struct tdp_memslot *slot)
 {
-	slot->size = sizeof(*slot) - 1;
+	slot->size = sizeof(size_t) - 1;
 }
 
 static void spoil_address_space(struct tdp_memslot *slot)

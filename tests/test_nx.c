@@ -142,7 +142,7 @@ static void a_fetch_where_nothing_is_mapped_maps_one_small_page(void **state)
 static struct guest *with_1g(void **state, enum tdp_huge_fault_policy huge_fault)
 {
 	struct guest *guest = guest_make(state, NX_ON, .page = TDP_1G, .vm.nx_recovery_ratio = 1,
-					 .vm.policy.huge_fault = huge_fault);
+					 .policy.huge_fault = huge_fault);
 
 	guest_slot(guest, 1, AT, 1 << 18, 0);
 	guest_touch(guest, AT + 5, TDP_READ);
@@ -242,7 +242,7 @@ static void a_table_leaves_the_list_however_it_ends(void **state)
 static void a_deleted_slots_tables_are_recovered_too(void **state)
 {
 	struct guest *guest = guest_make(state, NX_ON, .page = TDP_2M, .vm.nx_recovery_ratio = 1,
-					 .vm.policy.slot_zap_all = TDP_OFF);
+					 .policy.slot_zap_all = TDP_OFF);
 
 	guest_slot(guest, 1, AT, REGION, 0);
 	guest_touch(guest, AT, TDP_FETCH);
@@ -257,7 +257,7 @@ static void percpu_statistics_count_splits_too(void **state)
 {
 	struct guest *guest =
 		guest_make(state, NX_ON, .page = TDP_2M, .vcpus = 2, .vm.nx_recovery_ratio = 1,
-			   .vm.policy.stats = TDP_STATS_PERCPU);
+			   .policy.stats = TDP_STATS_PERCPU);
 
 	guest_slot(guest, 1, AT, 2 * REGION, 0);
 	guest_touch_on(guest->vcpus[0], AT, TDP_FETCH);

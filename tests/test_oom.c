@@ -20,6 +20,7 @@ struct story {
 	struct guest *guest; /* for its host alone */
 	struct tdp_host *host;
 	struct tdp_vm_config vm_config;
+	struct tdp_policy policy;
 	struct tdp_vm *vm;
 	struct tdp_vcpu *vcpu;
 	struct tdp_anon *anon;
@@ -351,7 +352,7 @@ static void executes(struct story *story)
 {
 	struct tdp_stats stats;
 
-	story->vm_config.policy.nx_huge_pages = TDP_ON;
+	story->policy.nx_huge_pages = TDP_ON;
 	story->vm_config.nx_recovery_ratio = 1;
 	make_anon(story, TDP_1G);
 	make_vm(story);
@@ -410,7 +411,7 @@ static bool tell(struct story *story, step_body *body, uint64_t nth)
 
 static void tell_until_it_succeeds(void **state, step_body *body)
 {
-	struct story story = {.vm_config.check = true};
+	struct story story = {.vm_config.check = true, .vm_config.policy = &story.policy};
 	uint64_t nth = 1;
 
 	story.guest = guest_make_host(state, .untraced = true, .host.fail = refuse_nth,

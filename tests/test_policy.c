@@ -41,14 +41,12 @@ static enum tdp_choice *choice_of(struct tdp_policy *policy, size_t i)
 static struct tdp_policy resolved(const struct guest *guest, enum tdp_baseline baseline,
 				  const struct tdp_policy *asked)
 {
-	struct tdp_vm_config config = {.baseline = baseline};
+	struct tdp_vm_config config = {.baseline = baseline, .policy = asked};
 	struct tdp_policy policy;
 	struct tdp_vm *vm;
 
-	if (asked)
-		config.policy = *asked;
 	assert_int_equal(tdp_vm_create(guest->host, &config, &vm), 0);
-	tdp_vm_policy(vm, &policy);
+	policy = *tdp_vm_policy(vm);
 	tdp_vm_destroy(vm);
 	return policy;
 }
@@ -139,8 +137,8 @@ static int fault_in(struct tdp_actor *self, void *arg)
 
 static void check_lock(void **state, enum tdp_lock_policy lock, enum tdp_stats_policy stats)
 {
-	struct guest *guest = guest_make(state, .untraced = true, .vcpus = 2,
-					 .vm.policy.lock = lock, .vm.policy.stats = stats);
+	struct guest *guest = guest_make(state, .untraced = true, .vcpus = 2, .policy.lock = lock,
+					 .policy.stats = stats);
 	struct worker workers[2] = {{guest, 0}, {guest, 1}};
 	struct tdp_actor_config actors[] = {
 		{.body = fault_in, .arg = &workers[0]},
@@ -173,7 +171,7 @@ static void a_percpu_lock_serves_the_same_guest(void **state)
 
 static void percpu_counters_leave_the_vms_words_to_tasks(void **state)
 {
-	struct guest *guest = guest_make(state, .vm.policy.stats = TDP_STATS_PERCPU);
+	struct guest *guest = guest_make(state, .policy.stats = TDP_STATS_PERCPU);
 
 	guest_slot(guest, 1, AT, 16, 0);
 	guest_touch(guest, AT, TDP_WRITE);
@@ -188,7 +186,7 @@ static void percpu_counters_leave_the_vms_words_to_tasks(void **state)
 
 static void suppress_ve_is_bit_63(void **state)
 {
-	struct guest *guest = guest_make(state, .vm.policy.suppress_ve = TDP_OFF);
+	struct guest *guest = guest_make(state, .policy.suppress_ve = TDP_OFF);
 
 	guest_slot(guest, 1, AT, 16, 0);
 	guest_touch(guest, AT, TDP_WRITE);
@@ -229,7 +227,7 @@ static void note_invariant(void *context, enum tdp_invariant invariant, const ch
 static void until_6_12_a_read_could_narrow_it_behind_the_tlbs_back(void **state)
 {
 	struct guest *guest =
-		guest_make(state, .scripted = true, .vm.policy.spurious_if_allowed = TDP_OFF);
+		guest_make(state, .scripted = true, .policy.spurious_if_allowed = TDP_OFF);
 	unsigned int found = 0;
 
 	assert_int_equal(read_what_is_writable(guest), TDP_FAULT_FIXED);
@@ -259,8 +257,8 @@ static void refault_writable(struct guest *guest)
 static void an_unchanged_leaf_was_told_all_the_same(void **state)
 {
 	struct guest *guest =
-		guest_make(state, .scripted = true, .vm.policy.spurious_if_allowed = TDP_OFF,
-			   .vm.policy.quiet_spurious = TDP_OFF);
+		guest_make(state, .scripted = true, .policy.spurious_if_allowed = TDP_OFF,
+			   .policy.quiet_spurious = TDP_OFF);
 
 	refault_writable(guest);
 	guest_expect(guest, TDP_TRACE_PAGE_FAULT, TDP_TRACE_SPTE_REQUESTED, TDP_TRACE_SET_SPTE,
@@ -270,7 +268,7 @@ static void an_unchanged_leaf_was_told_all_the_same(void **state)
 static void an_unchanged_leaf_is_not_told_any_more(void **state)
 {
 	struct guest *guest =
-		guest_make(state, .scripted = true, .vm.policy.spurious_if_allowed = TDP_OFF);
+		guest_make(state, .scripted = true, .policy.spurious_if_allowed = TDP_OFF);
 
 	refault_writable(guest);
 	guest_expect(guest, TDP_TRACE_PAGE_FAULT, TDP_TRACE_SPTE_REQUESTED, TDP_TRACE_FAULT_RETURN);
@@ -292,7 +290,7 @@ static void a_leaf_in_a_holes_place_begins_dirty(void **state)
 static void or_clean_if_asked(void **state)
 {
 	assert_int_equal(leaf_after_a_hole(guest_make(state, .scripted = true,
-						      .vm.policy.dirty_at_birth = TDP_OFF)),
+						      .policy.dirty_at_birth = TDP_OFF)),
 			 0xe27);
 }
 
@@ -307,7 +305,7 @@ static void software_flags_stand_in_for_the_hardwares(void **state)
 
 static void without_either_there_are_no_flags(void **state)
 {
-	struct guest *guest = guest_make(state, .vm.no_ad = true, .vm.policy.software_ad = TDP_OFF);
+	struct guest *guest = guest_make(state, .vm.no_ad = true, .policy.software_ad = TDP_OFF);
 
 	guest_slot(guest, 1, AT, 16, 0);
 	guest_touch(guest, AT, TDP_WRITE);
@@ -338,13 +336,12 @@ static void an_early_check_spares_the_host_the_question(void **state)
 static void without_it_the_host_is_asked_first(void **state)
 {
 	asked_for_during_an_invalidation(
-		guest_make(state, .scripted = true, .vm.policy.early_invalidation_check = TDP_OFF),
-		1);
+		guest_make(state, .scripted = true, .policy.early_invalidation_check = TDP_OFF), 1);
 }
 
 static void ageing_without_the_lock_needs_no_atomic_write_for_a(void **state)
 {
-	struct guest *guest = guest_make(state, .vm.policy.lockless_age = TDP_OFF);
+	struct guest *guest = guest_make(state, .policy.lockless_age = TDP_OFF);
 
 	assert_true(spte_volatile(&guest->vm->mmu.encoding, 0xe47, 1));
 	assert_false(guest->vm->mmu.encoding.lockless_age);
@@ -413,8 +410,8 @@ static void a_root_is_made_beside_others_who_share_the_lock(void **state)
 
 static void until_6_8_a_root_was_made_alone(void **state)
 {
-	check_root_alloc(
-		guest_make(state, .untraced = true, .vm.policy.shared_root_alloc = TDP_OFF), false);
+	check_root_alloc(guest_make(state, .untraced = true, .policy.shared_root_alloc = TDP_OFF),
+			 false);
 }
 
 int main(void)

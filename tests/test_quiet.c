@@ -102,12 +102,13 @@ static void entries_are_cleared_alike_without_flags_of_the_cpu(void **state)
 
 /* Fast page faults */
 
-static struct guest *protected(void **state, struct tdp_vm_config config, enum tdp_level page)
+static struct guest *protected(void **state, struct guest_config config, enum tdp_level page)
 {
 	struct guest *guest;
 
 	config.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
-	guest = guest_make(state, .page = page, .vm = config);
+	config.page = page;
+	guest = guest_make_as(state, &config);
 	guest_slot(guest, 1, AT, PAGES, 0);
 	for (uint64_t page_number = 0; page_number < PAGES; page_number += 100)
 		guest_touch(guest, AT + page_number, TDP_WRITE);
@@ -135,7 +136,7 @@ static void touch_twice(struct guest *guest, uint64_t page)
 
 static void a_right_is_given_back_and_the_page_logged(void **state)
 {
-	struct guest *guest = protected(state, (struct tdp_vm_config){0}, TDP_4K);
+	struct guest *guest = protected(state, (struct guest_config){0}, TDP_4K);
 
 	touch_twice(guest, 600);
 	log_expect(guest, 600, 700);
@@ -150,7 +151,8 @@ static void a_right_is_given_back_and_the_page_logged(void **state)
 
 static void a_right_is_given_back_and_the_page_put_in_the_ring(void **state)
 {
-	struct guest *guest = protected(state, (struct tdp_vm_config){.dirty_ring = 4096}, TDP_4K);
+	struct guest *guest =
+		protected(state, (struct guest_config){.vm.dirty_ring = 4096}, TDP_4K);
 	struct tdp_dirty_page pages[3];
 
 	touch_twice(guest, 600);
@@ -162,7 +164,7 @@ static void a_right_is_given_back_and_the_page_put_in_the_ring(void **state)
 static void a_right_is_given_back_that_an_older_kernel_took(void **state)
 {
 	struct guest *guest =
-		protected(state, (struct tdp_vm_config){.baseline = TDP_BASELINE_6_1}, TDP_4K);
+		protected(state, (struct guest_config){.vm.baseline = TDP_BASELINE_6_1}, TDP_4K);
 
 	touch_twice(guest, 600);
 	log_expect(guest, 600, 700);
@@ -170,7 +172,7 @@ static void a_right_is_given_back_that_an_older_kernel_took(void **state)
 
 static void without_flags_of_the_cpu_too(void **state)
 {
-	struct guest *guest = protected(state, (struct tdp_vm_config){.no_ad = true}, TDP_4K);
+	struct guest *guest = protected(state, (struct guest_config){.vm.no_ad = true}, TDP_4K);
 
 	touch_twice(guest, 600);
 	log_expect(guest, 600, 700);
@@ -180,7 +182,7 @@ static void without_flags_of_the_cpu_too(void **state)
 static void what_is_not_a_small_leaf_goes_the_long_way(void **state)
 {
 	struct guest *guest =
-		protected(state, (struct tdp_vm_config){.policy.eager_split = TDP_OFF}, TDP_2M);
+		protected(state, (struct guest_config){.policy.eager_split = TDP_OFF}, TDP_2M);
 
 	assert_int_equal(guest_level(guest, AT), TDP_2M);
 	tell(guest, false);

@@ -131,7 +131,7 @@ static void a_split_that_comes_too_late_leaves_no_children(void **state)
 static void a_huge_leaf_that_is_gone_needs_no_zap(void **state)
 {
 	struct guest *guest =
-		guest_make(state, .scripted = true, .vm.policy.huge_fault = TDP_HUGE_FAULT_ZAP);
+		guest_make(state, .scripted = true, .policy.huge_fault = TDP_HUGE_FAULT_ZAP);
 	struct race race = {.at = TDP_TRACE_SPTE_REQUESTED, .gfn = AT};
 
 	guest_slot(guest, 1, AT, 1024, 0);

@@ -85,7 +85,7 @@ static void an_old_page_makes_an_old_leaf(void **state)
 			     &(struct guest_config){.scripted = true,
 						    .vm.no_ad = true,
 						    .vm.baseline = TDP_BASELINE_6_12,
-						    .vm.policy.recovery = TDP_RECOVERY_IN_PLACE},
+						    .policy.recovery = TDP_RECOVERY_IN_PLACE},
 			     512, 1, TDP_2M);
 	uint64_t *entry = guest_entry_at(guest, AT);
 
@@ -100,7 +100,7 @@ static void an_old_page_makes_an_old_leaf(void **state)
 static void under_nx_huge_pages_a_leaf_loses_its_right_to_execute(void **state)
 {
 	struct guest *guest = mapped_small(
-		state, &(struct guest_config){.scripted = true, .vm.policy.nx_huge_pages = TDP_ON},
+		state, &(struct guest_config){.scripted = true, .policy.nx_huge_pages = TDP_ON},
 		1024, 0, TDP_2M);
 
 	guest_touch(guest, AT + 3, TDP_FETCH);

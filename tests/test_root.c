@@ -255,7 +255,7 @@ static void a_guest_of_the_guest_has_a_root_of_its_own(void **state)
 
 static void where_the_cpu_logs_no_writes_l2_is_like_l1(void **state)
 {
-	struct guest *guest = guest_make(state, .vm.policy.dirty_track = TDP_DIRTY_TRACK_WRPROT);
+	struct guest *guest = guest_make(state, .policy.dirty_track = TDP_DIRTY_TRACK_WRPROT);
 
 	guest_slot(guest, 1, AT, 64, 0);
 	assert_int_equal(tdp_vcpu_set_guest_mode(guest->vcpu, true), 0);

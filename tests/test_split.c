@@ -215,7 +215,7 @@ static void split_percpu_counters_come_to_the_same(void **state)
 {
 	struct guest *guest = with_huge_leaf(
 		state, TDP_1G,
-		&(struct guest_config){.scripted = true, .vm.policy.stats = TDP_STATS_PERCPU});
+		&(struct guest_config){.scripted = true, .policy.stats = TDP_STATS_PERCPU});
 
 	refault(guest, AT + 600);
 	assert_int_equal(guest_stats(guest).pages_2m, 511);
@@ -250,10 +250,9 @@ static void until_6_1_the_huge_leaf_was_zapped_and_its_rest_lost(void **state)
 
 static void flushing_first_shows_no_frozen_entry(void **state)
 {
-	struct guest *guest =
-		with_huge_leaf(state, TDP_2M,
-			       &(struct guest_config){.scripted = true,
-						      .vm.policy.huge_fault = TDP_HUGE_FAULT_ZAP});
+	struct guest *guest = with_huge_leaf(
+		state, TDP_2M,
+		&(struct guest_config){.scripted = true, .policy.huge_fault = TDP_HUGE_FAULT_ZAP});
 
 	refault(guest, AT + 600);
 	guest_expect(guest, TDP_TRACE_PAGE_FAULT, TDP_TRACE_SPTE_REQUESTED, TDP_TRACE_FLUSH,

@@ -14,7 +14,7 @@ static const struct vm_refusal {
 	const char *what;
 	struct tdp_vm_config config; /* .format: NPT unless said otherwise */
 } vm_refusals[] = {
-	{"size", {.size = sizeof(struct tdp_vm_config) + 8}},
+	{"size", {.size = 8192}},
 	{"format", {.format = (enum tdp_format)2}},
 	{"levels", {.levels = 3}},
 	{"levels", {.levels = 6}},
@@ -29,33 +29,56 @@ static const struct vm_refusal {
 	{"no_execute_only with NPT", {.no_execute_only = true}},
 	{"l1tf with NPT", {.l1tf = true}},
 	{"reserved_not_present with EPT", {.format = TDP_EPT, .reserved_not_present = true}},
-	{"policy.lock", {.policy.lock = (enum tdp_lock_policy)4}},
-	{"policy.stats", {.policy.stats = (enum tdp_stats_policy)3}},
-	{"policy.huge_fault", {.policy.huge_fault = (enum tdp_huge_fault_policy)3}},
-	{"policy.suppress_ve", {.policy.suppress_ve = (enum tdp_choice)3}},
-	{"policy.zap_flush_first", {.policy.zap_flush_first = (enum tdp_choice)3}},
-	{"policy.spurious_if_allowed", {.policy.spurious_if_allowed = (enum tdp_choice)3}},
-	{"policy.dirty_at_birth", {.policy.dirty_at_birth = (enum tdp_choice)3}},
-	{"policy.software_ad", {.policy.software_ad = (enum tdp_choice)3}},
-	{"policy.quiet_spurious", {.policy.quiet_spurious = (enum tdp_choice)3}},
-	{"policy.shared_root_alloc", {.policy.shared_root_alloc = (enum tdp_choice)3}},
-	{"policy.zap_each_level", {.policy.zap_each_level = (enum tdp_choice)3}},
-	{"policy.skip_invalid_roots", {.policy.skip_invalid_roots = (enum tdp_choice)3}},
+	{"policy.lock", {.policy = &(const struct tdp_policy){.lock = (enum tdp_lock_policy)4}}},
+	{"policy.stats", {.policy = &(const struct tdp_policy){.stats = (enum tdp_stats_policy)3}}},
+	{"policy.huge_fault",
+	 {.policy = &(const struct tdp_policy){.huge_fault = (enum tdp_huge_fault_policy)3}}},
+	{"policy.suppress_ve",
+	 {.policy = &(const struct tdp_policy){.suppress_ve = (enum tdp_choice)3}}},
+	{"policy.zap_flush_first",
+	 {.policy = &(const struct tdp_policy){.zap_flush_first = (enum tdp_choice)3}}},
+	{"policy.spurious_if_allowed",
+	 {.policy = &(const struct tdp_policy){.spurious_if_allowed = (enum tdp_choice)3}}},
+	{"policy.dirty_at_birth",
+	 {.policy = &(const struct tdp_policy){.dirty_at_birth = (enum tdp_choice)3}}},
+	{"policy.software_ad",
+	 {.policy = &(const struct tdp_policy){.software_ad = (enum tdp_choice)3}}},
+	{"policy.quiet_spurious",
+	 {.policy = &(const struct tdp_policy){.quiet_spurious = (enum tdp_choice)3}}},
+	{"policy.shared_root_alloc",
+	 {.policy = &(const struct tdp_policy){.shared_root_alloc = (enum tdp_choice)3}}},
+	{"policy.zap_each_level",
+	 {.policy = &(const struct tdp_policy){.zap_each_level = (enum tdp_choice)3}}},
+	{"policy.skip_invalid_roots",
+	 {.policy = &(const struct tdp_policy){.skip_invalid_roots = (enum tdp_choice)3}}},
 	{"policy.early_invalidation_check",
-	 {.policy.early_invalidation_check = (enum tdp_choice)3}},
-	{"policy.lockless_age", {.policy.lockless_age = (enum tdp_choice)3}},
-	{"policy.slot_zap_all", {.policy.slot_zap_all = (enum tdp_choice)3}},
-	{"policy.range_flush", {.policy.range_flush = (enum tdp_range_flush_policy)3}},
-	{"policy.dirty_track", {.policy.dirty_track = (enum tdp_dirty_track_policy)3}},
-	{"policy.dirty_track on NPT", {.policy.dirty_track = TDP_DIRTY_TRACK_DBIT}},
+	 {.policy = &(const struct tdp_policy){.early_invalidation_check = (enum tdp_choice)3}}},
+	{"policy.lockless_age",
+	 {.policy = &(const struct tdp_policy){.lockless_age = (enum tdp_choice)3}}},
+	{"policy.slot_zap_all",
+	 {.policy = &(const struct tdp_policy){.slot_zap_all = (enum tdp_choice)3}}},
+	{"policy.range_flush",
+	 {.policy = &(const struct tdp_policy){.range_flush = (enum tdp_range_flush_policy)3}}},
+	{"policy.dirty_track",
+	 {.policy = &(const struct tdp_policy){.dirty_track = (enum tdp_dirty_track_policy)3}}},
+	{"policy.dirty_track on NPT",
+	 {.policy = &(const struct tdp_policy){.dirty_track = TDP_DIRTY_TRACK_DBIT}}},
 	{"policy.dirty_track without A/D",
-	 {.format = TDP_EPT, .no_ad = true, .policy.dirty_track = TDP_DIRTY_TRACK_DBIT}},
-	{"policy.eager_split", {.policy.eager_split = (enum tdp_choice)3}},
-	{"policy.clear_splits_last", {.policy.clear_splits_last = (enum tdp_choice)3}},
-	{"policy.recovery", {.policy.recovery = (enum tdp_recovery_policy)3}},
-	{"policy.nx_huge_pages", {.policy.nx_huge_pages = (enum tdp_choice)3}},
-	{"policy.nx_recovery_shared", {.policy.nx_recovery_shared = (enum tdp_choice)3}},
-	{"policy.nx_skip_logged", {.policy.nx_skip_logged = (enum tdp_choice)3}},
+	 {.format = TDP_EPT,
+	  .no_ad = true,
+	  .policy = &(const struct tdp_policy){.dirty_track = TDP_DIRTY_TRACK_DBIT}}},
+	{"policy.eager_split",
+	 {.policy = &(const struct tdp_policy){.eager_split = (enum tdp_choice)3}}},
+	{"policy.clear_splits_last",
+	 {.policy = &(const struct tdp_policy){.clear_splits_last = (enum tdp_choice)3}}},
+	{"policy.recovery",
+	 {.policy = &(const struct tdp_policy){.recovery = (enum tdp_recovery_policy)3}}},
+	{"policy.nx_huge_pages",
+	 {.policy = &(const struct tdp_policy){.nx_huge_pages = (enum tdp_choice)3}}},
+	{"policy.nx_recovery_shared",
+	 {.policy = &(const struct tdp_policy){.nx_recovery_shared = (enum tdp_choice)3}}},
+	{"policy.nx_skip_logged",
+	 {.policy = &(const struct tdp_policy){.nx_skip_logged = (enum tdp_choice)3}}},
 	{"manual_protect", {.manual_protect = (enum tdp_manual_protect)3}},
 	{"dirty_ring", {.dirty_ring = 256}},
 	{"dirty_ring", {.dirty_ring = 1 << 17}},
@@ -91,14 +114,14 @@ static void a_vm_that_cannot_be_is_refused_with_a_reason(void **state)
 static void a_vm_of_no_config_is_upstreams(void **state)
 {
 	struct guest *guest = guest_make_host(state, .untraced = true);
-	struct tdp_policy policy;
+	const struct tdp_policy *policy;
 	struct tdp_stats stats;
 
 	assert_int_equal(tdp_vm_create(guest->host, NULL, &guest->vm), 0);
-	tdp_vm_policy(guest->vm, &policy);
-	assert_int_equal(policy.lock, TDP_LOCK_SHARED);
-	assert_int_equal(policy.huge_fault, TDP_HUGE_FAULT_SPLIT);
-	assert_int_equal(policy.spurious_if_allowed, TDP_ON);
+	policy = tdp_vm_policy(guest->vm);
+	assert_int_equal(policy->lock, TDP_LOCK_SHARED);
+	assert_int_equal(policy->huge_fault, TDP_HUGE_FAULT_SPLIT);
+	assert_int_equal(policy->spurious_if_allowed, TDP_ON);
 	tdp_vm_stats(guest->vm, &stats);
 	assert_int_equal(stats.pf_taken, 0);
 	assert_int_equal(stats.accesses, 0);

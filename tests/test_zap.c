@@ -236,9 +236,9 @@ static void since_6_9_a_root_is_zapped_level_by_level(void **state)
 
 static void until_6_8_a_root_was_zapped_in_steps_of_1g(void **state)
 {
-	struct guest *guest = touched(
-		state, TDP_4K,
-		&(struct guest_config){.scripted = true, .vm.policy.zap_each_level = TDP_OFF});
+	struct guest *guest =
+		touched(state, TDP_4K,
+			&(struct guest_config){.scripted = true, .policy.zap_each_level = TDP_OFF});
 	uint64_t leaf = guest->config.vm.format == TDP_EPT ? 0x8600000000000b77 : 0xe67;
 	uint64_t table = guest->config.vm.format == TDP_EPT ? 0x8000000000000907 : 0x827;
 
@@ -319,9 +319,9 @@ static void deleting_a_slot_drops_all_roots_by_default(void **state)
 
 static void without_the_quirk_only_the_slots_leaves_go(void **state)
 {
-	struct guest *guest = touched(
-		state, TDP_4K,
-		&(struct guest_config){.scripted = true, .vm.policy.slot_zap_all = TDP_OFF});
+	struct guest *guest =
+		touched(state, TDP_4K,
+			&(struct guest_config){.scripted = true, .policy.slot_zap_all = TDP_OFF});
 	int64_t tables = guest_stats(guest).tables;
 
 	guest_slot_delete(guest, 1);
@@ -336,7 +336,7 @@ static void without_the_quirk_only_the_slots_leaves_go(void **state)
 
 static void without_the_quirk_an_untouched_slot_goes_without_a_flush(void **state)
 {
-	struct guest *guest = guest_make(state, .vm.policy.slot_zap_all = TDP_OFF);
+	struct guest *guest = guest_make(state, .policy.slot_zap_all = TDP_OFF);
 
 	guest_slot(guest, 1, AT, 16, 0);
 	guest_slot(guest, 2, 2 * AT, 16, 16);
@@ -348,7 +348,7 @@ static void without_the_quirk_an_untouched_slot_goes_without_a_flush(void **stat
 
 static void without_the_quirk_the_other_address_space_keeps_its_own(void **state)
 {
-	struct guest *guest = guest_make(state, .vm.policy.slot_zap_all = TDP_OFF);
+	struct guest *guest = guest_make(state, .policy.slot_zap_all = TDP_OFF);
 	struct tdp_memslot slot;
 
 	guest_slot(guest, 1, AT, 16, 0);
@@ -401,7 +401,7 @@ static void until_6_8_they_owed_one_all_the_same(void **state)
 {
 	struct guest *guest = touched(
 		state, TDP_4K,
-		&(struct guest_config){.scripted = true, .vm.policy.skip_invalid_roots = TDP_OFF});
+		&(struct guest_config){.scripted = true, .policy.skip_invalid_roots = TDP_OFF});
 	struct mmu_actor *task = mmu_task_get(&guest->vm->mmu);
 	struct mmu_exclusive exclusive = mmu_lock_exclusive(task);
 	struct gfn_range range = {tdp_gfn(AT), tdp_gfn(AT + 512)};
@@ -451,7 +451,7 @@ static void until_6_8_a_range_was_zapped_in_all(void **state)
 {
 	struct guest *guest = touched(
 		state, TDP_4K,
-		&(struct guest_config){.scripted = true, .vm.policy.skip_invalid_roots = TDP_OFF});
+		&(struct guest_config){.scripted = true, .policy.skip_invalid_roots = TDP_OFF});
 
 	invalidate_only(guest);
 	tdp_mmu_zap_range(guest->vm, tdp_gfn(AT), 512);

@@ -48,7 +48,7 @@ static int make_vm(struct guest *guest, tdp_trace_sink trace, void *trace_contex
 		.levels = options->levels,
 		.no_ad = options->ad == TDP_OFF,
 		.baseline = options->baseline,
-		.policy = options->policy,
+		.policy = &options->policy,
 		.check = options->check,
 		.manual_protect = options->manual_protect,
 		.dirty_ring = options->dirty_ring,
@@ -58,7 +58,7 @@ static int make_vm(struct guest *guest, tdp_trace_sink trace, void *trace_contex
 	int err = tdp_vm_create(guest->host, &config, &guest->vm);
 
 	if (!err)
-		tdp_vm_policy(guest->vm, &guest->options.policy);
+		guest->options.policy = *tdp_vm_policy(guest->vm);
 	return err;
 }
 

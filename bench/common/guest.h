@@ -71,7 +71,9 @@ struct guest_options {
 	{                                                                                          \
 		.vcpus = 1, .bytes = (uint64_t)1 << 30, .backing = TDP_4K, .levels = 4,            \
 		.ad = TDP_ON, .write_percent = 100, .iterations = 1, .clock = GUEST_CLOCK_OWN,     \
-		.seed = 1                                                                          \
+		.seed = 1, .policy = {                                                             \
+			.size = sizeof(struct tdp_policy)                                          \
+		}                                                                                  \
 	}
 
 /*

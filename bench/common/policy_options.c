@@ -86,13 +86,13 @@ static struct parameter policy_option(struct policy_option *option,
 
 struct parameters policy_parameters(void)
 {
-	struct tdp_policy_info info;
+	const struct tdp_policy_info *info;
 	unsigned int count = 0;
 
 	memset(options, 0, sizeof(options));
 	table[0] = baseline_option();
-	for (; count < POLICIES_MOST && !tdp_policy_describe(count, &info); count++)
-		table[count + 1] = policy_option(&options[count], &info);
+	for (; count < POLICIES_MOST && (info = tdp_policy_describe(count)); count++)
+		table[count + 1] = policy_option(&options[count], info);
 	return (struct parameters){"Policies (default: as the baseline has them):", table,
 				   count + 1};
 }

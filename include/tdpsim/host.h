@@ -30,7 +30,7 @@ enum tdp_allocation {
 
 /** All zero is a host of 64 GiB with one node; new fields are appended. */
 struct tdp_host_config {
-	size_t size;		 /* 0 or sizeof(struct tdp_host_config) */
+	size_t size;		 /* see tdpsim/types.h */
 	uint64_t memory_bytes;	 /* data frames; 0 means 64 GiB; a multiple of 1 GiB */
 	uint64_t table_bytes;	 /* frames for page tables, apart from data; 0: by memory_bytes */
 	uint64_t carveout_bytes; /* memory at the front of the data region that is never handed
@@ -140,7 +140,7 @@ enum tdp_anon_policy {
 };
 
 struct tdp_anon_config {
-	size_t size;	     /* 0 or sizeof(struct tdp_anon_config) */
+	size_t size;	     /* see tdpsim/types.h */
 	uint64_t bytes;	     /* a multiple of the page size */
 	enum tdp_level page; /* size of the pages that map it: 4K (0 too), 2M or 1G */
 	enum tdp_anon_policy policy;

@@ -11,7 +11,7 @@
  * the slot.
  */
 struct tdp_memslot {
-	size_t size;		    /* 0 or sizeof(struct tdp_memslot) */
+	size_t size;		    /* see tdpsim/types.h */
 	unsigned int address_space; /* 0 normal, 1 SMM */
 	unsigned int id;
 	tdp_gfn_t gfn;

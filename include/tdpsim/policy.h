@@ -81,10 +81,11 @@ enum tdp_ret_pf_policy {
 
 /**
  * Where kernels differ, one field for each difference, so that any two can be
- * compared. All zero: as the baseline. tdp_policy_describe() says what each field
+ * compared. 0: as the baseline. tdp_policy_describe() says what each field
  * does and since when; docs/model.md has the value of each baseline.
  */
 struct tdp_policy {
+	size_t size; /* see tdpsim/types.h */
 	enum tdp_lock_policy lock;
 	enum tdp_stats_policy stats;
 	enum tdp_huge_fault_policy huge_fault;
@@ -130,12 +131,8 @@ struct tdp_policy_info {
 	size_t offset;		  /* of the field in struct tdp_policy, an unsigned int */
 };
 
-/**
- * Describes the policy number `index`, from 0, in *info.
- *
- * -ENOENT  there are no more; *info is left alone
- */
-TDP_API int tdp_policy_describe(unsigned int index, struct tdp_policy_info *info);
+/** Describes the policy number `index`, from 0; NULL if there are no more. */
+TDP_API const struct tdp_policy_info *tdp_policy_describe(unsigned int index);
 
 /**
  * Stores the value that policy number `index` has in a baseline, as its field holds it.

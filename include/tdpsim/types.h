@@ -12,6 +12,20 @@
 #define TDP_API __attribute__((visibility("default")))
 #endif
 
+/**
+ * Configs grow: each begins with `size_t size`, set to the sizeof of its struct, and
+ * later releases append fields to it. All zero means the defaults, so
+ *
+ * - a config of a program that was built with an older header is taken as it is, and
+ *   the fields that its struct lacks are 0;
+ * - one of a newer header is taken if what this library does not know is all 0, and
+ *   refused with -EINVAL otherwise;
+ * - size 0 stands for the fields that libtdpsim.so.0 began with, in every release: those
+ *   of this header. Whoever sets a field that a later release appended sets the size.
+ *
+ * A size below sizeof(size_t) or above 4096 is refused with -EINVAL.
+ */
+
 #define TDP_PAGE_SHIFT 12
 #define TDP_PAGE_SIZE  ((uint64_t)1 << TDP_PAGE_SHIFT)
 

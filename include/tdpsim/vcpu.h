@@ -12,7 +12,7 @@
 struct tdp_vcpu;
 
 struct tdp_vcpu_config {
-	size_t size;		 /* 0 or sizeof(struct tdp_vcpu_config) */
+	size_t size;		 /* see tdpsim/types.h */
 	unsigned int maxphyaddr; /* CPUID of this vCPU; 0: the VM's */
 	bool no_tlb;		 /* the TLB is empty at every entry */
 	int node;		 /* preferred NUMA node plus one; 0: any */

@@ -24,14 +24,14 @@ enum tdp_manual_protect {
 
 /** All zero is a VM as upstream would make it; new fields are appended. */
 struct tdp_vm_config {
-	size_t size; /* 0 or sizeof(struct tdp_vm_config) */
+	size_t size; /* see tdpsim/types.h */
 	enum tdp_format format;
 	unsigned int levels;	 /* deepest paging of the host: 4 or 5; 0 means 4 */
 	unsigned int maxphyaddr; /* of the guest (CPUID); 0: 48 with 4 levels, 52 with 5 */
 	enum tdp_baseline baseline;
-	struct tdp_policy policy;
-	bool no_ad;	      /* the CPU keeps no accessed and dirty flags (EPT only) */
-	bool no_execute_only; /* EPT capability bit 0 clear */
+	const struct tdp_policy *policy; /* NULL: all as the baseline; read at creation */
+	bool no_ad;			 /* the CPU keeps no accessed and dirty flags (EPT only) */
+	bool no_execute_only;		 /* EPT capability bit 0 clear */
 	bool no_mmio_caching;
 	bool reserved_not_present; /* NPT: see struct tdp_walk_config */
 	bool l1tf;		   /* a CPU with L1TF: MMIO entries keep the top 5 frame bits set */
@@ -66,7 +66,7 @@ TDP_API int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *con
 /** NULL is allowed. No vCPU may run and no other call may be under way. */
 TDP_API void tdp_vm_destroy(struct tdp_vm *vm);
 
-/** The policies as used, none "as baseline" any more. */
-TDP_API void tdp_vm_policy(const struct tdp_vm *vm, struct tdp_policy *policy);
+/** The policies as used, none "as the baseline" any more. Borrowed, dies with the VM. */
+TDP_API const struct tdp_policy *tdp_vm_policy(const struct tdp_vm *vm);
 
 #endif

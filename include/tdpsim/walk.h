@@ -16,7 +16,7 @@
 
 /** What the walked machine is able to do. All zero: NPT, 4 levels, all features off. */
 struct tdp_walk_config {
-	size_t size; /* 0 or sizeof(struct tdp_walk_config) */
+	size_t size; /* see tdpsim/types.h */
 	enum tdp_format format;
 	unsigned int levels;	 /* 4 or 5; 0 means 4 */
 	unsigned int maxphyaddr; /* N, 36 to 52; 0 means 52 */

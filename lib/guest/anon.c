@@ -22,6 +22,7 @@
 
 #include "host/hugetlb.h"
 #include "host/report.h"
+#include "platform/sized.h"
 
 /* The user half of a process with four levels of tables. */
 #define ANON_BYTES_MAX ((uint64_t)1 << 47)
@@ -153,9 +154,6 @@ static int refuse(struct tdp_host *host, const char *field, uint64_t value, cons
 
 static int anon_config_check(struct tdp_host *host, const struct tdp_anon_config *config)
 {
-	if (config->size != 0 && config->size != sizeof(*config))
-		return refuse(host, "size", config->size,
-			      "it must be 0 or sizeof(struct tdp_anon_config)");
 	if ((unsigned int)config->page > TDP_1G)
 		return refuse(host, "page", config->page, "it must be TDP_4K, TDP_2M or TDP_1G");
 	if ((unsigned int)config->policy > TDP_ANON_PAGES)
@@ -265,20 +263,24 @@ static int anon_init(struct tdp_anon *anon)
 	return 0;
 }
 
-int tdp_anon_create(struct tdp_host *host, const struct tdp_anon_config *config,
+int tdp_anon_create(struct tdp_host *host, const struct tdp_anon_config *given,
 		    struct tdp_anon **result)
 {
+	struct tdp_anon_config config;
 	struct tdp_anon *anon;
 	int err;
 
-	err = anon_config_check(host, config);
+	err = host_read_sized(host, "memory config", &config, sizeof(config),
+			      SIZED_FIRST(struct tdp_anon_config, read_only), given);
+	if (!err)
+		err = anon_config_check(host, &config);
 	if (err)
 		return err;
 	anon = host_allocate(host, sizeof(*anon));
 	if (!anon)
-		return refuse_metadata(host, config);
+		return refuse_metadata(host, &config);
 	anon->host = host;
-	anon->config = *config;
+	anon->config = config;
 	if (anon->config.page == TDP_NOT_MAPPED)
 		anon->config.page = TDP_4K;
 	err = anon_init(anon);

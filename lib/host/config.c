@@ -10,6 +10,7 @@
 #include "host/host.h"
 #include "host/hugetlb.h"
 #include "host/report.h"
+#include "platform/sized.h"
 
 /*
  * Four times what it takes to map all of the memory once by 4K: several
@@ -30,7 +31,6 @@ static void fill_defaults(struct tdp_host_config *config)
 		config->maxphyaddr = 52;
 	if (config->table_bytes == 0)
 		config->table_bytes = default_table_bytes(config->memory_bytes);
-	config->size = sizeof(*config);
 }
 
 static int check_multiple(const struct tdp_host_config *config, const char *field, uint64_t bytes,
@@ -125,12 +125,15 @@ static int check_fields(const struct tdp_host_config *config)
 
 int config_complete(const struct tdp_host_config *given, struct tdp_host_config *used)
 {
-	static const struct tdp_host_config defaults = {0};
+	int err = sized_read(used, sizeof(*used), SIZED_FIRST(struct tdp_host_config, fail_context),
+			     given);
 
-	*used = given ? *given : defaults;
-	if (used->size != 0 && used->size != sizeof(*used)) {
-		config_report(used, "size is %zu: it must be 0 or %zu", used->size, sizeof(*used));
-		return -EINVAL;
+	if (err) {
+		/* A struct too short to have a size has no report callback either. */
+		if (given->size > sizeof(*given))
+			config_report(given, "size is %zu: " SIZED_RULE, given->size,
+				      sizeof(size_t), SIZED_MOST, sizeof(*given));
+		return err;
 	}
 	fill_defaults(used);
 	return check_fields(used);

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "platform/sized.h"
+
 static void report(const struct tdp_host_config *config, const char *format, va_list arguments)
 {
 	char sentence[512];
@@ -30,4 +32,15 @@ void host_report(const struct tdp_host *host, const char *format, ...)
 	va_start(arguments, format);
 	report(&host->config, format, arguments);
 	va_end(arguments);
+}
+
+int host_read_sized(const struct tdp_host *host, const char *what, void *own, size_t bytes,
+		    size_t first, const void *given)
+{
+	int err = sized_read(own, bytes, first, given);
+
+	if (err)
+		host_report(host, "%s: size is %zu: " SIZED_RULE, what, *(const size_t *)given,
+			    sizeof(size_t), SIZED_MOST, bytes);
+	return err;
 }

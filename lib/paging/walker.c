@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "host/report.h"
+#include "platform/sized.h"
 
 #define BIT(n) (1ULL << (n))
 /* Bits high to low, both included; none if high < low. */
@@ -14,11 +15,6 @@
 
 static int check_config(const struct tdp_host *host, const struct tdp_walk_config *config)
 {
-	if (config->size && config->size != sizeof(*config)) {
-		host_report(host, "walk config: size is %zu, not 0 or %zu", config->size,
-			    sizeof(*config));
-		return -EINVAL;
-	}
 	if (config->format != TDP_EPT && config->format != TDP_NPT) {
 		host_report(host, "walk config: there is no format %d", (int)config->format);
 		return -EINVAL;
@@ -154,24 +150,29 @@ static void init_guest(struct walker *walker)
 }
 
 int walker_init(struct walker *walker, const struct tdp_host *host,
-		const struct tdp_walk_config *config)
+		const struct tdp_walk_config *given)
 {
-	int err = check_config(host, config);
+	struct tdp_walk_config config;
+	int err;
 
+	err = host_read_sized(host, "walk config", &config, sizeof(config),
+			      SIZED_FIRST(struct tdp_walk_config, wide_gpa_reserved), given);
+	if (!err)
+		err = check_config(host, &config);
 	if (err)
 		return err;
 	*walker = (struct walker){
 		.host = host,
-		.format = config->format == TDP_EPT ? &format_ept : &format_npt,
-		.config = *config,
+		.format = config.format == TDP_EPT ? &format_ept : &format_npt,
+		.config = config,
 	};
 	if (!walker->config.levels)
 		walker->config.levels = 4;
 	if (!walker->config.maxphyaddr)
 		walker->config.maxphyaddr = 52;
 
-	reserve_common(walker->reserved, walker->config.maxphyaddr, config->no_2m, config->no_1g);
-	if (config->format == TDP_EPT)
+	reserve_common(walker->reserved, walker->config.maxphyaddr, config.no_2m, config.no_1g);
+	if (config.format == TDP_EPT)
 		init_ept(walker);
 	else
 		init_npt(walker);

@@ -127,7 +127,9 @@ static const struct policy_row rows[] = {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-_Static_assert(ROWS * sizeof(unsigned int) == sizeof(struct tdp_policy),
+/* The last field, so that ROWS says how many there are, padding or not. */
+_Static_assert(sizeof(size_t) + (ROWS - 1) * sizeof(unsigned int) ==
+		       offsetof(struct tdp_policy, ept_read_is_user),
 	       "each field of struct tdp_policy has one row");
 
 /* NULL: there is none. */
@@ -162,12 +164,9 @@ int tdp_baseline_find(const char *name, enum tdp_baseline *baseline)
 	return -ENOENT;
 }
 
-int tdp_policy_describe(unsigned int index, struct tdp_policy_info *info)
+const struct tdp_policy_info *tdp_policy_describe(unsigned int index)
 {
-	if (index >= ROWS)
-		return -ENOENT;
-	*info = rows[index].info;
-	return 0;
+	return index < ROWS ? &rows[index].info : NULL;
 }
 
 int tdp_policy_value(unsigned int index, enum tdp_baseline baseline, unsigned int *value)
@@ -187,7 +186,7 @@ static unsigned int values_of(const struct policy_row *row)
 	return values;
 }
 
-/* All fields of struct tdp_policy are enums without negative values: unsigned int. */
+/* All fields of struct tdp_policy but its size are enums without negative values: unsigned int. */
 static unsigned int field_get(const struct tdp_policy *policy, size_t offset)
 {
 	unsigned int value;
@@ -204,7 +203,7 @@ static void field_set(struct tdp_policy *policy, size_t offset, unsigned int val
 int policy_resolve(enum tdp_baseline baseline, const struct tdp_policy *asked,
 		   struct tdp_policy *resolved)
 {
-	struct tdp_policy policy = {0};
+	struct tdp_policy policy = {.size = sizeof(policy)};
 
 	if (!tdp_baseline_name(baseline))
 		return -EINVAL;

@@ -21,6 +21,7 @@
 #include "mmu/dirty.h"
 #include "mmu/flush.h"
 #include "mmu/zap.h"
+#include "platform/sized.h"
 #include "vm/vm.h"
 
 /* A change under way; slots_lock is held. */
@@ -43,8 +44,6 @@ static int check_shape(const struct tdp_vm *vm, const struct tdp_memslot *asked)
 {
 	uint64_t limit = vm->mmu.limits.gfns;
 
-	if (asked->size && asked->size != sizeof(*asked))
-		return refuse(vm, -EINVAL, "the slot's size is not that of this library's struct");
 	if (asked->address_space >= vm->config.address_spaces)
 		return refuse(vm, -EINVAL, "the VM has no such address space");
 	if (asked->id >= TDP_MEMSLOTS)
@@ -384,14 +383,19 @@ static int set_locked(struct tdp_vm *vm, const struct tdp_memslot *asked)
 	return err;
 }
 
-int tdp_vm_set_memslot(struct tdp_vm *vm, const struct tdp_memslot *asked)
+int tdp_vm_set_memslot(struct tdp_vm *vm, const struct tdp_memslot *given)
 {
-	int err = check_shape(vm, asked);
+	struct tdp_memslot asked;
+	int err;
 
+	err = host_read_sized(vm->host, "slot", &asked, sizeof(asked),
+			      SIZED_FIRST(struct tdp_memslot, log_dirty), given);
+	if (!err)
+		err = check_shape(vm, &asked);
 	if (err)
 		return err;
 	mutex_lock(&vm->memory.slots_lock);
-	err = set_locked(vm, asked);
+	err = set_locked(vm, &asked);
 	mutex_unlock(&vm->memory.slots_lock);
 	return err;
 }

@@ -16,6 +16,7 @@
 #include "platform/bytes.h"
 #include "platform/charge.h"
 #include "platform/clock.h"
+#include "platform/sized.h"
 #include "platform/wait.h"
 #include "vm/vcpu.h"
 #include "vm/vm.h"
@@ -31,11 +32,6 @@ static unsigned int root_level(const struct tdp_vm *vm, unsigned int maxphyaddr)
 
 static int check_config(const struct tdp_vm *vm, const struct tdp_vcpu_config *config)
 {
-	if (config->size && config->size != sizeof(*config)) {
-		host_report(vm->host,
-			    "the vCPU config's size is not that of this library's struct");
-		return -EINVAL;
-	}
 	if (config->maxphyaddr && (config->maxphyaddr < 32 || config->maxphyaddr > 52)) {
 		host_report(vm->host, "a vCPU's physical addresses have 32 to 52 bits, not %u",
 			    config->maxphyaddr);
@@ -107,16 +103,17 @@ static void vcpu_link(struct tdp_vcpu *vcpu, struct tdp_vm *vm,
 	u32_add_relaxed(&vm->vcpu_count, 1);
 }
 
-int tdp_vcpu_create(struct tdp_vm *vm, const struct tdp_vcpu_config *config,
+int tdp_vcpu_create(struct tdp_vm *vm, const struct tdp_vcpu_config *given,
 		    struct tdp_vcpu **result)
 {
-	static const struct tdp_vcpu_config defaults;
+	struct tdp_vcpu_config config;
 	struct tdp_vcpu *vcpu;
 	int err;
 
-	if (!config)
-		config = &defaults;
-	err = check_config(vm, config);
+	err = host_read_sized(vm->host, "vCPU config", &config, sizeof(config),
+			      SIZED_FIRST(struct tdp_vcpu_config, node), given);
+	if (!err)
+		err = check_config(vm, &config);
 	if (err)
 		return err;
 	err = vcpu_alloc(vm, &vcpu);
@@ -125,7 +122,7 @@ int tdp_vcpu_create(struct tdp_vm *vm, const struct tdp_vcpu_config *config,
 	mutex_lock(&vm->vcpus_lock);
 	err = u32_load_relaxed(&vm->vcpu_count) < VCPUS_MAX ? 0 : -ENOSPC;
 	if (!err)
-		vcpu_link(vcpu, vm, config);
+		vcpu_link(vcpu, vm, &config);
 	mutex_unlock(&vm->vcpus_lock);
 	if (err) {
 		host_report(vm->host, "a VM has at most %u vCPUs", VCPUS_MAX);

@@ -10,6 +10,7 @@
 #include "mmu/invalidate.h"
 #include "mmu/zap.h"
 #include "platform/check.h"
+#include "platform/sized.h"
 #include "vm/policy.h"
 #include "vm/vcpu.h"
 
@@ -48,10 +49,8 @@ static int refuse(const struct tdp_host *host, const char *reason)
 	return -EINVAL;
 }
 
-static int check_sizes(const struct tdp_host *host, const struct tdp_vm_config *config)
+static int check_shape(const struct tdp_host *host, const struct tdp_vm_config *config)
 {
-	if (config->size && config->size != sizeof(*config))
-		return refuse(host, "the VM config's size is not that of this library's struct");
 	if (config->format != TDP_NPT && config->format != TDP_EPT)
 		return refuse(host, "the entry format must be NPT or EPT");
 	if (config->levels != 0 && config->levels != 4 && config->levels != 5)
@@ -116,11 +115,11 @@ static int check_ring(const struct tdp_host *host, const struct tdp_vm_config *c
 
 /* The CPU logs writes only where it keeps D flags, and only Intel's does (SDM vol. 3, 29.3.6). */
 static int resolve_tracking(const struct tdp_host *host, const struct tdp_vm_config *config,
-			    struct tdp_policy *policy)
+			    bool asked_dbit, struct tdp_policy *policy)
 {
 	if (config->format == TDP_EPT && !config->no_ad)
 		return 0;
-	if (config->policy.dirty_track == TDP_DIRTY_TRACK_DBIT)
+	if (asked_dbit)
 		return refuse(host, "writes are logged by D flags only where EPT keeps them");
 	policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
 	return 0;
@@ -138,7 +137,6 @@ static void fill_defaults(struct tdp_vm_config *config)
 		config->address_spaces = ADDRESS_SPACES;
 	if (!config->nx_recovery_ratio)
 		config->nx_recovery_ratio = NX_RECOVERY_RATIO;
-	config->size = sizeof(*config);
 }
 
 static int init_walkers(struct tdp_vm *vm)
@@ -222,39 +220,61 @@ free_events:
 	return err;
 }
 
-int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *config, struct tdp_vm **result)
+/* Stores the policies of a config that has been read, none "as the baseline" any more. */
+static int resolve_policy(const struct tdp_host *host, const struct tdp_vm_config *config,
+			  struct tdp_policy *policy)
 {
-	static const struct tdp_vm_config defaults;
+	struct tdp_policy asked;
+	int err;
+
+	err = host_read_sized(host, "policy", &asked, sizeof(asked),
+			      SIZED_FIRST(struct tdp_policy, ept_read_is_user), config->policy);
+	if (err)
+		return err;
+	if (policy_resolve(config->baseline, &asked, policy))
+		return refuse(host, "unknown baseline, or policy value out of range");
+	return resolve_tracking(host, config, asked.dirty_track == TDP_DIRTY_TRACK_DBIT, policy);
+}
+
+/* Reads and completes a config, and resolves its policies. */
+static int complete_config(const struct tdp_host *host, const struct tdp_vm_config *given,
+			   struct tdp_vm_config *config, struct tdp_policy *policy)
+{
+	int err;
+
+	err = host_read_sized(host, "VM config", config, sizeof(*config),
+			      SIZED_FIRST(struct tdp_vm_config, nx_recovery_period_ms), given);
+	if (!err)
+		err = check_shape(host, config);
+	if (!err)
+		err = check_features(host, config);
+	if (!err)
+		err = check_logging(host, config);
+	if (!err)
+		err = resolve_policy(host, config, policy);
+	if (!err)
+		err = check_ring(host, config, policy);
+	if (!err)
+		fill_defaults(config);
+	return err;
+}
+
+int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *given, struct tdp_vm **result)
+{
+	struct tdp_vm_config config;
 	struct tdp_policy policy;
 	struct tdp_vm *vm;
 	int err;
 
-	if (!config)
-		config = &defaults;
-	err = check_sizes(host, config);
+	err = complete_config(host, given, &config, &policy);
 	if (err)
 		return err;
-	err = check_features(host, config);
-	if (err)
-		return err;
-	err = check_logging(host, config);
-	if (err)
-		return err;
-	if (policy_resolve(config->baseline, &config->policy, &policy))
-		return refuse(host, "unknown baseline, or policy value out of range");
-	err = resolve_tracking(host, config, &policy);
-	if (!err)
-		err = check_ring(host, config, &policy);
-	if (err)
-		return err;
-
 	vm = host_allocate_aligned(host, _Alignof(struct tdp_vm), sizeof(*vm));
 	if (!vm)
 		return -ENOMEM;
 	vm->host = host;
-	vm->config = *config;
-	vm->config.policy = policy;
-	fill_defaults(&vm->config);
+	vm->config = config;
+	vm->config.policy = &vm->mmu.policy;
 	vm->nx_huge_pages = policy.nx_huge_pages == TDP_ON;
 	err = vm_init(vm, &policy);
 	if (err)
@@ -315,7 +335,7 @@ void tdp_vm_destroy(struct tdp_vm *vm)
 	host_release(vm->host, vm, sizeof(*vm));
 }
 
-void tdp_vm_policy(const struct tdp_vm *vm, struct tdp_policy *policy)
+const struct tdp_policy *tdp_vm_policy(const struct tdp_vm *vm)
 {
-	*policy = vm->mmu.policy;
+	return &vm->mmu.policy;
 }

@@ -388,12 +388,14 @@ static int create(bool eager)
 {
 	struct tdp_host_config host = {
 		.size = sizeof(host), .memory_bytes = (uint64_t)2 << 30, .carveout_bytes = 1 << 30};
-	struct tdp_vm_config vm = {.size = sizeof(vm), .format = TDP_NPT, .trace = sink};
+	const struct tdp_policy policy = {.size = sizeof(policy),
+					  .eager_split = eager ? TDP_ON : TDP_OFF};
+	struct tdp_vm_config vm = {
+		.size = sizeof(vm), .format = TDP_NPT, .policy = &policy, .trace = sink};
 	struct tdp_vcpu_config vcpu = {.size = sizeof(vcpu), .no_tlb = true};
 	int err = tdp_host_create(&host, &racing.host);
 
 	vm.baseline = racing.old_kernel ? TDP_BASELINE_6_1 : TDP_BASELINE_6_12;
-	vm.policy.eager_split = eager ? TDP_ON : TDP_OFF;
 	if (!err)
 		err = tdp_vm_create(racing.host, &vm, &racing.vm);
 	if (err)

@@ -190,6 +190,7 @@ static bool make_vm(struct input *input, struct world *world)
 	uint64_t bits = input_bytes(input, 2);
 	static const enum tdp_baseline baselines[] = {TDP_BASELINE_LATEST, TDP_BASELINE_6_1,
 						      TDP_BASELINE_6_12, TDP_BASELINE_5_13};
+	struct tdp_policy policy = {0};
 	struct tdp_vm_config config = {
 		.format = bits & 1 ? TDP_EPT : TDP_NPT,
 		.levels = bits & 2 ? 5 : 4,
@@ -204,6 +205,7 @@ static bool make_vm(struct input *input, struct world *world)
 		.no_execute_only = bits & 1 << 13,
 		.reserved_not_present = bits & 1 << 14,
 		.l1tf = bits & 1 << 15,
+		.policy = &policy,
 	};
 	uint8_t width;
 	int err;
@@ -212,13 +214,13 @@ static bool make_vm(struct input *input, struct world *world)
 	config.maxphyaddr = width % 64;
 	config.no_nx_huge_pages = width & 0x80;
 	config.nx_recovery_ratio = width % 4;
-	read_policy(input, &config.policy);
-	config.policy.nx_huge_pages = width & 0x40 ? TDP_ON : TDP_OFF;
+	read_policy(input, &policy);
+	policy.nx_huge_pages = width & 0x40 ? TDP_ON : TDP_OFF;
 	err = tdp_vm_create(world->host, &config, &world->vm);
 	expect(err, -EINVAL, -EINVAL);
 	if (err)
 		return false;
-	tdp_vm_policy(world->vm, &world->policy);
+	world->policy = *tdp_vm_policy(world->vm);
 	describe_machine(world, &config);
 	return true;
 }

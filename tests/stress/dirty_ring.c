@@ -74,14 +74,14 @@ static int collect(struct player *player)
 	return err ? err : logbook_collect_rings(player, world->books, BOOKS);
 }
 
-static void configure(struct tdp_vm_config *config, uint64_t random)
+static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
 {
 	config->dirty_ring = 1024; /* with room for a whole log of the CPU's */
 	config->dirty_ring_with_bitmap = random & 1;
-	config->policy.eager_split = random & 4 ? TDP_ON : TDP_OFF;
-	config->policy.recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
+	policy->eager_split = random & 4 ? TDP_ON : TDP_OFF;
+	policy->recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
 	if (random & 16)
-		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+		policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
 }
 
 static int set_up(struct stress *stress)

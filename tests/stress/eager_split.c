@@ -30,13 +30,13 @@ static int disturb(struct player *player)
 	return err;
 }
 
-static void configure(struct tdp_vm_config *config, uint64_t random)
+static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
 {
 	config->manual_protect = random & 1 ? TDP_MANUAL_PROTECT_ALL_SET : TDP_MANUAL_PROTECT_OFF;
-	config->policy.eager_split = TDP_ON;
-	config->policy.recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
+	policy->eager_split = TDP_ON;
+	policy->recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
 	if (random & 16)
-		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+		policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
 	config->check = random & 64;
 }
 

@@ -22,10 +22,10 @@ static int collect(struct player *player)
 	return err ? err : logbook_collect(player, book);
 }
 
-static void configure(struct tdp_vm_config *config, uint64_t random)
+static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
 {
 	config->manual_protect = random & 1 ? TDP_MANUAL_PROTECT_ON : TDP_MANUAL_PROTECT_OFF;
-	config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+	policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
 	config->check = random & 64;
 }
 

@@ -99,21 +99,21 @@ static int recover(struct player *player)
 	return 0;
 }
 
-static void configure(struct tdp_vm_config *config, uint64_t random)
+static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
 {
 	config->manual_protect = (enum tdp_manual_protect)(random % 3);
-	config->policy.eager_split = random & 4 ? TDP_ON : TDP_OFF;
-	config->policy.recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
-	config->policy.nx_huge_pages = TDP_ON;
-	config->policy.nx_recovery_shared = random & 32 ? TDP_ON : TDP_OFF;
-	config->policy.lockless_age = random & 64 ? TDP_ON : TDP_OFF;
+	policy->eager_split = random & 4 ? TDP_ON : TDP_OFF;
+	policy->recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
+	policy->nx_huge_pages = TDP_ON;
+	policy->nx_recovery_shared = random & 32 ? TDP_ON : TDP_OFF;
+	policy->lockless_age = random & 64 ? TDP_ON : TDP_OFF;
 	config->nx_recovery_ratio = 1 + (unsigned int)(random >> 8) % 3;
 	if (random & 16)
-		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+		policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
 	if (config->format == TDP_EPT && !(random >> 12 & 3))
 		config->no_ad = true;
 	if (config->no_ad)
-		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+		policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
 }
 
 static int set_up(struct stress *stress)

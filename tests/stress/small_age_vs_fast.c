@@ -39,11 +39,11 @@ static int prepare(struct player *player)
 	return err ? err : collect(player);
 }
 
-static void configure(struct tdp_vm_config *config, uint64_t random)
+static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
 {
 	config->manual_protect = (enum tdp_manual_protect)(random % 3);
 	if (random & 4)
-		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+		policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
 }
 
 static int set_up(struct stress *stress)

@@ -24,10 +24,11 @@ static int prepare(struct player *player)
 	return err ? err : bed_log(player, player->arg, true);
 }
 
-static void configure(struct tdp_vm_config *config, uint64_t random)
+static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
 {
+	(void)config;
 	(void)random;
-	config->policy.recovery = TDP_RECOVERY_ZAP;
+	policy->recovery = TDP_RECOVERY_ZAP;
 }
 
 static int set_up(struct stress *stress)

@@ -38,10 +38,11 @@ static int prepare(struct player *player)
 	return err ? err : bed_write(player, bed, 0);
 }
 
-static void configure(struct tdp_vm_config *config, uint64_t random)
+static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
 {
-	config->policy.recovery = random & 1 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
-	config->policy.eager_split = random & 2 ? TDP_ON : TDP_OFF;
+	(void)config;
+	policy->recovery = random & 1 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
+	policy->eager_split = random & 2 ? TDP_ON : TDP_OFF;
 }
 
 static int set_up(struct stress *stress)

@@ -33,12 +33,15 @@ void guest_begin(struct guest *guest, const struct shape *shape)
 		.bytes = PAGES * TDP_PAGE_SIZE,
 		.page = shape->page,
 	};
+	const struct tdp_policy policy = {
+		.lock = shape->lock,
+		.slot_zap_all = shape->slot_zap_all,
+	};
 	struct tdp_vm_config vm = {
 		.format = shape->format,
 		.baseline = shape->baseline,
 		.no_ad = shape->no_ad,
-		.policy.lock = shape->lock,
-		.policy.slot_zap_all = shape->slot_zap_all,
+		.policy = &policy,
 		.check = true,
 	};
 

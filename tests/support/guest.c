@@ -21,6 +21,7 @@ int guest_setup(void **state)
 	if (!guest)
 		return -1;
 	guest->config.vm.format = format;
+	guest->config.vm.policy = &guest->config.policy;
 	*state = guest;
 	return 0;
 }
@@ -140,6 +141,7 @@ struct guest *guest_make_host_as(void **state, const struct guest_config *config
 
 	guest->config = *config;
 	guest->config.vm.format = format;
+	guest->config.vm.policy = &guest->config.policy;
 	fill_host(guest, &guest->config.host);
 	if (!guest->config.untraced && !guest->config.unchecked) {
 		guest->config.vm.trace = keep_event;
@@ -159,7 +161,7 @@ struct guest *guest_make_as(void **state, const struct guest_config *config)
 	if (!guest->config.vcpus)
 		guest->config.vcpus = 1;
 	assert_int_equal(tdp_vm_create(guest->host, &guest->config.vm, &guest->vm), 0);
-	tdp_vm_policy(guest->vm, &guest->policy);
+	guest->config.policy = *tdp_vm_policy(guest->vm);
 	for (unsigned int i = 0; i < guest->config.vcpus; i++)
 		assert_int_equal(tdp_vcpu_create(guest->vm, &guest->config.vcpu, &guest->vcpus[i]),
 				 0);
@@ -469,7 +471,7 @@ void guest_refused(struct guest *guest, int err, int expected)
 
 uint64_t guest_nonpresent(const struct guest *guest)
 {
-	return guest->policy.suppress_ve == TDP_ON ? 1ULL << 63 : 0;
+	return guest->config.policy.suppress_ve == TDP_ON ? 1ULL << 63 : 0;
 }
 
 uint64_t guest_frozen(const struct guest *guest)

@@ -33,6 +33,7 @@ struct guest;
 /* All zero: what a field's comment says. */
 struct guest_config {
 	struct tdp_vm_config vm;     /* latest, 4 levels; the format is the test's kind */
+	struct tdp_policy policy;    /* of the VM: as the baseline */
 	struct tdp_host_config host; /* 8 GiB, maxphyaddr 46, 4 GiB of it carve-out */
 	enum tdp_level page;	     /* of the anonymous memory: 4K */
 	uint64_t bytes;		     /* of it: 64 MiB, with 1G pages 2 GiB */
@@ -62,8 +63,7 @@ struct guest {
 	struct guest_config config; /* as used */
 	struct tdp_host *host;
 	struct tdp_vm *vm;
-	struct tdp_policy policy; /* of the VM, as used */
-	struct tdp_vcpu *vcpu;	  /* vcpus[0] */
+	struct tdp_vcpu *vcpu; /* vcpus[0] */
 	struct tdp_vcpu *vcpus[GUEST_VCPUS];
 	struct tdp_anon *anon;
 	const struct tdp_backing *backing;

@@ -10,7 +10,7 @@
 #define AT     0x40000ULL /* 1 GiB */
 #define REGION 512ULL
 
-#define NX_ON .vm.policy.nx_huge_pages = TDP_ON
+#define NX_ON .policy.nx_huge_pages = TDP_ON
 
 /* pages_2m and nx_lpage_splits, as nx_huge_pages_test compares them. */
 void expect_pair(const struct guest *guest, int64_t pages_2m, int64_t splits);

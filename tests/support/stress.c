@@ -356,42 +356,44 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 		    const struct variant *variant)
 {
 	const struct scenario *scenario = stress->scenario;
+	struct tdp_policy *policy = &stress->policy;
 	struct tdp_vm_config config = {
 		.format = variant->format,
 		.levels = variant->levels,
 		.no_ad = scenario->no_ad,
 		.baseline = options->baseline,
 		.check = true,
-		.policy = {.lock = variant->lock, .stats = variant->stats},
+		.policy = &stress->policy,
 	};
 	int err;
 
-	/* An older kernel is taken as it was. */
+	*policy = (struct tdp_policy){.lock = variant->lock, .stats = variant->stats};
+	/* A baseline that was asked for keeps its own values. */
 	if (options->baseline == TDP_BASELINE_LATEST) {
-		config.policy.slot_zap_all = variant->slot_zap_all;
-		config.policy.range_flush = variant->range_flush;
-		config.policy.lockless_age = variant->lockless_age;
-		config.policy.huge_fault =
+		policy->slot_zap_all = variant->slot_zap_all;
+		policy->range_flush = variant->range_flush;
+		policy->lockless_age = variant->lockless_age;
+		policy->huge_fault =
 			scenario->huge_fault ? scenario->huge_fault : variant->huge_fault;
-		config.policy.nx_recovery_shared = variant->nx_recovery_shared;
+		policy->nx_recovery_shared = variant->nx_recovery_shared;
 	}
 	if (scenario->nx_ratio) {
-		config.policy.nx_huge_pages = TDP_ON;
+		policy->nx_huge_pages = TDP_ON;
 		config.nx_recovery_ratio = scenario->nx_ratio;
 	}
 	if (options->lock)
-		config.policy.lock = options->lock;
+		policy->lock = options->lock;
 	if (options->format >= 0)
 		config.format = (enum tdp_format)options->format;
 	if (scenario->ept_only)
 		config.format = TDP_EPT;
 	stress->format = config.format;
 	if (scenario->configure)
-		scenario->configure(&config, random_of(stress->seed));
+		scenario->configure(&config, policy, random_of(stress->seed));
 	stress->config = config;
 	err = tdp_vm_create(stress->host, &config, &stress->vm);
 	if (!err)
-		tdp_vm_policy(stress->vm, &stress->policy);
+		*policy = *tdp_vm_policy(stress->vm);
 	return err;
 }
 

@@ -58,7 +58,7 @@ struct scenario {
 	enum tdp_huge_fault_policy huge_fault; /* 0: the one and the other */
 	unsigned int nx_ratio; /* NX huge pages, of which a round recovers 1 in so many; 0: none */
 	/* What else the VM is to be, by a random number; may be NULL. */
-	void (*configure)(struct tdp_vm_config *config, uint64_t random);
+	void (*configure)(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random);
 	/* Lays out the slots and casts the players. 0 or a negative errno. */
 	int (*set_up)(struct stress *stress);
 	/* After the last player: what else must hold; may be NULL. */

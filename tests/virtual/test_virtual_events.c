@@ -77,7 +77,7 @@ static void make_stage(struct stage *stage, enum tdp_level level, const struct t
 	struct tdp_host_config host = {.memory_bytes =
 					       4 * GIB + (level == TDP_1G ? PAGES * GIB : 0)};
 	struct tdp_anon_config memory = {.bytes = PAGES * tdp_level_bytes(level), .page = level};
-	struct tdp_vm_config vm = {.policy = *policy};
+	struct tdp_vm_config vm = {.policy = policy};
 	struct tdp_memslot slot = {
 		.id = 1, .gfn = tdp_gfn(BASE >> TDP_PAGE_SHIFT), .pages = memory.bytes >> 12};
 

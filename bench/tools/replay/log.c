@@ -17,7 +17,7 @@
 #define RING_ENTRY_DIRTY      1
 #define AS_ID_SHIFT	      16
 
-void log_configure(struct replay *replay, struct tdp_vm_config *config)
+void log_configure(struct replay *replay, struct tdp_vm_config *config, struct tdp_policy *policy)
 {
 	const struct settings *settings = &replay->settings;
 	uint64_t protect = survey_capability(replay->trace, CAP_DIRTY_LOG_PROTECT);
@@ -28,7 +28,7 @@ void log_configure(struct replay *replay, struct tdp_vm_config *config)
 	replay->ring_size = survey_capability(replay->trace, CAP_DIRTY_RING) / RING_ENTRY_BYTES;
 	config->dirty_ring = (unsigned int)replay->ring_size;
 	if (config->format == TDP_EPT && !settings->value[SETTING_PML])
-		config->policy.dirty_track = TDP_DIRTY_TRACK_WRPROT;
+		policy->dirty_track = TDP_DIRTY_TRACK_WRPROT;
 }
 
 /* The slot that the call names, or NULL and the replay lost. */

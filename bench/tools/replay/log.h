@@ -10,7 +10,7 @@
 #include <tdpsim/vm.h>
 
 /* Sets what the trace enables, all of which is fixed when a VM is made. */
-void log_configure(struct replay *replay, struct tdp_vm_config *config);
+void log_configure(struct replay *replay, struct tdp_vm_config *config, struct tdp_policy *policy);
 void log_read(struct replay *replay, const struct event *event);
 void log_clear(struct replay *replay, const struct event *event);
 void log_read_ring(struct replay *replay, const struct event *event);

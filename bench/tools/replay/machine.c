@@ -56,7 +56,8 @@ static enum tdp_choice choice(int value)
 static int create_vm(struct replay *replay)
 {
 	const struct settings *settings = &replay->settings;
-	struct tdp_vm_config config = {.size = sizeof(config)};
+	struct tdp_policy policy = {.size = sizeof(policy)};
+	struct tdp_vm_config config = {.size = sizeof(config), .policy = &policy};
 
 	config.format = replay_is_ept(replay) ? TDP_EPT : TDP_NPT;
 	config.levels = (unsigned int)settings->value[SETTING_LEVELS];
@@ -66,11 +67,11 @@ static int create_vm(struct replay *replay)
 	config.no_ad = !settings->value[SETTING_AD];
 	config.no_mmio_caching = !settings->value[SETTING_MMIO_CACHING];
 	if (survey_disables_slot_zap_all(replay->trace))
-		config.policy.slot_zap_all = TDP_OFF;
-	config.policy.eager_split = choice(settings->value[SETTING_EAGER_SPLIT]);
-	config.policy.nx_huge_pages = choice(replay->nx_huge_pages);
+		policy.slot_zap_all = TDP_OFF;
+	policy.eager_split = choice(settings->value[SETTING_EAGER_SPLIT]);
+	policy.nx_huge_pages = choice(replay->nx_huge_pages);
 	config.nx_recovery_ratio = survey_recovery_ratio(replay->trace);
-	log_configure(replay, &config);
+	log_configure(replay, &config, &policy);
 	config.check = replay->check;
 	config.trace = sink_event;
 	config.trace_context = replay;
