@@ -168,7 +168,7 @@ static void a_vm_at_work_stands_still_for_the_check_and_has_no_violation(void **
 	};
 
 	assert_int_equal(tdp_flag_create(&busy.stop), 0);
-	if (tdp_run(actors, sizeof(actors) / sizeof(actors[0]), NULL))
+	if (tdp_run(NULL, actors, sizeof(actors) / sizeof(actors[0]), NULL))
 		fail_msg("%s", guest->first);
 	assert_in_order(guest);
 	tdp_flag_destroy(busy.stop);

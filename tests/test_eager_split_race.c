@@ -264,7 +264,7 @@ static struct guest *run_race(void **state, struct race *race)
 	guest->race = race;
 	guest->on_event = wait_for_the_other;
 	assert_int_equal(tdp_flag_create(&race->splitting), 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	tdp_flag_destroy(race->splitting);
 	assert_int_equal(guest_stats(guest).remote_tlb_flush_requests, 0);
 	return guest;

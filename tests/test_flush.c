@@ -189,7 +189,7 @@ static void a_flush_waits_for_the_vcpu_that_is_inside(void **state)
 	assert_int_equal(tdp_vcpu_load_root(guest->vcpu), 0);
 	assert_int_equal(tdp_flag_create(&inside.entered), 0);
 	assert_int_equal(tdp_flag_create(&inside.flushed), 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	tdp_flag_destroy(inside.entered);
 	tdp_flag_destroy(inside.flushed);
 	assert_int_equal(guest_stats(guest).remote_tlb_flush, 1);

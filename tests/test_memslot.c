@@ -482,7 +482,7 @@ static void run_race(struct race *race, const struct tdp_actor_config *actors)
 	assert_int_equal(tdp_flag_create(&race->began), 0);
 	assert_int_equal(tdp_flag_create(&race->ending), 0);
 	assert_int_equal(tdp_flag_create(&race->changed), 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	tdp_flag_destroy(race->began);
 	tdp_flag_destroy(race->ending);
 	tdp_flag_destroy(race->changed);

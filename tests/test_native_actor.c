@@ -48,7 +48,7 @@ static void a_pinned_actor_keeps_to_its_cpu(void **state)
 	(void)state;
 	for (actor.cpu = 0; actor.cpu < CPUS_TRIED; actor.cpu++) {
 		result = -1;
-		if (tdp_run(&actor, 1, &result) == 0) {
+		if (tdp_run(NULL, &actor, 1, &result) == 0) {
 			assert_int_equal(result, actor.cpu);
 			runs++;
 		}
@@ -79,7 +79,7 @@ static void only_work_is_counted_as_an_actors_cpu_time(void **state)
 	(void)state;
 	assert_int_equal(tdp_barrier_create(2, &barrier), 0);
 	actors[0].arg = actors[1].arg = barrier;
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	tdp_barrier_destroy(barrier);
 }
 

@@ -159,7 +159,7 @@ static void the_worker_makes_a_round_every_period_until_it_is_stopped(void **sta
 	guest_touch(guest, AT, TDP_READ);
 	assert_int_equal(tdp_flag_create(&recovery.stop), 0);
 	assert_int_equal(tdp_flag_create(&recovery.never), 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	periods = (tdp_clock_now() - began) / (PERIOD_MS * 1000000);
 	assert_in_range(recovery.rounds, 1, periods);
 	expect_pair(guest, 1, 0);

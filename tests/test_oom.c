@@ -527,7 +527,7 @@ static void who_finds_no_task_waits_for_the_one_kept_back(void **state)
 	assert_int_equal(tdp_flag_create(&handover.zapped), 0);
 	nothing_left = true;
 	handover.task = mmu_task_get(&guest->vm->mmu);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	nothing_left = false;
 	tdp_flag_destroy(handover.zapped);
 	assert_int_equal(guest_stats(guest).pages_4k, 0);

@@ -65,7 +65,7 @@ static void run_and_expect_promises(struct arena *arena, tdp_actor_body *const *
 		configs[i].body = bodies[i < kinds_of_body ? i : kinds_of_body - 1];
 		configs[i].arg = arena;
 	}
-	assert_int_equal(tdp_run(configs, count, NULL), 0);
+	assert_int_equal(tdp_run(NULL, configs, count, NULL), 0);
 }
 
 #define RUN(arena, count, ...)                                                                     \

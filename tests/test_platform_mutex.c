@@ -57,7 +57,7 @@ static void mutex_and_spinlock_admit_one_at_a_time(void **state)
 	arena_init(&arena);
 	for (i = 0; i < ACTORS; i++)
 		actors[i] = (struct tdp_actor_config){.body = count_under_both, .arg = &arena};
-	assert_int_equal(tdp_run(actors, ACTORS, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, ACTORS, NULL), 0);
 	assert_int_equal(arena.under_mutex, ACTORS * TURNS);
 	assert_int_equal(arena.under_spinlock, ACTORS * TURNS);
 }
@@ -127,7 +127,7 @@ static void who_was_overtaken_often_is_handed_the_mutex(void **state)
 	arena_init(&arena);
 	actors[0] = (struct tdp_actor_config){.body = defeat_and_unlock, .arg = &arena};
 	actors[1] = (struct tdp_actor_config){.body = lock_and_keep, .arg = &arena};
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	assert_true(mutex_trylock(&arena.mutex));
 }
 

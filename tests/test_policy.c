@@ -146,7 +146,7 @@ static void check_lock(void **state, enum tdp_lock_policy lock, enum tdp_stats_p
 	};
 
 	guest_slot(guest, 1, AT, 1024, 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	assert_int_equal(guest_stats(guest).pages_4k, tdp_anon_touched(guest->anon));
 	assert_int_equal(guest_stats(guest).pf_fixed, tdp_anon_touched(guest->anon));
 	guest_faults_add_up(guest);
@@ -398,7 +398,7 @@ static void check_root_alloc(struct guest *guest, bool shared)
 
 	assert_int_equal(tdp_flag_create(&hold.held), 0);
 	assert_int_equal(tdp_flag_create(&hold.loaded), 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	tdp_flag_destroy(hold.held);
 	tdp_flag_destroy(hold.loaded);
 }

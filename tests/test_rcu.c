@@ -289,7 +289,7 @@ static void run_two(struct world *world, tdp_actor_body *first, tdp_actor_body *
 	};
 	int results[2];
 
-	assert_int_equal(tdp_run(actors, 2, results), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, results), 0);
 }
 
 static void synchronizing_waits_for_earlier_sections_and_ignores_later_ones(void **state)
@@ -372,7 +372,7 @@ static void no_section_ever_finds_what_was_freed(void **state)
 	ptr_init(&world->shared, object_new());
 	for (i = 0; i < 8; i++)
 		actors[i] = (struct tdp_actor_config){.body = read_and_replace, .arg = world};
-	assert_int_equal(tdp_run(actors, 8, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 8, NULL), 0);
 	rcu_barrier(&world->rcu);
 	assert_int_equal(world->released, 8 * 10000);
 	free(ptr_load_acquire(&world->shared));

@@ -423,7 +423,7 @@ static void run_race(struct guest *guest, struct race *race)
 	guest->race = race;
 	guest->on_event = wait_for_the_other;
 	assert_int_equal(tdp_flag_create(&race->recovering), 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	tdp_flag_destroy(race->recovering);
 }
 

@@ -54,7 +54,7 @@ static void every_actor_runs_once_and_knows_who_it_is(void **state)
 	(void)state;
 	cast(actors, ACTORS, introduce_itself, &stage);
 	actors[3].name = "logger";
-	assert_int_equal(tdp_run(actors, ACTORS, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, ACTORS, NULL), 0);
 	for (i = 0; i < ACTORS; i++)
 		assert_int_equal(stage.slot[i], 1);
 	assert_string_equal(stage.name[3], "logger");
@@ -77,7 +77,7 @@ static void each_result_comes_back_in_its_place_and_the_first_failure_is_returne
 	(void)state;
 	for (i = 0; i < 5; i++)
 		cast(&actors[i], 1, return_its_argument, &answers[i]);
-	assert_int_equal(tdp_run(actors, 5, results), -ENOENT);
+	assert_int_equal(tdp_run(NULL, actors, 5, results), -ENOENT);
 	assert_memory_equal(results, answers, sizeof(answers));
 }
 
@@ -88,14 +88,14 @@ static void a_positive_result_is_no_failure(void **state)
 
 	(void)state;
 	cast(&actor, 1, return_its_argument, &answer);
-	assert_int_equal(tdp_run(&actor, 1, &result), 0);
+	assert_int_equal(tdp_run(NULL, &actor, 1, &result), 0);
 	assert_int_equal(result, INT_MAX);
 }
 
 static void nobody_to_run_is_nothing_to_do(void **state)
 {
 	(void)state;
-	assert_int_equal(tdp_run(NULL, 0, NULL), 0);
+	assert_int_equal(tdp_run(NULL, NULL, 0, NULL), 0);
 }
 
 /* Runs the list and expects a refusal, after which nobody has run. */
@@ -103,7 +103,7 @@ static void assert_refused(const struct tdp_actor_config *actors, const struct s
 {
 	int results[2] = {INT_MIN, INT_MIN};
 
-	assert_int_equal(tdp_run(actors, 2, results), -EINVAL);
+	assert_int_equal(tdp_run(NULL, actors, 2, results), -EINVAL);
 	assert_int_equal(results[0], INT_MIN);
 	assert_int_equal(results[1], INT_MIN);
 	assert_int_equal(stage->slot[0], 0);
@@ -138,7 +138,7 @@ static void a_cpu_that_does_not_exist_is_refused_before_any_begins(void **state)
 		actors[1].cpu = cpus[i];
 		assert_refused(actors, &stage);
 		actors[1].pinned = false;
-		assert_int_equal(tdp_run(actors, 2, NULL), 0);
+		assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 		memset(stage.slot, 0, sizeof(stage.slot));
 	}
 }
@@ -168,7 +168,7 @@ static void a_barrier_keeps_phases_apart(void **state)
 	(void)state;
 	assert_int_equal(tdp_barrier_create(ACTORS, &stage.barrier), 0);
 	cast(actors, ACTORS, keep_step, &stage);
-	assert_int_equal(tdp_run(actors, ACTORS, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, ACTORS, NULL), 0);
 	tdp_barrier_destroy(stage.barrier);
 }
 
@@ -192,7 +192,7 @@ static void a_barrier_does_not_wait_for_who_has_left(void **state)
 	(void)state;
 	assert_int_equal(tdp_barrier_create(ACTORS, &stage.barrier), 0);
 	cast(actors, ACTORS, leave_early, &stage);
-	assert_int_equal(tdp_run(actors, ACTORS, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, ACTORS, NULL), 0);
 	tdp_barrier_destroy(stage.barrier);
 }
 
@@ -253,7 +253,7 @@ static void a_flag_hands_over_what_was_written_before_it_was_raised(void **state
 	assert_int_equal(tdp_flag_create(&stage.answer), 0);
 	cast(&actors[0], 1, raise_and_await_answer, &stage);
 	cast(&actors[1], 1, await_and_answer, &stage);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	tdp_flag_destroy(stage.flag);
 	tdp_flag_destroy(stage.answer);
 	tdp_flag_destroy(NULL);
@@ -290,7 +290,7 @@ static void a_signal_handler_can_stop_all_actors(void **state)
 	assert_false(tdp_flag_raised(interrupted));
 	assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
 	cast(actors, ACTORS, work_until_interrupted, NULL);
-	assert_int_equal(tdp_run(actors, ACTORS, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, ACTORS, NULL), 0);
 	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
 	assert_true(tdp_flag_raised(interrupted));
 	tdp_flag_destroy(interrupted);
@@ -324,7 +324,7 @@ static void waiting_for_a_flag_ends_when_it_is_raised(void **state)
 	assert_int_equal(tdp_flag_create(&stage.flag), 0);
 	assert_int_equal(tdp_flag_create(&stage.answer), 0);
 	cast(actors, ACTORS, wait_or_raise, &stage);
-	assert_int_equal(tdp_run(actors, ACTORS, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, ACTORS, NULL), 0);
 	for (size_t i = 0; i < ACTORS; i++)
 		assert_true(stage.ended[i] - stage.began[0] >= SHORT_NS &&
 			    stage.ended[i] - stage.began[i] < LONG_NS);
@@ -366,7 +366,7 @@ static void a_signal_handler_ends_a_wait(void **state)
 	assert_int_equal(tdp_flag_create(&interrupted), 0);
 	assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
 	cast(actors, 2, wait_for_the_handler, NULL);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	/* In simulated time, where waiting costs nothing, when the wait is over anyway. */
 	assert_true(tdp_clock_now() - began <= LONG_NS + SHORT_NS);
 	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
@@ -399,7 +399,7 @@ static void the_clock_is_one_for_all_and_a_cpu_clock_for_each(void **state)
 	(void)state;
 	assert_int_equal(tdp_barrier_create(ACTORS, &stage.barrier), 0);
 	cast(actors, ACTORS, take_the_time, &stage);
-	assert_int_equal(tdp_run(actors, ACTORS, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, ACTORS, NULL), 0);
 	after = tdp_clock_now();
 	for (i = 0; i < ACTORS; i++) {
 		assert_true(before <= stage.began[i]);

@@ -112,7 +112,7 @@ static void what_the_host_takes_is_in_the_stall(void **state)
 
 	guest_slot(guest, 1, AT, 16, 0);
 	tdp_vcpu_time_stalls(guest->vcpu, stalls);
-	assert_int_equal(tdp_run(&actor, 1, NULL), 0);
+	assert_int_equal(tdp_run(NULL, &actor, 1, NULL), 0);
 	assert_int_equal(stalls->count, 2);
 	assert_true(stalls->largest >= MOMENT_NS);
 	assert_true(stalls->sum >= MOMENT_NS);
@@ -156,7 +156,7 @@ static void making_room_in_a_full_ring_is_part_of_the_stall(void **state)
 
 	slot_logged_as(guest, 1, AT, 1024, 0);
 	tdp_vcpu_time_stalls(guest->vcpu, stalls);
-	assert_int_equal(tdp_run(&actor, 1, NULL), 0);
+	assert_int_equal(tdp_run(NULL, &actor, 1, NULL), 0);
 	assert_int_equal(stalls->count, 1024 - 64);
 	assert_true(stalls->largest >= MOMENT_NS);
 	free(stalls);

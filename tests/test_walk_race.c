@@ -75,7 +75,7 @@ static void run_race(struct race *race)
 		actors[i].arg = race;
 	}
 	u32_init(&race->changing, CHANGERS);
-	assert_int_equal(tdp_run(actors, CHANGERS + WALKERS, verdicts), 0);
+	assert_int_equal(tdp_run(NULL, actors, CHANGERS + WALKERS, verdicts), 0);
 	for (unsigned int i = 0; i < CHANGERS + WALKERS; i++)
 		assert_int_equal(verdicts[i], 0);
 }

@@ -83,7 +83,7 @@ static struct guest *run(void **state, struct race *race)
 	guest_forget(guest);
 	guest->on_event = wait_for_the_other;
 	assert_int_equal(tdp_flag_create(&race->zapping), 0);
-	assert_int_equal(tdp_run(actors, 2, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	tdp_flag_destroy(race->zapping);
 	return guest;
 }

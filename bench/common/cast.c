@@ -13,7 +13,7 @@ int cast_run(const struct tdp_actor_config *actors, size_t count)
 
 	if (!results)
 		return -ENOMEM;
-	err = tdp_run(actors, count, results);
+	err = tdp_run(NULL, actors, count, results);
 	for (size_t i = 0; i < count; i++)
 		if (results[i] == -EDEADLK)
 			_exit(STATUS_FAILED);

@@ -18,14 +18,31 @@ struct tdp_actor;
 /** What an actor does; it returns a verdict of the caller's own, or a negative errno. */
 typedef int tdp_actor_body(struct tdp_actor *self, void *arg);
 
-/** New fields are appended; all zero but `body` is an actor that runs anywhere. */
+/** All zero but `body` is an actor that runs anywhere. */
 struct tdp_actor_config {
-	size_t size;	      /* 0 or sizeof(struct tdp_actor_config) */
+	size_t size;	      /* see tdpsim/types.h; the same in all elements of a list */
 	const char *name;     /* for reports; borrowed until tdp_run() returns; may be NULL */
 	tdp_actor_body *body; /* required */
 	void *arg;	      /* handed to body */
 	bool pinned;	      /* keep to `cpu` */
-	unsigned int cpu;     /* number of a CPU of the host that runs the simulation */
+	/**
+	 * Number of a CPU: in simulated time one of the simulated machine, otherwise one of
+	 * the host, and of those that this process may use. A run without a machine in
+	 * simulated time has 8192 CPUs that are all alike.
+	 */
+	unsigned int cpu;
+};
+
+/** A machine that the virtual engine simulates. This release describes none. */
+struct tdp_machine;
+
+/** How actors run. All zero, or NULL for all of it, is a run as the engine has it. */
+struct tdp_run_config {
+	size_t size;			   /* see tdpsim/types.h */
+	const struct tdp_machine *machine; /* NULL: CPUs that are all alike */
+	/** Name of a schedule that chooses who acts next in simulated time. NULL: the actors'
+	    clocks do. This release knows no other. */
+	const char *schedule;
 };
 
 /**
@@ -35,18 +52,21 @@ struct tdp_actor_config {
  *
  * Returns 0 or the first negative result in the order of the list. In simulated
  * time a run in which nobody can go on, or in which all retry for ever, is ended:
- * standard error tells who waits for what, and -EDEADLK is the result of each actor
- * that had not ended and for good holds what it held.
+ * standard error says which actor waits for what, and -EDEADLK is the result of each
+ * actor that had not ended; what such an actor holds, it holds for good.
  *
  * If the actors could not be run, no body was called and `results` is as it was:
  *
- * -EINVAL  no body, a wrong size, or a CPU that does not exist or may not be used
- * -EAGAIN  the host has no room for so many threads
- * -ENOMEM  out of memory
+ * -EINVAL      no body, a size that cannot be read, or a CPU that does not exist or may
+ *              not be used
+ * -EOPNOTSUPP  the config names a machine or a schedule that this library does not have
+ * -EAGAIN      the host has no room for so many threads
+ * -ENOMEM      out of memory
  *
  * Threads: any, but not from an actor's body.
  */
-TDP_API int tdp_run(const struct tdp_actor_config *actors, size_t count, int *results);
+TDP_API int tdp_run(const struct tdp_run_config *config, const struct tdp_actor_config *actors,
+		    size_t count, int *results);
 
 /** The actor's place in the list given to tdp_run(), from 0. */
 TDP_API size_t tdp_actor_index(const struct tdp_actor *self);

@@ -4,16 +4,18 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <tdpsim/run.h>
 
 #include "platform/actor.h"
 #include "platform/atomic.h"
 #include "platform/clock.h"
+#include "platform/sized.h"
 #include "platform/wait.h"
 
 struct tdp_actor {
-	const struct tdp_actor_config *config;
+	struct tdp_actor_config config; /* as used; immutable while the actor runs */
 	size_t index;
 };
 
@@ -28,17 +30,44 @@ struct tdp_flag {
 	atomic_u32 raised; /* 0, then 1; stored by anybody with release */
 };
 
-static bool config_is_valid(const struct tdp_actor_config *config)
+/* In bytes, from one element of the list to the next. */
+static size_t stride_of(const struct tdp_actor_config *actors)
 {
-	return (config->size == 0 || config->size == sizeof(*config)) && config->body &&
-	       (!config->pinned || config->cpu <= INT_MAX);
+	return actors->size ? actors->size : SIZED_FIRST(struct tdp_actor_config, cpu);
+}
+
+static int read_actor(struct tdp_actor_config *config, const struct tdp_actor_config *actors,
+		      size_t index)
+{
+	const char *given = (const char *)actors + index * stride_of(actors);
+	size_t size;
+	int err;
+
+	memcpy(&size, given, sizeof(size)); /* maybe not aligned */
+	if (size != actors->size)
+		return -EINVAL;
+	err = sized_read(config, sizeof(*config), SIZED_FIRST(struct tdp_actor_config, cpu), given);
+	if (err)
+		return err;
+	return config->body && (!config->pinned || config->cpu <= INT_MAX) ? 0 : -EINVAL;
+}
+
+static int read_run(const struct tdp_run_config *given)
+{
+	struct tdp_run_config config;
+	int err = sized_read(&config, sizeof(config), SIZED_FIRST(struct tdp_run_config, schedule),
+			     given);
+
+	if (err)
+		return err;
+	return config.machine || config.schedule ? -EOPNOTSUPP : 0;
 }
 
 static int actor_body(struct actor *actor)
 {
 	struct tdp_actor *self = actor->arg;
 
-	return self->config->body(self, self->config->arg);
+	return self->config.body(self, self->config.arg);
 }
 
 static void cast_fini(struct cast *cast)
@@ -47,26 +76,33 @@ static void cast_fini(struct cast *cast)
 	free(cast->selves);
 }
 
-static int cast_init(struct cast *cast, const struct tdp_actor_config *configs, size_t count)
+static void cast_actor(struct cast *cast, size_t index)
 {
-	size_t i;
+	struct tdp_actor *self = &cast->selves[index];
+
+	self->index = index;
+	cast->actors[index].name = self->config.name;
+	cast->actors[index].body = actor_body;
+	cast->actors[index].arg = self;
+	cast->actors[index].cpu = self->config.pinned ? (int)self->config.cpu : -1;
+}
+
+static int cast_init(struct cast *cast, const struct tdp_actor_config *actors, size_t count)
+{
+	int err = 0;
 
 	cast->count = count;
 	cast->actors = calloc(count + 1, sizeof(*cast->actors));
 	cast->selves = calloc(count + 1, sizeof(*cast->selves));
-	if (!cast->actors || !cast->selves) {
+	if (!cast->actors || !cast->selves)
+		err = -ENOMEM;
+	for (size_t i = 0; i < count && !err; i++) {
+		err = read_actor(&cast->selves[i].config, actors, i);
+		cast_actor(cast, i);
+	}
+	if (err)
 		cast_fini(cast);
-		return -ENOMEM;
-	}
-	for (i = 0; i < count; i++) {
-		cast->selves[i].config = &configs[i];
-		cast->selves[i].index = i;
-		cast->actors[i].name = configs[i].name;
-		cast->actors[i].body = actor_body;
-		cast->actors[i].arg = &cast->selves[i];
-		cast->actors[i].cpu = configs[i].pinned ? (int)configs[i].cpu : -1;
-	}
-	return 0;
+	return err;
 }
 
 static int cast_results(const struct cast *cast, int *results)
@@ -83,16 +119,15 @@ static int cast_results(const struct cast *cast, int *results)
 	return first;
 }
 
-int tdp_run(const struct tdp_actor_config *actors, size_t count, int *results)
+int tdp_run(const struct tdp_run_config *config, const struct tdp_actor_config *actors,
+	    size_t count, int *results)
 {
 	struct cast cast;
-	size_t i;
 	int err;
 
-	for (i = 0; i < count; i++)
-		if (!config_is_valid(&actors[i]))
-			return -EINVAL;
-	err = cast_init(&cast, actors, count);
+	err = read_run(config);
+	if (!err)
+		err = cast_init(&cast, actors, count);
 	if (err)
 		return err;
 	err = actor_run_all(cast.actors, count);
@@ -109,7 +144,7 @@ size_t tdp_actor_index(const struct tdp_actor *self)
 
 const char *tdp_actor_name(const struct tdp_actor *self)
 {
-	return self->config->name;
+	return self->config.name;
 }
 
 /* A public barrier is the platform's own under its public name. */

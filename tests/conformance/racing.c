@@ -322,7 +322,7 @@ static int in_parallel(struct pages pages, tdp_actor_body *host)
 	if (host)
 		actors[count++].body = host;
 	racing.in_parallel = true;
-	err = tdp_run(actors, count, NULL);
+	err = tdp_run(NULL, actors, count, NULL);
 	racing.in_parallel = false;
 	return err;
 }

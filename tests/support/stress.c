@@ -466,7 +466,7 @@ static int perform(struct stress *stress)
 		};
 	err = round_begin(stress);
 	if (!err)
-		err = tdp_run(cast, stress->player_count, results);
+		err = tdp_run(NULL, cast, stress->player_count, results);
 	for (unsigned int i = 0; i < stress->player_count; i++)
 		if (results[i] == -EDEADLK)
 			return -EDEADLK;

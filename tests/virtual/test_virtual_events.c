@@ -121,7 +121,7 @@ static void count_faults(enum tdp_level level, const struct tdp_policy *policy, 
 	make_stage(&stage, level, policy);
 	*counts = (struct counts){.schedule = {.choose = count_event}};
 	schedule_use(&counts->schedule);
-	assert_int_equal(tdp_run(&actor, 1, NULL), 0);
+	assert_int_equal(tdp_run(NULL, &actor, 1, NULL), 0);
 	schedule_use(NULL);
 	print_counts(what, counts);
 	end_stage(&stage);

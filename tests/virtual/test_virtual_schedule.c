@@ -64,7 +64,7 @@ static uint32_t count(struct schedule *schedule, tdp_actor_body *body, size_t ac
 	schedule->steps = 0;
 	schedule->steps_most = 1000;
 	schedule_use(schedule);
-	assert_int_equal(tdp_run(cast, actors, NULL), 0);
+	assert_int_equal(tdp_run(NULL, cast, actors, NULL), 0);
 	schedule_use(NULL);
 	return u32_load_relaxed(&counting.word);
 }

@@ -121,7 +121,7 @@ static uint64_t run(struct stage *stage, struct schedule *schedule)
 	schedule->steps = 0;
 	schedule->steps_most = 1000;
 	schedule_use(schedule);
-	assert_int_equal(tdp_run(cast, stage->actors, NULL), 0);
+	assert_int_equal(tdp_run(NULL, cast, stage->actors, NULL), 0);
 	schedule_use(NULL);
 	for (size_t i = 0; i < ACTORS; i++)
 		state = state * 0x9e3779b97f4a7c15 + stage->seen[i];
@@ -365,7 +365,7 @@ static void a_loop_that_waits_does_not_make_the_search_endless(void **state)
 		search.schedule.steps = 0;
 		search.schedule.steps_most = 1000;
 		schedule_use(&search.schedule);
-		assert_int_equal(tdp_run(cast, ACTORS, NULL), 0);
+		assert_int_equal(tdp_run(NULL, cast, ACTORS, NULL), 0);
 		schedule_use(NULL);
 		lost += atomic_load(&stage.words[0].word.word) < ACTORS;
 		runs++;

@@ -31,7 +31,7 @@ static int run_and_listen(const struct tdp_actor_config *actors, size_t count, i
 
 	fflush(stderr);
 	dup2(fileno(heard), STDERR_FILENO);
-	err = tdp_run(actors, count, results);
+	err = tdp_run(NULL, actors, count, results);
 	fflush(stderr);
 	dup2(own, STDERR_FILENO);
 	close(own);
@@ -69,7 +69,7 @@ static void assert_next_run_is_well(void)
 {
 	const struct tdp_actor_config actor = {.body = nothing};
 
-	assert_int_equal(tdp_run(&actor, 1, NULL), 0);
+	assert_int_equal(tdp_run(NULL, &actor, 1, NULL), 0);
 }
 
 __attribute__((noinline)) static int dine(struct tdp_actor *self, void *arg)

@@ -37,7 +37,7 @@ static void run(tdp_actor_body *body, void *arg, size_t count)
 	memset(actors, 0, sizeof(actors));
 	for (size_t i = 0; i < count; i++)
 		actors[i] = (struct tdp_actor_config){.body = body, .arg = arg};
-	assert_int_equal(tdp_run(actors, count, NULL), 0);
+	assert_int_equal(tdp_run(NULL, actors, count, NULL), 0);
 }
 
 static void note(struct diary *diary, const struct tdp_actor *self)
@@ -271,7 +271,7 @@ static void waiting_with_a_limit_takes_just_that_time_or_ends_by_a_wake(void **s
 	int results[2];
 
 	(void)state;
-	assert_int_equal(tdp_run(actors, 2, results), 0);
+	assert_int_equal(tdp_run(NULL, actors, 2, results), 0);
 	assert_int_equal(results[0], 2);
 	assert_int_equal(results[1], 0);
 	assert_in_range(diary.clocks[0] - HOUR * 5 / 2, 1, 20);
