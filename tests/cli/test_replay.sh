@@ -34,7 +34,32 @@ expect 2 'says format npt, which contradicts' --format ept "$small"
 expect 2 'says levels 4, which contradicts' --levels 5 "$small"
 expect 2 'contradicts --mmio-caching off' --mmio-caching off "$small"
 
-# What nobody says is assumed, and said.
+# The header's kernel chooses the baseline; for a kernel without one the next older baseline
+# is assumed, and the report says so.
+# kernel VERSION: mmio.txt as if that kernel had printed it.
+kernel() {
+	sed "s/^# kernel 6\.12[^ ]*/# kernel $1/" "$work/mmio.txt" >"$work/kernel.txt"
+	grep -q "^# kernel $1" "$work/kernel.txt" || fail "no kernel line in mmio.txt"
+}
+kernel 6.12.9-generic
+expect 0 'agrees' "$work/kernel.txt"
+kernel 7.1.3
+expect 2 'says baseline 6.18, which contradicts --baseline 7.2' --baseline 7.2 "$work/kernel.txt"
+kernel 6.19.0
+expect 2 'says baseline 6.18, which contradicts' --baseline 6.12 "$work/kernel.txt"
+kernel 7.3.4+deb13-amd64
+expect 2 'says baseline 7.2, which contradicts' --baseline 6.12 "$work/kernel.txt"
+kernel 5.14.21
+expect 2 'says baseline 5.14, which contradicts' --baseline 6.12 "$work/kernel.txt"
+kernel 6.15.2
+expect 0 'assumed: baseline 6.12 (for kernel 6.15)' "$work/kernel.txt"
+expect 0 'agrees' --baseline 6.12 "$work/kernel.txt"
+kernel 5.4.0
+expect 1 'assumed: baseline 5.13 (for kernel 5.4)' "$work/kernel.txt"
+kernel 7.9.1
+expect 1 'assumed: baseline 7.2 (for kernel 7.9)' "$work/kernel.txt"
+
+# What neither the trace nor an option says is assumed, and the report says so.
 expect 0 'assumed: format npt' --baseline 6.12 "$dat"
 grep -v '^#' "$work/mmio.txt" >"$work/foreign.txt"
 expect 0 'assumed: .*eager-split on' --baseline 6.12 --format npt "$work/foreign.txt"
@@ -73,6 +98,29 @@ expect 2 'bad.txt: line 30: events were lost' "$work/bad.txt"
 expect 2 'empty: line 0: there is no event' "$work/empty"
 grep -v ' P: \|^#' "$work/mmio.txt" >"$work/silent.txt"
 expect 2 'nothing to drive' "$work/silent.txt"
+
+# Beyond a limit a file is refused in a sentence, and costs little memory: 230 MB of text
+# packed into 34 kB, xz data that needs a dictionary of 1 GiB, more events than are kept, and
+# trace.dat files with random damage, which make trace-cmd's library ask for gigabytes.
+# bounded FILE...: replay in an address space of 2 GiB; a sanitizer's build needs more.
+bounded() {
+	if [ -z "${TDPSIM_SANITIZE:-}" ]; then
+		(ulimit -v 2097152 && "$replay" "$@")
+	else
+		"$replay" "$@"
+	fi
+}
+head -c 300000000 /dev/zero | xz -0 >"$work/bomb.xz"
+bounded "$work/bomb.xz" >"$work/out" 2>&1
+[ $? -eq 2 ] && grep -q 'bomb.xz: the file unpacks to more than 256 MiB, the limit' "$work/out" ||
+	{ fail "a file that unpacks to 300 MB"; cat "$work/out"; }
+# The dictionary's size stands in the header, so it need not be used.
+head -c 100 /dev/zero | xz --lzma2=dict=1GiB >"$work/memory.xz"
+expect 2 'memory.xz: to unpack the file takes more than 128 MiB, the limit' "$work/memory.xz"
+yes 'x-1 [000] 1: zap_sp: (x)' | head -n 2000001 >"$work/many.txt"
+bounded "$work/many.txt" >"$work/out" 2>&1
+[ $? -eq 2 ] && grep -q 'many.txt: the trace has more than 2000000 events, the limit' "$work/out" ||
+	{ fail "a trace of 2000001 events"; cat "$work/out"; }
 
 # A trace of what cannot have happened is not followed any further than that line.
 # before EVENT: mmio.txt with another event before its VM is made.

@@ -12,14 +12,14 @@
 static struct settings asked(uint8_t bits)
 {
 	struct settings settings = settings_unknown();
+	static const enum tdp_baseline baselines[] = {TDP_BASELINE_6_1, TDP_BASELINE_6_12,
+						      TDP_BASELINE_6_18, TDP_BASELINE_7_2};
 
-	settings.value[SETTING_BASELINE] = bits & 3;
+	settings.value[SETTING_BASELINE] = baselines[bits & 3];
 	settings.value[SETTING_FORMAT] = bits >> 2 & 1;
 	settings.value[SETTING_LEVELS] = bits & 8 ? 5 : 4;
 	settings.value[SETTING_AD] = !(bits & 16);
 	settings.value[SETTING_MMIO_CACHING] = !(bits & 32);
-	if (settings.value[SETTING_BASELINE] > REPLAY_LATEST)
-		settings.value[SETTING_BASELINE] = SETTING_UNKNOWN;
 	return settings;
 }
 
@@ -31,7 +31,7 @@ static void replay(const struct trace *trace, uint8_t bits)
 
 	if (settings_join(&stated, &wished, &settings) != SETTING_COUNT)
 		settings = stated;
-	settings_assume(&settings, assumed);
+	settings_assume(&settings, &trace->header, assumed);
 	drive_trace(&replay, trace, &settings, bits & 64);
 	HOLDS(replay.ending >= ENDING_AGREES && replay.ending <= ENDING_FAILED);
 	HOLDS(replay.ending != ENDING_STOPPED || replay.needs);

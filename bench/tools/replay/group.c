@@ -1,9 +1,9 @@
 #include "group.h"
 
+#include "kernel.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-#define RESULT_RETRY 1
 
 /* The groups that a task is in: index + 1, or 0. */
 struct open_groups {
@@ -55,19 +55,14 @@ static void place_call(struct stretch *stretch, size_t group, size_t i)
 		open_group(stretch, GROUP_STEP, i);
 }
 
-/* RET_PF_FIXED moved when 6.12 gave write protection a code of its own. */
-static int64_t result_fixed(const struct replay *replay)
-{
-	return replay->settings.value[SETTING_BASELINE] == REPLAY_6_1 ? 4 : 5;
-}
-
 static void close_fault(struct stretch *stretch, struct open_groups *open, size_t i)
 {
 	struct group *fault = &stretch->groups[open->fault - 1];
+	enum tdp_baseline baseline = replay_baseline(stretch->replay);
 	int64_t result = stretch_event(stretch, i)->u.ret.value;
 
-	fault->changed |= fault->placed && result == result_fixed(stretch->replay);
-	fault->changed &= result != RESULT_RETRY;
+	fault->changed |= fault->placed && result == kernel_fixed(baseline);
+	fault->changed &= result != kernel_retry(baseline);
 	fault->last = i;
 	if (!fault->placed)
 		place(stretch, open->fault, i);

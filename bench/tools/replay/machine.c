@@ -36,18 +36,6 @@ static int create_host(struct replay *replay)
 	return tdp_host_create(&config, &replay->host);
 }
 
-static enum tdp_baseline baseline_of(const struct settings *settings)
-{
-	switch (settings->value[SETTING_BASELINE]) {
-	case REPLAY_6_1:
-		return TDP_BASELINE_6_1;
-	case REPLAY_6_12:
-		return TDP_BASELINE_6_12;
-	default:
-		return TDP_BASELINE_LATEST;
-	}
-}
-
 static enum tdp_choice choice(int value)
 {
 	return value ? TDP_ON : TDP_OFF;
@@ -61,7 +49,7 @@ static int create_vm(struct replay *replay)
 
 	config.format = replay_is_ept(replay) ? TDP_EPT : TDP_NPT;
 	config.levels = (unsigned int)settings->value[SETTING_LEVELS];
-	config.baseline = baseline_of(settings);
+	config.baseline = replay_baseline(replay);
 	config.l1tf = config.format == TDP_EPT; /* as the emulated CPU of the captures */
 	config.reserved_not_present = replay->emulated_cpu && config.format == TDP_NPT;
 	config.no_ad = !settings->value[SETTING_AD];

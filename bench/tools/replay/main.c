@@ -33,7 +33,7 @@ struct arguments {
 
 static const struct argp_option options[] = {
 	{"baseline", OPTION_SETTING + SETTING_BASELINE, "KERNEL", 0,
-	 "Whose choices the MMU makes: 6.1, 6.12 or latest", 1},
+	 "Whose choices the MMU makes: 5.13, 5.14, 6.1, 6.12, 6.16, 6.18, 7.2 or latest", 1},
 	{"format", OPTION_SETTING + SETTING_FORMAT, "FORMAT", 0, "npt or ept", 1},
 	{"levels", OPTION_SETTING + SETTING_LEVELS, "N", 0, "Depth of the tables: 4 or 5", 1},
 	{"ad", OPTION_SETTING + SETTING_AD, "on|off", 0, "Accessed and dirty flags (EPT)", 1},
@@ -141,7 +141,7 @@ static int replay_trace(const struct trace *trace, const struct arguments *argum
 		report_problem(report, trace->path, &problem);
 		return STATUS_USAGE;
 	}
-	settings_assume(&settings, assumed);
+	settings_assume(&settings, &trace->header, assumed);
 	drive_trace(&replay, trace, &settings, arguments->check);
 	report_replay(report, &replay, assumed);
 	status = statuses[replay.ending];

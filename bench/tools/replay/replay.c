@@ -1,5 +1,7 @@
 #include "replay.h"
 
+#include "kernel.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,11 @@
 bool replay_is_ept(const struct replay *replay)
 {
 	return replay->settings.value[SETTING_FORMAT] == STATED_EPT;
+}
+
+enum tdp_baseline replay_baseline(const struct replay *replay)
+{
+	return (enum tdp_baseline)replay->settings.value[SETTING_BASELINE];
 }
 
 static bool has_no_effect(const struct replay *replay, const struct event *event)
@@ -128,7 +135,8 @@ void replay_init(struct replay *replay, const struct trace *trace, const struct 
 	replay->settings = *settings;
 	replay->check = check;
 	replay->nx_huge_pages = settings->value[SETTING_NX_HUGE_PAGES] != 0;
-	replay->bits = spte_bits(replay_is_ept(replay), false);
+	replay->bits =
+		spte_bits(replay_is_ept(replay), kernel_has_layout_7_2(replay_baseline(replay)));
 	replay->comparison.names = &replay->names;
 }
 

@@ -20,6 +20,7 @@
 #include "trace/trace.h"
 
 #include <tdpsim/host.h>
+#include <tdpsim/policy.h>
 #include <tdpsim/vcpu.h>
 
 #define VCPUS_MAX 64
@@ -121,5 +122,6 @@ void replay_lose(struct replay *replay, unsigned int line, const char *format, .
 
 /* Does the trace's machine use EPT? NPT otherwise. */
 bool replay_is_ept(const struct replay *replay);
+enum tdp_baseline replay_baseline(const struct replay *replay);
 
 #endif

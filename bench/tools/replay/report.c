@@ -44,6 +44,9 @@ static void print_assumed(const struct replay *replay, const bool assumed[SETTIN
 			continue;
 		printf("%s %s %s", before, setting_name(i),
 		       setting_value_name(i, replay->settings.value[i]));
+		if (i == SETTING_BASELINE && replay->trace->header.major != NOT_STATED)
+			printf(" (for kernel %d.%d)", replay->trace->header.major,
+			       replay->trace->header.minor);
 		before = ",";
 	}
 	if (*before == ',')

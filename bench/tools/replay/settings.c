@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include "kernel.h"
+
 #include <string.h>
 
 static const char *const setting_names[SETTING_COUNT] = {
@@ -13,7 +15,6 @@ static const char *const setting_names[SETTING_COUNT] = {
 	[SETTING_MMIO_CACHING] = "mmio-caching",
 };
 
-static const char *const baseline_names[] = {"6.1", "6.12", "latest", NULL};
 static const char *const format_names[] = {"npt", "ept", NULL};
 static const char *const level_names[] = {"", "", "", "", "4", "5", NULL};
 static const char *const switch_names[] = {"off", "on", NULL};
@@ -21,8 +22,6 @@ static const char *const switch_names[] = {"off", "on", NULL};
 static const char *const *value_names(enum setting setting)
 {
 	switch (setting) {
-	case SETTING_BASELINE:
-		return baseline_names;
 	case SETTING_FORMAT:
 		return format_names;
 	case SETTING_LEVELS:
@@ -50,6 +49,8 @@ const char *setting_value_name(enum setting setting, int value)
 {
 	const char *const *names = value_names(setting);
 
+	if (setting == SETTING_BASELINE)
+		return tdp_baseline_name((enum tdp_baseline)value);
 	for (int i = 0; names[i] && value >= 0; i++) {
 		if (i == value)
 			return names[i];
@@ -57,10 +58,23 @@ const char *setting_value_name(enum setting setting, int value)
 	return "?";
 }
 
+/* "latest" is a name for another baseline: find that one. */
+static int baseline_value(const char *text)
+{
+	enum tdp_baseline baseline;
+
+	if (tdp_baseline_find(text, &baseline) ||
+	    tdp_baseline_find(tdp_baseline_name(baseline), &baseline))
+		return SETTING_UNKNOWN;
+	return (int)baseline;
+}
+
 int setting_value(enum setting setting, const char *text)
 {
 	const char *const *names = value_names(setting);
 
+	if (setting == SETTING_BASELINE)
+		return baseline_value(text);
 	for (int i = 0; names[i]; i++) {
 		if (*text && strcmp(names[i], text) == 0)
 			return i;
@@ -68,23 +82,22 @@ int setting_value(enum setting setting, const char *text)
 	return SETTING_UNKNOWN;
 }
 
-/*
- * A kernel between two baselines, or newer than the newest of them, is left
- * unknown: which policies it had would be a guess, so the command line says.
- */
-static int baseline_of(const struct header *header)
+static int baseline_of(const struct header *header, bool *exact)
 {
-	if (header->major == 6 && header->minor == 1)
-		return REPLAY_6_1;
-	if (header->major == 6 && header->minor == 12)
-		return REPLAY_6_12;
-	return SETTING_UNKNOWN;
+	if (header->major == NOT_STATED) {
+		*exact = false;
+		return baseline_value("latest");
+	}
+	return (int)kernel_baseline(header->major, header->minor, exact);
 }
 
 struct settings settings_stated(const struct header *header)
 {
+	bool exact;
+	int baseline = baseline_of(header, &exact);
+
 	return (struct settings){.value = {
-					 [SETTING_BASELINE] = baseline_of(header),
+					 [SETTING_BASELINE] = exact ? baseline : SETTING_UNKNOWN,
 					 [SETTING_FORMAT] = header->format,
 					 [SETTING_LEVELS] = header->levels,
 					 [SETTING_AD] = header->ad,
@@ -108,10 +121,12 @@ enum setting settings_join(const struct settings *stated, const struct settings 
 	return SETTING_COUNT;
 }
 
-void settings_assume(struct settings *settings, bool assumed[SETTING_COUNT])
+void settings_assume(struct settings *settings, const struct header *header,
+		     bool assumed[SETTING_COUNT])
 {
-	static const int defaults[SETTING_COUNT] = {
-		[SETTING_BASELINE] = REPLAY_LATEST,
+	bool exact;
+	const int defaults[SETTING_COUNT] = {
+		[SETTING_BASELINE] = baseline_of(header, &exact),
 		[SETTING_FORMAT] = 0,
 		[SETTING_LEVELS] = 4,
 		[SETTING_AD] = 1,

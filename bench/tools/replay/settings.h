@@ -13,7 +13,7 @@
 #define SETTING_UNKNOWN NOT_STATED
 
 enum setting {
-	SETTING_BASELINE, /* index into setting_value_name() */
+	SETTING_BASELINE, /* enum tdp_baseline, never TDP_BASELINE_LATEST */
 	SETTING_FORMAT,	  /* enum stated_format */
 	SETTING_LEVELS,	  /* 4 or 5 */
 	SETTING_AD,	  /* accessed and dirty flags of the second level, on or off */
@@ -22,12 +22,6 @@ enum setting {
 	SETTING_NX_HUGE_PAGES,
 	SETTING_MMIO_CACHING,
 	SETTING_COUNT,
-};
-
-enum replay_baseline {
-	REPLAY_6_1,
-	REPLAY_6_12,
-	REPLAY_LATEST,
 };
 
 struct settings {
@@ -43,7 +37,7 @@ const char *setting_value_name(enum setting setting, int value);
 /* The value of `text`, or SETTING_UNKNOWN if it is none. */
 int setting_value(enum setting setting, const char *text);
 
-/* The settings that a trace's header states. */
+/* The settings that a trace's header states. A kernel without a baseline states none. */
 struct settings settings_stated(const struct header *header);
 
 /*
@@ -54,9 +48,11 @@ enum setting settings_join(const struct settings *stated, const struct settings 
 			   struct settings *joined);
 
 /*
- * Fills what is still unknown with upstream's defaults on NPT, and marks in `assumed` which
- * settings those are.
+ * Fills what is still unknown, and marks in `assumed` which settings those are: for a kernel
+ * without a baseline the one before it, else the newest; for all else upstream's defaults
+ * on NPT.
  */
-void settings_assume(struct settings *settings, bool assumed[SETTING_COUNT]);
+void settings_assume(struct settings *settings, const struct header *header,
+		     bool assumed[SETTING_COUNT]);
 
 #endif
