@@ -99,9 +99,10 @@ expect 2 'empty: line 0: there is no event' "$work/empty"
 grep -v ' P: \|^#' "$work/mmio.txt" >"$work/silent.txt"
 expect 2 'nothing to drive' "$work/silent.txt"
 
-# Beyond a limit a file is refused in a sentence, and costs little memory: 230 MB of text
-# packed into 34 kB, xz data that needs a dictionary of 1 GiB, more events than are kept, and
-# trace.dat files with random damage, which make trace-cmd's library ask for gigabytes.
+# Beyond a limit a file is refused in a sentence, and costs little memory: 300 MB of text
+# packed into 45 kB, xz data that needs a dictionary of 1 GiB, more events than are kept, and
+# trace.dat files with one wrong bit, with which trace-cmd's library asks for gigabytes,
+# loops or crashes.
 # bounded FILE...: replay in an address space of 2 GiB; a sanitizer's build needs more.
 bounded() {
 	if [ -z "${TDPSIM_SANITIZE:-}" ]; then
@@ -121,6 +122,23 @@ yes 'x-1 [000] 1: zap_sp: (x)' | head -n 2000001 >"$work/many.txt"
 bounded "$work/many.txt" >"$work/out" 2>&1
 [ $? -eq 2 ] && grep -q 'many.txt: the trace has more than 2000000 events, the limit' "$work/out" ||
 	{ fail "a trace of 2000001 events"; cat "$work/out"; }
+# flip OFFSET MASK: the bits of MASK in one byte of the trace.dat.
+flip() {
+	byte=$(od -An -tu1 -j "$1" -N1 "$dat")
+	{
+		head -c "$1" "$dat"
+		# shellcheck disable=SC2059  # an octal escape
+		printf "\\$(printf %o $((byte ^ $2)))"
+		tail -c +$(($1 + 2)) "$dat"
+	} >"$work/flipped.dat"
+}
+for bit in '20632 1' '20646 128' '20647 8' '1944 1'; do
+	# shellcheck disable=SC2086  # two words
+	flip $bit
+	timeout 20 "$replay" "$work/flipped.dat" >"$work/out" 2>&1
+	[ $? -eq 2 ] && grep -q 'flipped.dat: record [0-9]*: ' "$work/out" ||
+		{ fail "trace.dat with bit $bit wrong"; cat "$work/out"; }
+done
 
 # A trace of what cannot have happened is not followed any further than that line.
 # before EVENT: mmio.txt with another event before its VM is made.
