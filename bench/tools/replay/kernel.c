@@ -33,14 +33,14 @@ enum tdp_baseline kernel_baseline(int major, int minor, bool *exact)
 	return baseline;
 }
 
-/* The value that a policy has in a baseline; 0 if there is no such policy. */
+/* The value that the policy of a field of struct tdp_policy has in a baseline. */
 static unsigned int policy_of(enum tdp_baseline baseline, size_t offset)
 {
-	struct tdp_policy_info info;
+	const struct tdp_policy_info *info;
 	unsigned int value = 0;
 
-	for (unsigned int i = 0; tdp_policy_describe(i, &info) == 0; i++) {
-		if (info.offset == offset)
+	for (unsigned int i = 0; (info = tdp_policy_describe(i)) != NULL; i++) {
+		if (info->offset == offset)
 			tdp_policy_value(i, baseline, &value);
 	}
 	return value;
