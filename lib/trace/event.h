@@ -170,7 +170,7 @@ struct event {
 			int64_t err;
 		} exit;
 		struct {
-			uint64_t start, end;
+			uint64_t start, end; /* host addresses of any alignment */
 		} range;
 		struct {
 			unsigned int vcpu;

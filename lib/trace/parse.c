@@ -278,9 +278,11 @@ static void zap_all_fast(struct scan *scan, struct event *event)
 	event->u.zap_all.generation = scan_dec(scan);
 }
 
+/* "unmap range: 0x1000 -- 0x2000", but "age hva: 0x1441 -- 0x2441": ends of any alignment. */
 static void hva_range(struct scan *scan, struct event *event)
 {
-	scan_past(scan, "range: ");
+	if (!scan_try_past(scan, "range: "))
+		scan_past(scan, "hva: ");
 	event->u.range.start = scan_hex(scan);
 	scan_word(scan, " -- ");
 	event->u.range.end = scan_hex(scan);

@@ -80,7 +80,9 @@ static int read_opened(int fd, struct trace *trace, struct problem *problem)
 		err = text_parse(trace, problem);
 	if (!err) {
 		state_levels(trace);
-		settle_trace(trace);
+		err = settle_trace(trace);
+		if (err)
+			problem_state(problem, err, "%s: no memory for its events", trace->path);
 	}
 	return err;
 }

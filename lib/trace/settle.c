@@ -16,21 +16,11 @@
  */
 #include "trace/settle.h"
 
+#include "trace/ageing.h"
+
 static bool is_foreign(const struct event *event)
 {
 	return !event->vmm;
-}
-
-/* Moves the event at `from` to `to`; those in between make room. */
-static void move(struct event *events, size_t from, size_t to)
-{
-	struct event moved = events[from];
-
-	for (; from < to; from++)
-		events[from] = events[from + 1];
-	for (; from > to; from--)
-		events[from] = events[from - 1];
-	events[to] = moved;
 }
 
 /* False if the line already stands where it should. */
@@ -42,8 +32,32 @@ static bool settle_range(struct trace *trace, size_t i)
 		next++;
 	if (next == i + 1 || next == trace->count || trace->events[next].kind != EVENT_SPTE_CHANGED)
 		return false;
-	move(trace->events, i, next - 1);
+	trace_move(trace, i, next - 1);
 	return true;
+}
+
+/*
+ * Moves the lines of an unmap or of a round of NX recovery up behind its first ones. Who
+ * waits for mmu_lock goes on when the lock is released, although a marker of its thread may
+ * already stand between.
+ */
+static void gather(struct trace *trace, size_t i)
+{
+	unsigned int task = trace->events[i].task;
+	size_t behind = i + 1;
+
+	for (size_t next = i + 1; next < trace->count; next++) {
+		const struct event *event = &trace->events[next];
+		enum event_kind kind = event->kind;
+
+		if (event->task != task)
+			continue;
+		if (!event_is_output(event) && kind != EVENT_NX_RECOVERY)
+			break;
+		trace_move(trace, next, behind++);
+		if (kind == EVENT_FLUSH)
+			break;
+	}
 }
 
 static bool is_call(const struct event *event)
@@ -104,13 +118,13 @@ static void settle(struct trace *trace, size_t first)
 	act = first_act(trace, first, end);
 	for (size_t i = end; i-- > act + 1;) {
 		if (is_foreign(&events[i]))
-			move(events, i, end--);
+			trace_move(trace, i, end--);
 	}
 	if (!call && events[act].kind != EVENT_FAST_PAGE_FAULT)
 		return;
 	for (size_t i = first + 1; i < act; i++) {
 		if (is_foreign(&events[i]))
-			move(events, i, first++);
+			trace_move(trace, i, first++);
 	}
 }
 
@@ -124,17 +138,35 @@ static bool runs_in_parallel(const struct trace *trace)
 	return false;
 }
 
-void settle_trace(struct trace *trace)
+/* Puts the lines of an act of another task together. Returns what is looked at next. */
+static long settle_act(struct trace *trace, size_t i)
+{
+	enum event_kind kind = trace->events[i].kind;
+
+	if (kind == EVENT_AGE) {
+		long next = ageing_split(trace, i);
+
+		/* One that was split has moved on. */
+		return next == (long)i + 1 && settle_range(trace, i) ? (long)i : next;
+	}
+	/* Look at the same place again after a move: another event stands there now. */
+	if (kind == EVENT_UNMAP && settle_range(trace, i))
+		return (long)i;
+	if (kind == EVENT_UNMAP || kind == EVENT_NX_RECOVERY)
+		gather(trace, i);
+	return (long)i + 1;
+}
+
+int settle_trace(struct trace *trace)
 {
 	if (runs_in_parallel(trace))
-		return;
+		return 0;
 	for (size_t i = 0; i < trace->count;) {
-		const struct event *event = &trace->events[i];
-		bool range = event->kind == EVENT_AGE || event->kind == EVENT_UNMAP;
+		long next = is_foreign(&trace->events[i]) ? settle_act(trace, i) : (long)i + 1;
 
-		/* Look at the same place again after a move: another event stands there now. */
-		if (!is_foreign(event) || !range || !settle_range(trace, i))
-			i++;
+		if (next < 0)
+			return (int)next;
+		i = (size_t)next;
 	}
 	for (size_t i = 0; i < trace->count; i++) {
 		const struct event *event = &trace->events[i];
@@ -142,4 +174,5 @@ void settle_trace(struct trace *trace)
 		if ((event->kind == EVENT_PAGE_FAULT || is_call(event)) && !is_foreign(event))
 			settle(trace, i);
 	}
+	return 0;
 }

@@ -8,8 +8,9 @@
 
 /*
  * Moves the events of other tasks before or behind the fault or call that they stand in.
- * Leaves a trace alone in which several vCPUs run at once.
+ * Leaves a trace alone in which several vCPUs run at once. -ENOMEM, or -E2BIG beyond the
+ * limit on events.
  */
-void settle_trace(struct trace *trace);
+int settle_trace(struct trace *trace);
 
 #endif

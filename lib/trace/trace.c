@@ -32,6 +32,32 @@ int trace_append(struct trace *trace, const struct event *event)
 	return 0;
 }
 
+void trace_move(struct trace *trace, size_t from, size_t to)
+{
+	struct event *events = trace->events, moved = events[from];
+
+	for (; from < to; from++)
+		events[from] = events[from + 1];
+	for (; from > to; from--)
+		events[from] = events[from - 1];
+	events[to] = moved;
+}
+
+int trace_insert(struct trace *trace, size_t i, const struct event *event)
+{
+	int err = trace_append(trace, event);
+
+	if (!err)
+		trace_move(trace, trace->count - 1, i);
+	return err;
+}
+
+void trace_remove(struct trace *trace, size_t i)
+{
+	trace_move(trace, i, trace->count - 1);
+	trace->count--;
+}
+
 void trace_free(struct trace *trace)
 {
 	free(trace->text);

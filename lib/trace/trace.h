@@ -28,5 +28,10 @@ void trace_free(struct trace *trace);
  * (limits.h).
  */
 int trace_append(struct trace *trace, const struct event *event);
+/* Inserts it before the event at `i`. */
+int trace_insert(struct trace *trace, size_t i, const struct event *event);
+void trace_remove(struct trace *trace, size_t i);
+/* Moves the event at `from` to `to`; those in between make room. */
+void trace_move(struct trace *trace, size_t from, size_t to);
 
 #endif

@@ -1,6 +1,7 @@
 # A scenario (synthesise.awk) in which another task ages pages while a guest instruction runs:
 # before it fetches, before its data, and after it, at random; dirty logging goes on and off.
-# Variables: seed, and code (0 or 1): is the page of the code aged, too?
+# Variables: seed; code (0 or 1): is the page of the code aged, too?; apart (0 or 1): do other
+# lines stand between those of an ageing?
 BEGIN {
 	state = seed * 48271
 	print "create 1\nbacking anon-4k 7f000000 100\nslot 0 0 0 0 100 7f000000\ndone"
@@ -21,6 +22,7 @@ BEGIN {
 		if (draw() < 0.05)
 			log_slot(!logged)
 	}
+	finish(1)
 	print "destroy"
 }
 
@@ -38,10 +40,27 @@ function log_slot(on) {
 	print "done"
 }
 
-function age() {
-	while (draw() < 0.25)
-		if (code && draw() < 0.3)
-			print "agepages 7f000001"
-		else
-			printf "agepages 7f00100%x\n", int(draw() * 8)
+function page() {
+	return code && draw() < 0.3 ? "7f000001" : sprintf("7f00100%x", int(draw() * 8))
+}
+
+# Ages at random; what is still to be aged, of a range of two pages, later.
+function age(    first) {
+	while (draw() < 0.25) {
+		if (!apart) {
+			print "agepages " page()
+			continue
+		}
+		finish(1)
+		first = page()
+		print "agebegin " first
+		left[++ends] = first
+		left[++ends] = substr(first, 1, 7) substr("123456789", substr(first, 8) + 1, 1)
+	}
+	finish(0.4)
+}
+
+function finish(probability) {
+	while (begun < ends && draw() < probability)
+		print "agepage " left[++begun]
 }

@@ -483,7 +483,7 @@ $1 == "split" { # address space, gfn, level
 $1 == "recover" { zap_shared(key($2, $4, number($3))); next } # address space, gfn, level
 $1 == "age" { # page of the process's, then gfns that lose A
 	acting = "kdamond.0-9"
-	mmu(sprintf("kvm_age_hva: mmu notifier age hva range: 0x%011xa8c -- 0x%011xa8c", \
+	mmu(sprintf("kvm_age_hva: mmu notifier age hva: 0x%011xa8c -- 0x%011xa8c", \
 		number($2), number($2) + 1))
 	for (i = 3; i <= NF; i++) {
 		at = key(0, 1, number($i)); old = value_of(at)
@@ -496,12 +496,26 @@ $1 == "age" { # page of the process's, then gfns that lose A
 # Of whatever was accessed: page of the process's; an entry without A, or tracked, is old.
 $1 == "agepages" {
 	acting = "kdamond.0-9"
-	mmu(sprintf("kvm_age_hva: mmu notifier age hva range: 0x%011xa8c -- 0x%011xa8c", \
+	mmu(sprintf("kvm_age_hva: mmu notifier age hva: 0x%011xa8c -- 0x%011xa8c", \
 		number($2), number($2) + 1))
 	for (i = number($2); i <= number($2) + 1; i++)
 		for (s in slot_gfn)
 			if (i >= slot_hva[s] && i < slot_hva[s] + slot_pages[s])
 				age_page(i - slot_hva[s] + slot_gfn[s])
+	acting = ""
+	next
+}
+# The same in pieces, for what other tasks print in between: the range's line, and a page.
+$1 == "agebegin" {
+	line("kdamond.0-9", sprintf("kvm_age_hva: mmu notifier age hva: 0x%011xa8c -- 0x%011xa8c", \
+		number($2), number($2) + 1))
+	next
+}
+$1 == "agepage" {
+	acting = "kdamond.0-9"
+	for (s in slot_gfn)
+		if (number($2) >= slot_hva[s] && number($2) < slot_hva[s] + slot_pages[s])
+			age_page(number($2) - slot_hva[s] + slot_gfn[s])
 	acting = ""
 	next
 }

@@ -17,15 +17,21 @@ for scenario in "$conformance"/scenarios/*; do
 	done
 done
 
-# Ageing while a guest instruction runs, at random: no line shows which came first.
+# Ageing while a guest instruction runs, at random: no line shows which came first. Then the
+# same with lines of the guest between those of one ageing.
+ages() {
+	[ $machine = noad ] && code=0 || code=1
+	awk -v seed=$seed -v code=$code -v apart=$apart -f "$conformance/ages.awk" >"$work/ages"
+	synthesise_from "$work/ages" 6.12-$machine >"$work/trace" || fail "ages, seed $seed"
+	"$replay" --check "$work/trace" >"$work/out" 2>&1 && return
+	fail "ageing at random, seed $seed, apart $apart, on $machine"
+	cat "$work/out"
+}
 for machine in npt ept noad; do
 	for seed in 1 2 3 4 5; do
-		[ $machine = noad ] && code=0 || code=1
-		awk -v seed=$seed -v code=$code -f "$conformance/ages.awk" >"$work/ages"
-		synthesise_from "$work/ages" 6.12-$machine >"$work/trace" || fail "ages, seed $seed"
-		"$replay" --check "$work/trace" >"$work/out" 2>&1 && continue
-		fail "ageing at random, seed $seed, on $machine"
-		cat "$work/out"
+		for apart in 0 1; do
+			ages
+		done
 	done
 done
 exit $((failures > 0))

@@ -50,10 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	trace.text = malloc(trace.text_bytes);
 	HOLDS(trace.text);
 	memcpy(trace.text, data + 1, trace.text_bytes);
-	if (text_parse(&trace, &problem) == 0) {
-		settle_trace(&trace);
+	if (text_parse(&trace, &problem) == 0 && settle_trace(&trace) == 0)
 		replay(&trace, data[0]);
-	}
 	trace_free(&trace);
 	return 0;
 }

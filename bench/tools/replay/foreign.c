@@ -56,7 +56,7 @@ static bool ages(const struct foreign *foreign, const struct event *event)
 {
 	return event->kind == EVENT_AGE &&
 	       event->u.range.start >> TDP_PAGE_SHIFT <= foreign->hva >> TDP_PAGE_SHIFT &&
-	       foreign->hva < event->u.range.end;
+	       foreign->hva >> TDP_PAGE_SHIFT <= (event->u.range.end - 1) >> TDP_PAGE_SHIFT;
 }
 
 static bool changes(const struct foreign *foreign, const struct event *event)
