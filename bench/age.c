@@ -21,10 +21,6 @@
 #define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
 #define TOO_MANY      10 /* a share of 1/10 that is still idle spoils what is measured */
 
-struct age {
-	struct guest_options guest; /* first, as driver.h wants it */
-};
-
 /* What one vCPU's markings came to; on lines of its own, for all count at once. */
 struct marks {
 	_Alignas(128) uint64_t pages, still_idle; /* of the last one */
@@ -197,48 +193,20 @@ static int direct(struct crew *crew, void *context)
 	return err ? err : play_idle(crew, ageing, 2, "read-idle", read_each);
 }
 
-static int measure_guest(const struct guest *guest, struct driver_tools *tools,
-			 struct measurement *measurement, struct meter *meter)
-{
-	const struct guest_options *options = &guest->options;
-	struct ageing ageing = {
-		.measurement = measurement,
-		.marks = must_calloc_aligned(_Alignof(struct marks), options->vcpus,
-					     sizeof(*ageing.marks)),
-		.leaves = guest_distinct_pages(options),
-	};
-	struct crew_config config = {.meter = meter, .direct = direct, .context = &ageing};
-	int err = crew_run(guest, tools, measurement, &config);
-
-	if (!err) {
-		measurement_take(measurement, guest);
-		measurement_verify(measurement);
-	}
-	free(ageing.marks);
-	return err;
-}
-
 static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
 {
-	struct age *age = options;
-	struct meter meter;
-	struct guest guest;
-	int err;
+	struct guest_options *guest = options;
+	struct ageing ageing = {
+		.measurement = measurement,
+		.marks = must_calloc_aligned(_Alignof(struct marks), guest->vcpus,
+					     sizeof(*ageing.marks)),
+		.leaves = guest_distinct_pages(guest),
+	};
+	const struct crew_config config = {.direct = direct, .context = &ageing};
+	int err = crew_measure(guest, tools, measurement, &config);
 
-	meter_init(&meter, &age->guest, true);
-	err = guest_init(&guest, &age->guest, tools->trace, tools->trace_context);
-	if (!err) {
-		err = measure_guest(&guest, tools, measurement, &meter);
-		age->guest.policy = guest.options.policy;
-		guest_fini(&guest);
-	}
-	meter_fini(&meter);
+	free(ageing.marks);
 	return err;
-}
-
-static bool settle(void *options, char *why, size_t size)
-{
-	return guest_options_settle(&((struct age *)options)->guest, why, size);
 }
 
 static void print_selftest(const struct report_run *run)
@@ -268,18 +236,14 @@ static void print_selftest(const struct report_run *run)
 
 int main(int argc, char **argv)
 {
-	const struct age defaults = {.guest = GUEST_DEFAULTS};
-	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    policy_parameters()};
+	const struct guest_options defaults = GUEST_DEFAULTS;
 	const struct driver driver = {
 		.name = "age",
 		.doc = "Measures what it costs to mark memory idle, and vCPUs to use it "
 		       "afterwards.",
-		.tables = tables,
-		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.has_iterations = true,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),
-		.settle = settle,
 		.selftest = print_selftest,
 		.measure = measure,
 	};

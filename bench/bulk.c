@@ -35,13 +35,12 @@
 struct bulk {
 	struct guest_options guest; /* first, as driver.h wants it */
 	unsigned int passes;
-	bool no_limits;
 };
 
 static const struct parameter bulk_table[] = {
 	{"passes", 'i', "N", "passes of each kind; their median is reported (5)", &parameter_count,
 	 .offset = offsetof(struct bulk, passes), .least = 1, .most = PASSES_MOST},
-	LIMITS_PARAMETER(struct bulk, no_limits),
+	LIMITS_PARAMETER,
 };
 
 static const struct parameters bulk_parameters = {"Passes:", bulk_table,
@@ -554,25 +553,18 @@ static bool settle(void *options, char *why, size_t size)
 	return guest_options_settle(options, why, size);
 }
 
-static bool limited(const void *options)
-{
-	return !((const struct bulk *)options)->no_limits;
-}
-
 int main(int argc, char **argv)
 {
 	struct bulk defaults = {.guest = GUEST_DEFAULTS, .passes = 5};
-	const struct parameters tables[] = {guest_parameters, bulk_parameters, policy_parameters()};
 	const struct driver driver = {
 		.name = "bulk",
 		.doc = "Measures passes over all entries of a guest: splitting, protecting, "
 		       "clearing the log, ageing, and giving rights back by fast faults.",
-		.tables = tables,
-		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.parameters = &bulk_parameters,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),
 		.settle = settle,
-		.limited = limited,
+		.has_limits = true,
 		.measure = measure,
 	};
 

@@ -18,10 +18,6 @@
 
 #include <inttypes.h>
 
-struct execute {
-	struct guest_options guest; /* first, as driver.h wants it */
-};
-
 static int write_each(struct crew_vcpu *vcpu, void *context)
 {
 	(void)context;
@@ -86,36 +82,20 @@ static int direct(struct crew *crew, void *context)
 
 static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
 {
-	struct execute *execute = options;
-	struct meter meter;
-	struct guest guest;
-	struct crew_config config = {.meter = &meter, .direct = direct, .context = measurement};
-	int err;
+	const struct crew_config config = {.direct = direct, .context = measurement};
 
-	meter_init(&meter, &execute->guest, true);
-	err = guest_init(&guest, &execute->guest, tools->trace, tools->trace_context);
-	if (!err) {
-		err = crew_run(&guest, tools, measurement, &config);
-		if (!err) {
-			measurement_take(measurement, &guest);
-			measurement_verify(measurement);
-		}
-		execute->guest.policy = guest.options.policy;
-		guest_fini(&guest);
-	}
-	meter_fini(&meter);
-	return err;
+	return crew_measure(options, tools, measurement, &config);
 }
 
 static bool settle(void *options, char *why, size_t size)
 {
-	struct execute *execute = options;
+	struct guest_options *guest = options;
 
-	execute->guest.small_steps = true;
+	guest->small_steps = true;
 	/* What it is about; upstream turns it on where the CPU needs it. */
-	if (execute->guest.policy.nx_huge_pages == TDP_AS_BASELINE)
-		execute->guest.policy.nx_huge_pages = TDP_ON;
-	return guest_options_settle(options, why, size);
+	if (guest->policy.nx_huge_pages == TDP_AS_BASELINE)
+		guest->policy.nx_huge_pages = TDP_ON;
+	return guest_options_settle(guest, why, size);
 }
 
 static void print_selftest(const struct report_run *run)
@@ -133,15 +113,12 @@ static void print_selftest(const struct report_run *run)
 
 int main(int argc, char **argv)
 {
-	const struct execute defaults = {.guest = GUEST_DEFAULTS};
-	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    policy_parameters()};
+	const struct guest_options defaults = GUEST_DEFAULTS;
 	const struct driver driver = {
 		.name = "execute",
 		.doc = "Measures how fast vCPUs execute from memory that huge pages map, where "
 		       "huge pages are not executable.",
-		.tables = tables,
-		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.has_iterations = true,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),
 		.settle = settle,

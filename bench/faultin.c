@@ -1,312 +1,186 @@
 /*
- * faultin: every vCPU touches each backing page of its own fresh memory once; with
- * --overlap all touch the same pages. The clock runs from the moment the last vCPU
- * is ready, its root loaded, until the last page has been touched. Each iteration
- * begins with a new host and a new VM.
+ * faultin: every vCPU touches each backing page of its own new memory once; with
+ * --overlap all of them touch the same pages. The time runs from the moment the last
+ * vCPU is ready, with its root loaded, until the last page has been touched. Each
+ * iteration starts with a new host and a new VM.
  *
- * With --handler there is no guest: the fault handler alone is called for each page,
- * and the clock is the CPU time of each vCPU's own actor. All pages are faulted in
- * once before, and everything is dropped, so that the tables come from those that
- * the first pass gave back and the host knows its pages.
+ * With --handler no guest runs. Each vCPU calls the fault handler for each page, and the
+ * time is the CPU time of its actor. An untimed pass faults in all pages first, and then
+ * everything is zapped, so that the timed pass finds free table frames and pages that the
+ * host has allocated.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/cast.h"
-#include "common/driver.h"
+#include "common/crew.h"
 #include "common/handler.h"
-#include "common/meter.h"
+#include "common/memory.h"
 #include "common/permute.h"
-#include "common/progress.h"
-#include "common/status.h"
-
-#define PROGRESS_NS   200000000
-#define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
 
 struct faultin {
-	struct guest_options guest; /* first, as driver.h wants it */
+	struct guest_options guest; /* first, as driver.h requires */
 	bool handler;
-	bool no_limits;
 };
 
 static const struct parameter faultin_table[] = {
 	{"handler", 0, NULL, "time the fault handler alone, in CPU time", &parameter_flag,
 	 .offset = offsetof(struct faultin, handler)},
-	LIMITS_PARAMETER(struct faultin, no_limits),
+	LIMITS_PARAMETER,
 };
 
 static const struct parameters faultin_parameters = {
 	"Handler:", faultin_table, sizeof(faultin_table) / sizeof(faultin_table[0])};
 
-/* What all vCPUs of one iteration share; immutable while they run. */
-struct touching {
-	const struct guest *guest;
-	tdp_actor_body *body; /* of each vCPU */
-	struct tdp_barrier *start, *end;
-	struct tdp_flag *stop;	/* Ctrl-C, or a vCPU failed */
-	struct tdp_flag *ended; /* all vCPUs have: for the progress line */
-	/* --handler: what the first pass counted; vCPU 0's, while the others wait for it. */
-	struct meter *meter;
-	struct phase *warmed;
+enum pass { WARM_UP, TIMED, PASSES };
+
+/* One vCPU of --handler. Aligned to cache lines, because all vCPUs count at the same time. */
+struct caller {
+	_Alignas(128) struct handler handler;
+	struct handler_pass passes[PASSES];
 };
 
-/* A vCPU's part. On lines of its own: it counts while others count theirs. */
-struct toucher {
-	_Alignas(128) const struct touching *shared;
-	unsigned int id;
-	uint64_t ready, finished; /* ns */
-	uint64_t touched;
-	struct handler_pass warmed, timed; /* --handler */
-	int error;			   /* what stopped it, or 0 */
-	enum tdp_outcome outcome;	   /* of the access that stopped it */
+/* One measurement; immutable while the vCPUs run, except that each writes its own caller. */
+struct run {
+	const struct faultin *options;
+	struct measurement *measurement;
+	struct caller *callers; /* of --handler, one a vCPU */
 };
 
-/* The page to touch in step i. */
-static uint64_t page_of_step(const struct guest_options *options,
-			     const struct permutation *permutation, uint64_t i)
+/* The accesses of a guest */
+
+static enum tdp_access access_of_step(const struct crew_vcpu *vcpu, uint64_t i)
 {
-	return options->order == GUEST_RANDOM ? permute(permutation, i) : i;
+	const struct guest_options *options = &crew_guest(vcpu->crew)->options;
+	uint64_t draw = mix64(mix64(options->seed ^ (uint64_t)vcpu->id << 40) + i) % 100;
+
+	return draw < options->write_percent ? TDP_WRITE : TDP_READ;
 }
 
-static bool step_writes(const struct guest_options *options, unsigned int vcpu, uint64_t i)
+static int touch_each(struct crew_vcpu *vcpu, void *context)
 {
-	if (options->write_percent == 100)
-		return true;
-	return mix64(mix64(options->seed ^ (uint64_t)vcpu << 40) + i) % 100 <
-	       options->write_percent;
+	const struct run *run = context;
+	bool writes_only = run->options->guest.write_percent == 100;
+
+	return crew_touch_backing(vcpu, writes_only ? NULL : access_of_step);
 }
 
-static int touch_one(struct toucher *toucher, uint64_t address, bool write)
+/* With --overlap each page counts once, however many vCPUs touch it. */
+static uint64_t bytes_of(const struct guest_options *options, uint64_t touched)
 {
-	struct tdp_access_request request = {
-		.address = address,
-		.access = write ? TDP_WRITE : TDP_READ,
-	};
-	struct tdp_access_result result;
-	struct tdp_vcpu *vcpu = toucher->shared->guest->vcpus[toucher->id];
-	int err = tdp_vcpu_access(vcpu, &request, &result);
+	uint64_t pages = options->overlap ? guest_distinct_pages(options) : touched;
 
-	if (err)
-		return err;
-	toucher->outcome = result.outcome;
-	return result.outcome == TDP_ACCESS_DONE ? 0 : -EFAULT;
+	return pages * tdp_level_bytes(options->backing);
 }
 
-static int touch_all(struct toucher *toucher)
+static int direct_accesses(struct crew *crew, void *context)
 {
-	const struct guest_options *options = &toucher->shared->guest->options;
-	uint64_t page = tdp_level_bytes(options->backing), pages = guest_vcpu_pages(options);
-	uint64_t base = guest_vcpu_address(options, toucher->id);
-	struct permutation permutation =
-		permutation_of(pages, mix64(options->seed + (uint64_t)toucher->id * 0x10001));
+	const struct crew_phase fault_in = {
+		.name = "fault-in", .part = touch_each, .context = context};
+	struct phase *phase;
+	int err = crew_play(crew, &fault_in, &phase);
 
-	for (uint64_t i = 0; i < pages; i++) {
-		uint64_t at = page_of_step(options, &permutation, i);
-		int err;
-
-		if (i % LOOK_UP_EVERY == 0 && tdp_flag_raised(toucher->shared->stop))
-			return 0;
-		err = touch_one(toucher, base + at * page, step_writes(options, toucher->id, i));
-		if (err)
-			return err;
-		toucher->touched++;
-	}
-	return 0;
-}
-
-static int vcpu_body(struct tdp_actor *self, void *arg)
-{
-	struct toucher *toucher = arg;
-	const struct touching *shared = toucher->shared;
-
-	(void)self;
-	toucher->error = tdp_vcpu_load_root(shared->guest->vcpus[toucher->id]);
-	toucher->ready = tdp_clock_now();
-	tdp_barrier_wait(shared->start);
-	if (!toucher->error)
-		toucher->error = touch_all(toucher);
-	toucher->finished = tdp_clock_now();
-	if (toucher->error)
-		tdp_flag_raise(shared->stop);
-	tdp_barrier_wait(shared->end);
-	if (toucher->id == 0)
-		tdp_flag_raise(shared->ended);
-	return 0;
-}
-
-/* Everything that is mapped goes; each vCPU then loads a new root. */
-static int drop_all(const struct toucher *toucher)
-{
-	const struct touching *shared = toucher->shared;
-
-	tdp_barrier_wait(shared->start);
-	if (toucher->id == 0) {
-		meter_end(shared->meter, shared->warmed);
-		tdp_mmu_zap_all_fast(shared->guest->vm);
-	}
-	tdp_barrier_wait(shared->start);
-	return tdp_vcpu_load_root(shared->guest->vcpus[toucher->id]);
-}
-
-/* A vCPU that fails goes on to each barrier, where the others wait for it. */
-static int handler_body(struct tdp_actor *self, void *arg)
-{
-	struct toucher *toucher = arg;
-	const struct touching *shared = toucher->shared;
-	struct handler handler;
-	int err = handler_init(&handler, shared->guest, toucher->id), dropped;
-
-	(void)self;
 	if (!err)
-		err = tdp_vcpu_load_root(shared->guest->vcpus[toucher->id]);
-	if (!err)
-		err = handler_run(&handler, shared->stop, &toucher->warmed);
-	dropped = drop_all(toucher);
-	err = err ? err : dropped;
-	if (err)
-		tdp_flag_raise(shared->stop);
-	tdp_barrier_wait(shared->start);
-	if (!err)
-		err = handler_run(&handler, shared->stop, &toucher->timed);
-	tdp_barrier_wait(shared->end);
-	if (toucher->id == 0)
-		tdp_flag_raise(shared->ended);
-	handler_fini(&handler);
-	toucher->error = err;
-	toucher->touched = toucher->timed.pages;
-	return 0;
-}
-
-/* Tells a terminal how far it is; an actor of its own, there only where one looks. */
-static int progress_body(struct tdp_actor *self, void *arg)
-{
-	const struct touching *shared = arg;
-	uint64_t all = guest_distinct_pages(&shared->guest->options);
-	uint64_t next = tdp_clock_now() + PROGRESS_NS;
-	unsigned int rounds = 0;
-	struct tdp_stats stats;
-
-	(void)self;
-	while (!tdp_flag_raised(shared->ended)) {
-		tdp_pause(&rounds);
-		if (tdp_clock_now() < next)
-			continue;
-		tdp_vm_stats(shared->guest->vm, &stats);
-		progress_show("fault-in", stats.pf_fixed < all ? stats.pf_fixed : all, all);
-		next = tdp_clock_now() + PROGRESS_NS;
-	}
-	progress_end();
-	return 0;
-}
-
-/* One actor for each vCPU and, on a terminal, one for the progress line. */
-static int run_actors(struct touching *shared, struct toucher *touchers)
-{
-	const struct guest_options *options = &shared->guest->options;
-	size_t count = options->vcpus;
-	struct tdp_actor_config *actors = calloc(count + 1, sizeof(*actors));
-	int err;
-
-	if (!actors)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < options->vcpus; i++) {
-		touchers[i] = (struct toucher){.shared = shared, .id = i};
-		actors[i] = (struct tdp_actor_config){
-			.name = "vcpu",
-			.body = shared->body,
-			.arg = &touchers[i],
-			.pinned = options->pin != NULL,
-			.cpu = options->pin ? cpu_list_at(options->pin, i) : 0,
-		};
-	}
-	if (progress_wanted())
-		actors[count++] = (struct tdp_actor_config){
-			.name = "progress", .body = progress_body, .arg = shared};
-	err = cast_run(actors, count);
-	if (err)
-		complain("cannot run %zu actors: %s%s", count, strerror(-err),
-			 err == -EINVAL && options->pin ? " (a CPU of --pin is not there)" : "");
-	free(actors);
+		phase->bytes = bytes_of(&crew_guest(crew)->options, phase->accesses);
 	return err;
 }
 
-static void phase_of(const struct guest_options *options, const struct toucher *touchers,
-		     struct meter *meter, struct measurement *measurement)
+/* The calls of the handler */
+
+static int call_each(struct crew_vcpu *vcpu, struct run *run, enum pass pass)
 {
-	struct phase phase = {.name = "fault-in"};
-	uint64_t ready = 0, finished = 0;
+	struct caller *caller = &run->callers[vcpu->id];
 
-	for (unsigned int i = 0; i < options->vcpus; i++) {
-		const struct toucher *toucher = &touchers[i];
-
-		ready = toucher->ready > ready ? toucher->ready : ready;
-		finished = toucher->finished > finished ? toucher->finished : finished;
-		phase.accesses += toucher->touched;
-	}
-	meter_end(meter, &phase);
-	phase.faults = phase.counted.pf_taken;
-	phase.seconds = finished > ready ? (double)(finished - ready) / 1e9 : 0;
-	phase.bytes = phase.accesses * tdp_level_bytes(options->backing);
-	if (options->overlap) /* each page once, however many touched it */
-		phase.bytes = guest_distinct_pages(options) * tdp_level_bytes(options->backing);
-	measurement_phase(measurement, phase);
+	return handler_run(&caller->handler, crew_stop(vcpu->crew), &caller->passes[pass]);
 }
 
-/* Nobody accesses anything: there is no stall. */
-static struct phase handler_phase(const struct guest_options *options, const char *name,
-				  const struct handler_pass *pass, const struct tdp_stats *counted)
+static int load_root(struct crew_vcpu *vcpu, void *context)
 {
-	return (struct phase){
-		.name = name,
-		.counted = *counted,
-		.seconds = pass->finished > pass->ready
-				   ? (double)(pass->finished - pass->ready) / 1e9
-				   : 0,
-		.accesses = pass->pages,
-		.faults = pass->faults,
-		.bytes = (options->overlap ? guest_distinct_pages(options) : pass->pages) *
-			 tdp_level_bytes(options->backing),
-		.per = "fault",
-		.cpu_ns = pass->faults ? (double)pass->cpu_ns / (double)pass->faults : 0,
-		.limit = options->order == GUEST_RANDOM ? "realistic_random" : "realistic_seq",
-	};
+	(void)context;
+	return tdp_vcpu_load_root(crew_guest(vcpu->crew)->vcpus[vcpu->id]);
 }
 
-static void handler_phases_of(const struct touching *touching, const struct toucher *touchers,
-			      struct measurement *measurement)
+static int warm_up(struct crew_vcpu *vcpu, void *context)
 {
-	const struct guest_options *options = &touching->guest->options;
-	struct handler_pass warmed = {0}, timed = {0};
-	struct phase now = {0};
+	struct run *run = context;
+	int err = handler_init(&run->callers[vcpu->id].handler, crew_guest(vcpu->crew), vcpu->id);
 
-	for (unsigned int i = 0; i < options->vcpus; i++) {
-		handler_add(&warmed, &touchers[i].warmed);
-		handler_add(&timed, &touchers[i].timed);
-	}
-	meter_end(touching->meter, &now);
-	measurement_phase(measurement, handler_phase(options, "handler", &timed, &now.counted));
-	measurement_phase(measurement,
-			  handler_phase(options, "warm-up", &warmed, &touching->warmed->counted));
+	if (!err)
+		err = load_root(vcpu, run);
+	return err ? err : call_each(vcpu, run, WARM_UP);
 }
 
-/* A vCPU that could not go on: the run has no result. */
-static int first_error(const struct guest_options *options, const struct toucher *touchers)
+static int zap_all(struct crew_vcpu *vcpu, void *context)
 {
-	for (unsigned int i = 0; i < options->vcpus; i++) {
-		const struct toucher *toucher = &touchers[i];
-
-		if (!toucher->error)
-			continue;
-		complain("vCPU %u stopped after %" PRIu64 " pages: %s (%s)", toucher->id,
-			 toucher->touched, strerror(-toucher->error),
-			 guest_outcome(toucher->outcome));
-		return toucher->error;
-	}
+	(void)context;
+	if (vcpu->id == 0)
+		tdp_mmu_zap_all_fast(crew_guest(vcpu->crew)->vm);
 	return 0;
 }
+
+static int call_handler(struct crew_vcpu *vcpu, void *context)
+{
+	return call_each(vcpu, context, TIMED);
+}
+
+/* Replaces the time of the crew by that of the passes. */
+static void describe(const struct guest_options *options, struct phase *phase,
+		     const struct handler_pass *pass)
+{
+	phase->seconds =
+		pass->finished > pass->ready ? (double)(pass->finished - pass->ready) / 1e9 : 0;
+	phase->accesses = pass->pages;
+	phase->faults = pass->faults;
+	phase->bytes = bytes_of(options, pass->pages);
+	phase->per = "fault";
+	phase->cpu_ns = pass->faults ? (double)pass->cpu_ns / (double)pass->faults : 0;
+	phase->limit = options->order == GUEST_RANDOM ? "realistic_random" : "realistic_seq";
+}
+
+static int play_pass(struct crew *crew, struct run *run, const char *name, crew_part *part,
+		     enum pass pass)
+{
+	const struct crew_phase play = {.name = name, .part = part, .context = run};
+	const struct guest_options *options = &crew_guest(crew)->options;
+	struct handler_pass total = {0};
+	struct phase *phase;
+	int err = crew_play(crew, &play, &phase);
+
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < options->vcpus; i++)
+		handler_add(&total, &run->callers[i].passes[pass]);
+	describe(options, phase, &total);
+	return 0;
+}
+
+/* The report begins with the timed pass, which also selects the median iteration. */
+static void put_last_phase_first(struct measurement *measurement)
+{
+	struct phase last = measurement->phases[measurement->phase_count - 1];
+
+	measurement->phases[measurement->phase_count - 1] = measurement->phases[0];
+	measurement->phases[0] = last;
+}
+
+static int direct_handler(struct crew *crew, void *context)
+{
+	static const struct crew_phase zap = {.part = zap_all}, load = {.part = load_root};
+	struct run *run = context;
+	int err = play_pass(crew, run, "warm-up", warm_up, WARM_UP);
+
+	if (!err)
+		err = crew_play(crew, &zap, NULL);
+	if (!err)
+		err = crew_play(crew, &load, NULL);
+	if (!err)
+		err = play_pass(crew, run, "handler", call_handler, TIMED);
+	if (!err)
+		put_last_phase_first(run->measurement);
+	return err;
+}
+
+/* What is verified */
 
 static void expect_leaves(struct measurement *measurement, const char *name, int64_t found,
 			  uint64_t expected)
@@ -317,24 +191,24 @@ static void expect_leaves(struct measurement *measurement, const char *name, int
 }
 
 /*
- * All pages were touched: each is mapped by one leaf of its size, was fixed once,
- * and the host gave each once. Where a kernel rewrites a leaf that allows the
- * access already (before 6.13), two vCPUs on one page count it as fixed twice.
- * `rounds` is how often all was faulted in.
+ * Each page was touched: one leaf of the backing size maps it, it was fixed once in each
+ * pass, and the host allocated it once. Before 6.13 KVM rewrote a leaf that already allowed
+ * the access, so two vCPUs at one page both count it as fixed.
  */
-static void verify_all(struct measurement *measurement, const struct guest *guest,
-		       unsigned int rounds)
+static void verify_all(const struct guest *guest, struct measurement *measurement, void *context)
 {
+	const struct run *run = context;
+	unsigned int passes = run->options->handler ? PASSES : 1;
 	const struct guest_options *options = &guest->options;
 	uint64_t pages = guest_distinct_pages(options), fixed = measurement->stats.pf_fixed;
 	bool twice = options->overlap && options->policy.spurious_if_allowed != TDP_ON;
 	enum tdp_level level = options->backing;
 
-	if (fixed < rounds * pages || (fixed > rounds * pages && !twice))
+	if (fixed < passes * pages || (fixed > passes * pages && !twice))
 		measurement_fail(measurement,
 				 "pf_fixed is %" PRIu64 ", but %" PRIu64
 				 " distinct pages were touched, %u time(s)",
-				 fixed, pages, rounds);
+				 fixed, pages, passes);
 	expect_leaves(measurement, "pages_4k", measurement->stats.pages_4k,
 		      level == TDP_4K ? pages : 0);
 	expect_leaves(measurement, "pages_2m", measurement->stats.pages_2m,
@@ -345,78 +219,27 @@ static void verify_all(struct measurement *measurement, const struct guest *gues
 		      (int64_t)tdp_anon_touched(guest->memory), pages);
 }
 
-static int touching_init(struct touching *touching, const struct guest *guest, bool handler,
-			 struct tdp_flag *stop)
-{
-	unsigned int vcpus = guest->options.vcpus;
-	int err;
-
-	*touching = (struct touching){
-		.guest = guest, .body = handler ? handler_body : vcpu_body, .stop = stop};
-	err = tdp_barrier_create(vcpus, &touching->start);
-	if (!err)
-		err = tdp_barrier_create(vcpus, &touching->end);
-	if (!err)
-		err = tdp_flag_create(&touching->ended);
-	return err;
-}
-
-static void touching_fini(struct touching *touching)
-{
-	tdp_flag_destroy(touching->ended);
-	tdp_barrier_destroy(touching->end);
-	tdp_barrier_destroy(touching->start);
-}
-
-static int touch_guest(const struct guest *guest, bool handler, struct meter *meter,
-		       struct tdp_flag *stop, struct measurement *measurement)
-{
-	const struct guest_options *options = &guest->options;
-	struct toucher *touchers =
-		aligned_alloc(_Alignof(struct toucher), options->vcpus * sizeof(*touchers));
-	struct touching touching = {0};
-	struct phase warmed = {0};
-	int err = touchers ? touching_init(&touching, guest, handler, stop) : -ENOMEM;
-
-	if (!err) {
-		touching.meter = meter;
-		touching.warmed = &warmed;
-		meter_begin(meter, guest);
-		err = run_actors(&touching, touchers);
-	}
-	if (!err)
-		err = first_error(options, touchers);
-	if (!err) {
-		measurement_take(measurement, guest);
-		if (handler)
-			handler_phases_of(&touching, touchers, measurement);
-		else
-			phase_of(options, touchers, meter, measurement);
-		measurement_verify(measurement);
-		measurement->interrupted = tdp_flag_raised(stop);
-		if (!measurement->interrupted)
-			verify_all(measurement, guest, handler ? 2 : 1);
-	}
-	touching_fini(&touching);
-	free(touchers);
-	return err;
-}
-
 static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
 {
 	struct faultin *faultin = options;
-	struct meter meter;
-	struct guest guest;
-	int err;
+	struct run run = {
+		.options = faultin,
+		.measurement = measurement,
+		.callers = must_calloc_aligned(_Alignof(struct caller), faultin->guest.vcpus,
+					       sizeof(*run.callers)),
+	};
+	const struct crew_config config = {
+		.direct = faultin->handler ? direct_handler : direct_accesses,
+		.context = &run,
+		.no_accesses = faultin->handler,
+		.progress = "fault-in",
+		.verify = verify_all,
+	};
+	int err = crew_measure(&faultin->guest, tools, measurement, &config);
 
-	meter_init(&meter, &faultin->guest, !faultin->handler);
-	err = guest_init(&guest, &faultin->guest, tools->trace, tools->trace_context);
-	if (!err) {
-		err = touch_guest(&guest, faultin->handler, &meter, tools->stop, measurement);
-		faultin->guest.policy = guest.options.policy;
-		guest_fini(&guest);
-	}
-	meter_fini(&meter);
+	for (unsigned int i = 0; i < faultin->guest.vcpus; i++)
+		handler_fini(&run.callers[i].handler);
+	free(run.callers);
 	return err;
 }
 
@@ -433,25 +256,22 @@ static bool settle(void *options, char *why, size_t size)
 
 static bool limited(const void *options)
 {
-	const struct faultin *faultin = options;
-
-	return faultin->handler && !faultin->no_limits;
+	return ((const struct faultin *)options)->handler;
 }
 
 int main(int argc, char **argv)
 {
 	const struct faultin defaults = {.guest = GUEST_DEFAULTS};
-	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    faultin_parameters, policy_parameters()};
 	const struct driver driver = {
 		.name = "faultin",
 		.doc = "Measures how fast vCPUs fault in their memory: each touches every backing "
 		       "page of its own once.",
-		.tables = tables,
-		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.parameters = &faultin_parameters,
+		.has_iterations = true,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),
 		.settle = settle,
+		.has_limits = true,
 		.limited = limited,
 		.measure = measure,
 	};

@@ -19,13 +19,12 @@
 struct lookup_options {
 	struct guest_options guest; /* first, as driver.h wants it */
 	unsigned int batch;
-	bool no_limits;
 };
 
 static const struct parameter lookup_table[] = {
 	{"batch", 0, "N", "pages of one call for many (256)", &parameter_count,
 	 .offset = offsetof(struct lookup_options, batch), .least = 1, .most = BATCH_MOST},
-	LIMITS_PARAMETER(struct lookup_options, no_limits),
+	LIMITS_PARAMETER,
 };
 
 static const struct parameters lookup_parameters = {"Lookups:", lookup_table,
@@ -199,13 +198,7 @@ static int run_lookers(const struct looking *looking, struct looker *lookers)
 
 	for (unsigned int i = 0; !err && i < options->vcpus; i++) {
 		err = looker_init(&lookers[i], looking, i);
-		actors[i] = (struct tdp_actor_config){
-			.name = "vcpu",
-			.body = looker_body,
-			.arg = &lookers[i],
-			.pinned = options->pin != NULL,
-			.cpu = options->pin ? cpu_list_at(options->pin, i) : 0,
-		};
+		actors[i] = cast_actor(options, i, "vcpu", looker_body, &lookers[i]);
 	}
 	if (!err)
 		err = cast_run(actors, options->vcpus);
@@ -241,9 +234,11 @@ static int look_up(struct looking *looking, struct measurement *measurement)
 	return err;
 }
 
-static int measure_guest(const struct lookup_options *options, const struct guest *guest,
-			 struct tdp_flag *stop, struct measurement *measurement)
+static int measure_guest(struct guest *guest, const struct driver_tools *tools,
+			 struct measurement *measurement, void *context)
 {
+	const struct lookup_options *options = context;
+	const struct tdp_flag *stop = tools->stop;
 	struct looking looking = {.guest = guest, .batch = options->batch, .stop = stop};
 	struct handler_pass populated = {0};
 	int err = handler_populate(guest, stop, &populated);
@@ -268,43 +263,21 @@ static int measure_guest(const struct lookup_options *options, const struct gues
 
 static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
 {
-	struct lookup_options *lookup = options;
-	struct guest guest;
-	int err = guest_init(&guest, &lookup->guest, tools->trace, tools->trace_context);
-
-	if (err)
-		return err;
-	err = measure_guest(lookup, &guest, tools->stop, measurement);
-	lookup->guest.policy = guest.options.policy;
-	guest_fini(&guest);
-	return err;
-}
-
-static bool settle(void *options, char *why, size_t size)
-{
-	return guest_options_settle(options, why, size);
-}
-
-static bool limited(const void *options)
-{
-	return !((const struct lookup_options *)options)->no_limits;
+	return driver_with_guest(options, tools, measurement, measure_guest, options);
 }
 
 int main(int argc, char **argv)
 {
 	const struct lookup_options defaults = {.guest = GUEST_DEFAULTS, .batch = 256};
-	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    lookup_parameters, policy_parameters()};
 	const struct driver driver = {
 		.name = "lookup",
 		.doc = "Measures what it takes to look up pages in the tables through the library, "
 		       "one by one and many at a time.",
-		.tables = tables,
-		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.parameters = &lookup_parameters,
+		.has_iterations = true,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),
-		.settle = settle,
-		.limited = limited,
+		.has_limits = true,
 		.measure = measure,
 	};
 

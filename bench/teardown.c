@@ -17,13 +17,8 @@
 #include "common/handler.h"
 #include "common/status.h"
 
-struct teardown {
-	struct guest_options guest; /* first, as driver.h wants it */
-	bool no_limits;
-};
-
 static const struct parameter teardown_table[] = {
-	LIMITS_PARAMETER(struct teardown, no_limits),
+	LIMITS_PARAMETER,
 };
 
 static const struct parameters teardown_parameters = {
@@ -70,13 +65,7 @@ static int way_body(struct tdp_actor *self, void *arg)
 static int go(struct way *way)
 {
 	const struct guest_options *options = &way->guest->options;
-	struct tdp_actor_config actor = {
-		.name = way->name,
-		.body = way_body,
-		.arg = way,
-		.pinned = options->pin != NULL,
-		.cpu = options->pin ? cpu_list_at(options->pin, 0) : 0,
-	};
+	struct tdp_actor_config actor = cast_actor(options, 0, way->name, way_body, way);
 	int err = cast_run(&actor, 1);
 
 	if (err)
@@ -164,8 +153,8 @@ static int map_and_lose(struct way *way, const struct tdp_flag *stop, struct han
 	return err;
 }
 
-static int measure_ways(struct guest *guest, const struct tdp_flag *stop,
-			struct measurement *measurement)
+static int measure_ways(struct guest *guest, const struct driver_tools *tools,
+			struct measurement *measurement, void *context)
 {
 	struct way ways[] = {
 		{.name = "range", .go = zap_range, .guest = guest},
@@ -175,8 +164,9 @@ static int measure_ways(struct guest *guest, const struct tdp_flag *stop,
 	struct handler_pass total = {0};
 	unsigned int rounds = 0;
 
+	(void)context;
 	while (rounds < sizeof(ways) / sizeof(ways[0]) && !measurement->interrupted) {
-		int err = map_and_lose(&ways[rounds++], stop, &total, measurement);
+		int err = map_and_lose(&ways[rounds++], tools->stop, &total, measurement);
 
 		if (err)
 			return err;
@@ -191,43 +181,21 @@ static int measure_ways(struct guest *guest, const struct tdp_flag *stop,
 
 static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
 {
-	struct teardown *teardown = options;
-	struct guest guest;
-	int err = guest_init(&guest, &teardown->guest, tools->trace, tools->trace_context);
-
-	if (err)
-		return err;
-	err = measure_ways(&guest, tools->stop, measurement);
-	teardown->guest.policy = guest.options.policy;
-	guest_fini(&guest);
-	return err;
-}
-
-static bool settle(void *options, char *why, size_t size)
-{
-	return guest_options_settle(options, why, size);
-}
-
-static bool limited(const void *options)
-{
-	return !((const struct teardown *)options)->no_limits;
+	return driver_with_guest(options, tools, measurement, measure_ways, NULL);
 }
 
 int main(int argc, char **argv)
 {
-	const struct teardown defaults = {.guest = GUEST_DEFAULTS};
-	const struct parameters tables[] = {guest_parameters, iterations_parameters,
-					    teardown_parameters, policy_parameters()};
+	const struct guest_options defaults = GUEST_DEFAULTS;
 	const struct driver driver = {
 		.name = "teardown",
 		.doc = "Measures what it takes to unmap a guest: by range under the exclusive "
 		       "lock, all at once under the shared one, and with the VM.",
-		.tables = tables,
-		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.parameters = &teardown_parameters,
+		.has_iterations = true,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),
-		.settle = settle,
-		.limited = limited,
+		.has_limits = true,
 		.measure = measure,
 	};
 

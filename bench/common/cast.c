@@ -6,6 +6,18 @@
 
 #include "common/status.h"
 
+struct tdp_actor_config cast_actor(const struct guest_options *options, unsigned int vcpu,
+				   const char *name, tdp_actor_body *body, void *arg)
+{
+	return (struct tdp_actor_config){
+		.name = name,
+		.body = body,
+		.arg = arg,
+		.pinned = options->pin != NULL,
+		.cpu = options->pin ? cpu_list_at(options->pin, vcpu) : 0,
+	};
+}
+
 int cast_run(const struct tdp_actor_config *actors, size_t count)
 {
 	int *results = calloc(count + 1, sizeof(*results));

@@ -1,8 +1,8 @@
 /*
- * A crew: the vCPUs of a guest, each an actor, who go from phase to phase together,
- * and a director, an actor beside them, who says what comes next. Between two phases
- * all vCPUs rest, so that what a phase counted and what its vCPUs felt can be told
- * from what came before and after.
+ * A crew runs the vCPUs of a guest through the phases of a measurement. Each vCPU is an
+ * actor. One more actor, the director, starts the phases. All of them meet at a barrier
+ * before and after each phase, and between two phases every vCPU waits, so the director
+ * can read what the phase counted.
  *
  *	static int direct(struct crew *crew, void *context)
  *	{
@@ -11,78 +11,92 @@
  *		return crew_play(crew, &populate, NULL);
  *	}
  *
- *	err = crew_run(&guest, tools, measurement, &(struct crew_play){.direct = direct});
+ *	err = crew_measure(&options, tools, measurement, &(struct crew_config){.direct = direct});
  */
 #ifndef BENCH_CREW_H
 #define BENCH_CREW_H
 
 #include "common/driver.h"
-#include "common/meter.h"
 
 struct crew;
 
-/* A vCPU. On lines of its own: it counts while others count theirs. */
+/* A vCPU. Aligned to cache lines, because all vCPUs count at the same time. */
 struct crew_vcpu {
 	_Alignas(128) struct crew *crew;
 	unsigned int id;
-	uint64_t accesses; /* of this phase, done */
+	uint64_t accesses; /* completed in this phase */
 	/* crew.c only */
 	uint64_t ready, finished; /* ns */
-	int error;		  /* what stopped it, or 0 */
+	int error;		  /* that stopped this vCPU, or 0 */
 	enum tdp_outcome outcome; /* of the access that stopped it */
 };
 
-/* A vCPU's part of a phase; 0 or a negative errno, which ends the run. */
+/* What a vCPU does in a phase; 0 or a negative errno, which ends the run. */
 typedef int crew_part(struct crew_vcpu *vcpu, void *context);
 /* What the director does. */
 typedef int crew_task(struct crew *crew, void *context);
+/* The kind of access that a vCPU makes in the i-th step of a pass over its memory. */
+typedef enum tdp_access crew_access(const struct crew_vcpu *vcpu, uint64_t i);
 
 struct crew_phase {
-	const char *name; /* of the phase in the report, with `number`; borrowed */
-	unsigned int number;
-	crew_part *part; /* of each vCPU; NULL: they rest */
 	/*
-	 * The director's, or NULL. With a part beside it that goes on until
-	 * crew_task_done(); the phase then takes as long as the task.
+	 * In the report, followed by `number`; borrowed. NULL: the phase is not reported, and
+	 * the next reported phase includes what it counts.
+	 */
+	const char *name;
+	unsigned int number;
+	crew_part *part; /* of each vCPU; NULL: the vCPUs wait */
+	/*
+	 * Of the director, or NULL. If there is a part as well, it runs until
+	 * crew_task_done(), and the time of the phase is that of the task.
 	 */
 	crew_task *task;
-	void *context; /* for both */
+	void *context; /* for part and task */
 };
 
-/* What a driver brings. */
 struct crew_config {
-	struct meter *meter;
-	crew_task *direct; /* the director's body */
+	crew_task *direct; /* the body of the director */
 	void *context;
-	/* Makes room where an access found the vCPU's dirty ring full; NULL: it never is. */
+	/* The vCPUs make no accesses: no stalls are timed, and the parts load the roots. */
+	bool no_accesses;
+	/* Empties the dirty ring of a vCPU that an access found full; NULL: there is no ring. */
 	crew_part *ring_full;
+	/* Title of the line that shows on a terminal how many pages are mapped; NULL: none. */
+	const char *progress;
+	/* Checks the result after the last phase, unless the run was interrupted; may be NULL. */
+	void (*verify)(const struct guest *guest, struct measurement *measurement, void *context);
 };
 
 /*
- * Runs the crew until its director ends. 0 or a negative errno; then a sentence has
- * told why. Ctrl-C ends the phase that is under way and each one after it at once.
+ * Makes a guest, runs the crew until its director returns, reads counters and memory, and
+ * ends the guest. Stores the policies that were used in *options. Returns 0 or a negative
+ * errno; the reason has then been printed. Ctrl-C ends the current phase and each later one
+ * early.
  */
-int crew_run(const struct guest *guest, const struct driver_tools *tools,
-	     struct measurement *measurement, const struct crew_config *config);
+int crew_measure(struct guest_options *options, const struct driver_tools *tools,
+		 struct measurement *measurement, const struct crew_config *config);
 
 /*
- * For the director: a phase from begin to end, added to the measurement. `phase`, if
- * not NULL, is where it stands there, until the next one.
+ * For the director: runs a phase and adds it to the measurement. If `phase` is not NULL,
+ * *phase points to it there, until the next phase is added.
  */
 int crew_play(struct crew *crew, const struct crew_phase *play, struct phase **phase);
 
-/* For the director, while all rest. */
+/* For the director, while the vCPUs wait. */
 const struct crew_vcpu *crew_vcpu(const struct crew *crew, unsigned int i);
 
-/* For a vCPU: an access of its own that must be done, a full ring served in between. */
+/* For a vCPU: makes one access, which must succeed; empties the dirty ring if it is full. */
 int crew_touch(struct crew_vcpu *vcpu, void *context, uint64_t address, enum tdp_access access);
 
-/* For a vCPU: touches each 4K page of its own once, in the order that the options ask for. */
+/* For a vCPU: touches each 4K page of its memory once, in the order that the options choose. */
 int crew_touch_all(struct crew_vcpu *vcpu, enum tdp_access access);
+/* Likewise for each backing page. `access` chooses the kind of each access; NULL: all write. */
+int crew_touch_backing(struct crew_vcpu *vcpu, crew_access *access);
 
-/* For everybody. */
+/* For all actors. */
 const struct guest *crew_guest(const struct crew *crew);
-bool crew_stopped(const struct crew *crew); /* by Ctrl-C, or an error of somebody */
+bool crew_stopped(const struct crew *crew);		   /* by Ctrl-C, or by an error of a vCPU */
+const struct tdp_flag *crew_stop(const struct crew *crew); /* its flag */
 bool crew_task_done(const struct crew *crew);
 
 #endif

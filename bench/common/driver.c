@@ -1,7 +1,7 @@
 /*
- * Iterations of the runs that --vary compares take turns, so that a drift of the
- * machine meets all of them alike. Of a run's iterations the median is reported
- * whole, with its counters, so that its numbers belong together.
+ * The iterations of the runs that --vary compares take turns, so that a drift of the
+ * machine affects all of them alike. The report of a run is one of its iterations, the
+ * median with all its counters, so that its numbers belong together.
  */
 #include "common/driver.h"
 
@@ -15,10 +15,10 @@
 #include "common/trace_file.h"
 #include "common/twin.h"
 
-/* A run and its iterations so far, one after the other. */
+/* A run and the iterations that it has made so far. */
 struct run {
 	void *options;
-	unsigned int iterations; /* asked for */
+	unsigned int iterations; /* requested */
 	unsigned int count;	 /* made */
 	struct measurement *measurements;
 };
@@ -33,12 +33,26 @@ struct session {
 	struct limits limits;
 };
 
+int driver_with_guest(struct guest_options *options, const struct driver_tools *tools,
+		      struct measurement *measurement, driver_body *body, void *context)
+{
+	struct guest guest;
+	int err = guest_init(&guest, options, tools->trace, tools->trace_context);
+
+	if (err)
+		return err;
+	err = body(&guest, tools, measurement, context);
+	options->policy = guest.options.policy;
+	guest_fini(&guest);
+	return err;
+}
+
 static double seconds_of(const struct measurement *measurement)
 {
 	return measurement->phase_count ? measurement->phases[0].seconds : 0;
 }
 
-/* CPU time where that is what was measured: others' load is not in it. */
+/* CPU time if that was measured, because it excludes the load of other processes. */
 static double time_of(const struct measurement *measurement)
 {
 	double seconds = 0;
@@ -67,7 +81,7 @@ static int measure_once(struct session *session, struct run *run)
 	run->measurements = grown;
 	grown[run->count] = (struct measurement){0};
 	err = session->driver->measure(run->options, &session->tools, &grown[run->count]);
-	/* What was interrupted counts only where there is nothing else. */
+	/* An interrupted iteration counts only if there is no other. */
 	if (!err && (!grown[run->count].interrupted || run->count == 0))
 		run->count++;
 	else
@@ -97,7 +111,7 @@ static int measure_all(struct session *session)
 	return 0;
 }
 
-/* The lower median is an iteration that took place. `seconds` is for the caller to free. */
+/* The lower median is an iteration that was made. The caller frees `seconds`. */
 static int summarise(struct run *run, struct report_run *summary)
 {
 	*summary = (struct report_run){.options = run->options, .iterations = run->count};
@@ -148,7 +162,7 @@ static enum status status_of(int err)
 	return err == -EINVAL || err == -EOPNOTSUPP ? STATUS_USAGE : STATUS_FAILED;
 }
 
-/* On the CPUs of the first run's list, if those are two. */
+/* On the first two CPUs of the first run's --pin, if they differ. */
 static struct limits_config limits_config_of(const struct guest_options *guest)
 {
 	struct limits_config config = {0};
@@ -161,6 +175,14 @@ static struct limits_config limits_config_of(const struct guest_options *guest)
 	return config;
 }
 
+static bool wants_limits(const struct driver *driver, const void *options)
+{
+	const struct guest_options *guest = options;
+
+	return driver->has_limits && !guest->no_limits && twin_clock() == GUEST_CLOCK_REAL &&
+	       (!driver->limited || driver->limited(options));
+}
+
 static int measure_limits(struct session *session)
 {
 	const struct driver *driver = session->driver;
@@ -168,8 +190,7 @@ static int measure_limits(struct session *session)
 	int err;
 
 	for (size_t i = 0; i < session->cli.runs; i++)
-		session->limited |= driver->limited && driver->limited(session->runs[i].options);
-	session->limited &= twin_clock() == GUEST_CLOCK_REAL;
+		session->limited |= wants_limits(driver, session->runs[i].options);
 	if (!session->limited)
 		return 0;
 	err = limits_measure(&config, &session->limits);
@@ -194,7 +215,7 @@ static enum status run_session(struct session *session)
 	return tdp_flag_raised(session->tools.stop) ? STATUS_INTERRUPTED : STATUS_DONE;
 }
 
-/* Another clock is another build of the driver and the library. */
+/* The other clock is another build of the driver and the library. */
 static enum status check_clock(const struct session *session, char **argv)
 {
 	size_t others = 0;
@@ -262,14 +283,36 @@ static void free_measurements(struct run *run)
 	free(run->measurements);
 }
 
+static bool settle_guest(void *options, char *why, size_t size)
+{
+	return guest_options_settle(options, why, size);
+}
+
+#define TABLES 4
+
+/* All parameters of the driver, in the order of --help; their number. */
+static size_t list_tables(const struct driver *driver, struct parameters tables[TABLES])
+{
+	size_t count = 0;
+
+	tables[count++] = guest_parameters;
+	if (driver->has_iterations)
+		tables[count++] = iterations_parameters;
+	if (driver->parameters)
+		tables[count++] = *driver->parameters;
+	tables[count++] = policy_parameters();
+	return count;
+}
+
 int driver_main(const struct driver *driver, int argc, char **argv)
 {
+	struct parameters tables[TABLES];
 	struct session session = {
 		.driver = driver,
 		.cli = {.doc = driver->doc,
-			.tables = driver->tables,
-			.tables_count = driver->tables_count,
-			.settle = driver->settle,
+			.tables = tables,
+			.tables_count = list_tables(driver, tables),
+			.settle = driver->settle ? driver->settle : settle_guest,
 			.has_selftest = driver->selftest != NULL,
 			.options_bytes = driver->options_bytes},
 	};

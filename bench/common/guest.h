@@ -56,6 +56,7 @@ struct guest_options {
 	uint64_t seed;
 	bool check;
 	bool no_stalls;
+	bool no_limits; /* LIMITS_PARAMETER */
 	/*
 	 * Set by a driver, no option: its vCPUs go by pages of 4K, whatever backs them.
 	 * Their memory then need not be whole backing pages; the guest's still is.
@@ -76,14 +77,11 @@ struct guest_options {
 		}                                                                                  \
 	}
 
-/*
- * For a driver that can have the machine's limits beside its times: a flag that
- * leaves them out, `field` of the driver's options.
- */
-#define LIMITS_PARAMETER(type, field)                                                              \
+/* --no-limits, a row for the parameters of a driver that reports limits (driver.h). */
+#define LIMITS_PARAMETER                                                                           \
 	{                                                                                          \
-		"no-limits", 0, NULL, "do not measure what the machine allows", &parameter_flag,   \
-			.offset = offsetof(type, field)                                            \
+		"no-limits", 0, NULL, "do not measure the limits of the machine", &parameter_flag, \
+			.offset = offsetof(struct guest_options, no_limits)                        \
 	}
 
 /* The tables, for a driver whose options begin with a struct guest_options. */

@@ -156,13 +156,7 @@ static int populate_with(const struct guest *guest, const struct tdp_flag *stop,
 			return err;
 		populating[i].handler.present = present;
 		populating[i].stop = stop;
-		actors[i] = (struct tdp_actor_config){
-			.name = "vcpu",
-			.body = populate_body,
-			.arg = &populating[i],
-			.pinned = options->pin != NULL,
-			.cpu = options->pin ? cpu_list_at(options->pin, i) : 0,
-		};
+		actors[i] = cast_actor(options, i, "vcpu", populate_body, &populating[i]);
 	}
 	return cast_run(actors, options->vcpus);
 }

@@ -231,8 +231,10 @@ static int end_logging(struct crew *crew, struct logging *logging)
 static int direct(struct crew *crew, void *context)
 {
 	struct logging *logging = context;
-	int err = play(crew, logging, "populate", dirty_once, NULL);
+	int err;
 
+	log_begin(&logging->log, crew_guest(crew));
+	err = play(crew, logging, "populate", dirty_once, NULL);
 	if (err || crew_stopped(crew))
 		return err;
 	err = play(crew, logging, "enable", NULL, enable);
@@ -247,41 +249,19 @@ static int direct(struct crew *crew, void *context)
 	return err || crew_stopped(crew) ? err : end_logging(crew, logging);
 }
 
-static int measure_guest(struct logging *logging, struct meter *meter, struct dirtylog *options,
-			 struct driver_tools *tools)
-{
-	struct crew_config config = {
-		.meter = meter, .direct = direct, .context = logging, .ring_full = make_room};
-	struct guest guest;
-	int err = guest_init(&guest, &options->guest, tools->trace, tools->trace_context);
-
-	if (err)
-		return err;
-	log_begin(&logging->log, &guest);
-	err = crew_run(&guest, tools, logging->measurement, &config);
-	if (!err) {
-		measurement_take(logging->measurement, &guest);
-		measurement_verify(logging->measurement);
-	}
-	options->guest.policy = guest.options.policy;
-	guest_fini(&guest);
-	return err;
-}
-
 static int measure(void *context, struct driver_tools *tools, struct measurement *measurement)
 {
 	struct dirtylog *options = context;
 	struct logging logging = {.options = options, .measurement = measurement};
-	struct meter meter;
+	const struct crew_config config = {
+		.direct = direct, .context = &logging, .ring_full = make_room};
 	int err;
 
-	meter_init(&meter, &options->guest, true);
 	log_init(&logging.log, options);
 	book_init(&logging.book, options);
-	err = measure_guest(&logging, &meter, options, tools);
+	err = crew_measure(&options->guest, tools, measurement, &config);
 	book_fini(&logging.book);
 	log_fini(&logging.log);
-	meter_fini(&meter);
 	return err;
 }
 
@@ -393,14 +373,11 @@ int main(int argc, char **argv)
 {
 	const struct dirtylog defaults = {
 		.guest = GUEST_DEFAULTS, .iterations = 2, .ring_entries = 65536};
-	const struct parameters tables[] = {guest_parameters, dirtylog_parameters,
-					    policy_parameters()};
 	const struct driver driver = {
 		.name = "dirtylog",
 		.doc = "Measures what dirty logging costs a guest and its host: vCPUs dirty their "
 		       "memory while it is logged, the log is read and cleared.",
-		.tables = tables,
-		.tables_count = sizeof(tables) / sizeof(tables[0]),
+		.parameters = &dirtylog_parameters,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),
 		.settle = settle,
