@@ -63,7 +63,7 @@ jq .config "$work/out" | cmp -s - "$work/config" || fail "--config changes the c
 
 refuses "there is nothing to split" -s 4k
 refuses "without splits" --eager-split off
-refuses "each page is one vCPU's" -v 2 --overlap
+refuses "vCPUs cannot share pages" -v 2 --overlap
 refuses "--passes '0': expected a number from 1 to 100" --passes 0
 refuses "--bytes 3M is not a multiple" -b 3M
 
