@@ -20,7 +20,9 @@ void act_unmap(struct replay *replay, const struct event *event)
 	replay_take(replay);
 	replay->unmapped_start = start;
 	replay->unmapped_end = end;
+	replay_begin_walk(replay);
 	tdp_host_invalidate_begin(replay->host, start, end);
+	replay_end_walk(replay);
 	tdp_host_invalidate_end(replay->host, start, end);
 }
 
@@ -33,7 +35,9 @@ bool act_recognises(const struct event *event)
 static void recover(struct replay *replay)
 {
 	replay->recovering = true;
+	replay_begin_walk(replay);
 	tdp_vm_recover_nx_huge_pages(replay->vm);
+	replay_end_walk(replay);
 	replay->recovering = false;
 }
 

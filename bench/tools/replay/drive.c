@@ -137,6 +137,8 @@ static void drive(struct replay *replay, const struct event *event)
 static void survey(struct replay *replay)
 {
 	survey_recorded(replay->trace, replay->recorded);
+	replay->lacks_misconfig = survey_lacks_misconfig(replay->trace, replay_is_ept(replay));
+	replay->recorded[EVENT_MISCONFIG] &= !replay->lacks_misconfig;
 	replay->emulated_cpu = survey_emulated_cpu(replay->trace, replay_is_ept(replay));
 	replay->pfn_limit = survey_pfn_limit(replay->trace);
 }

@@ -33,6 +33,16 @@ static int set_memslot(struct replay *replay, const struct event *event)
 	return tdp_vm_set_memslot(replay->vm, &slot);
 }
 
+/*
+ * The end of a log recovers huge pages, and the deletion of a slot may zap its leaves. The
+ * walks that begin a log never flush before they yield.
+ */
+static bool flushes_before_yield(const struct slot *slot, const struct event *event)
+{
+	return slot->used && (event->u.region.bytes == 0 ||
+			      (slot->logged && !(event->u.region.flags & REGION_LOG)));
+}
+
 void host_set_region(struct replay *replay, const struct event *event)
 {
 	struct event ours = {.kind = EVENT_REGION_RESULT};
@@ -46,11 +56,15 @@ void host_set_region(struct replay *replay, const struct event *event)
 		return;
 	}
 	replay_take(replay);
+	if (flushes_before_yield(slot, event))
+		replay_begin_walk(replay);
 	err = set_memslot(replay, event);
+	replay_end_walk(replay);
 	if (!err)
 		*slot = (struct slot){
 			.used = event->u.region.bytes != 0,
 			.read_only = event->u.region.flags & REGION_READ_ONLY,
+			.logged = event->u.region.flags & REGION_LOG,
 			.gpa = event->u.region.gpa,
 			.bytes = event->u.region.bytes,
 			.hva = event->u.region.hva,

@@ -103,6 +103,57 @@ static void lose_place(struct replay *replay, const struct event *theirs, const 
 		    ours->length ? ")" : "");
 }
 
+void replay_begin_walk(struct replay *replay)
+{
+	replay->walk = (struct yielding_walk){.on = true, .yields = replay->walk.yields};
+}
+
+void replay_end_walk(struct replay *replay)
+{
+	replay->walk.on = false;
+}
+
+static bool is_removed_entry(const struct replay *replay, const struct event *event)
+{
+	return event->kind == EVENT_SPTE_CHANGED &&
+	       spte_is_frozen(replay->bits, event->u.changed.new_spte);
+}
+
+/*
+ * Is the walk between two entries before it makes the event `ours`? Until 7.1 the lines of a
+ * removed table (the table's own, then its entries, which become frozen) follow the line of
+ * the entry that linked it; from 7.2 on they precede it.
+ */
+static bool is_between_entries(const struct replay *replay, const struct event *ours)
+{
+	if (replay->bits->removed_table_first)
+		return !replay->walk.inside_table;
+	return ours->kind == EVENT_SPTE_CHANGED && !is_removed_entry(replay, ours);
+}
+
+/* Takes the flush of a yield, which the simulator does not make, before the event `ours`. */
+static void take_yield(struct replay *replay, const struct event *ours)
+{
+	const struct event *theirs = replay_peek(replay);
+
+	if (!replay->walk.on || !theirs || theirs->kind != EVENT_FLUSH ||
+	    ours->kind == EVENT_FLUSH || !replay->walk.owes_flush ||
+	    !is_between_entries(replay, ours))
+		return;
+	replay_take(replay);
+	replay->walk.owes_flush = false;
+	replay->walk.yields++;
+}
+
+static void follow_walk(struct replay *replay, const struct event *ours)
+{
+	struct yielding_walk *walk = &replay->walk;
+
+	walk->owes_flush =
+		ours->kind == EVENT_SPTE_CHANGED || (walk->owes_flush && ours->kind != EVENT_FLUSH);
+	walk->inside_table = ours->kind == EVENT_ZAP_PAGE || is_removed_entry(replay, ours);
+}
+
 void replay_meet(struct replay *replay, const struct event *ours)
 {
 	const struct event *theirs;
@@ -113,6 +164,8 @@ void replay_meet(struct replay *replay, const struct event *ours)
 		replay->meet_in_stretch(replay, ours);
 		return;
 	}
+	take_yield(replay, ours);
+	follow_walk(replay, ours);
 	theirs = replay_peek(replay);
 	if (!theirs) {
 		replay_lose(replay, replay->trace->line_count,

@@ -50,6 +50,18 @@ struct answer {
 	bool writable;
 };
 
+/*
+ * A walk that zaps entries, or replaces tables, owes a flush. It may yield mmu_lock between
+ * two entries, and flushes before it does. Where it yields, the host's timer decides: the
+ * simulator need not flush there.
+ */
+struct yielding_walk {
+	bool on;
+	bool owes_flush;   /* it changed an entry since the last flush */
+	bool inside_table; /* the last line is one of a table that is being removed */
+	unsigned int yields;
+};
+
 struct replay {
 	const struct trace *trace;
 	struct settings settings;
@@ -85,8 +97,12 @@ struct replay {
 
 	/* What a survey of the whole trace says before it is replayed (survey.h). */
 	bool recorded[EVENT_KINDS];
+	bool lacks_misconfig;
 	bool emulated_cpu;
 	uint64_t pfn_limit;
+
+	/* A call under way whose walk flushes before it yields mmu_lock. */
+	struct yielding_walk walk;
 
 	/*
 	 * While several vCPUs run at once: that part of the trace, and the function to which
@@ -111,6 +127,10 @@ void replay_take(struct replay *replay);
 unsigned int replay_line(struct replay *replay);
 /* Compares an event of the simulator with the one under the cursor, and takes that. */
 void replay_meet(struct replay *replay, const struct event *ours);
+
+/* Around a call whose walk flushes before it yields. */
+void replay_begin_walk(struct replay *replay);
+void replay_end_walk(struct replay *replay);
 
 /* Ends the replay: the event at `line` needs a feature that is missing. */
 void replay_stop(struct replay *replay, unsigned int line, const char *needs);

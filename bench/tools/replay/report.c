@@ -65,6 +65,10 @@ static void print_replay(struct replay *replay, const bool assumed[SETTING_COUNT
 		       comparison->differences[i].sentence);
 	if (comparison->difference_count > DIFFERENCES_MAX)
 		printf("  and %zu more\n", comparison->difference_count - DIFFERENCES_MAX);
+	if (replay->lacks_misconfig)
+		puts("  not compared: ept_misconfig, whose probe did not fire");
+	if (replay->walk.yields)
+		printf("  not compared: %u flushes before a yield\n", replay->walk.yields);
 	if (replay->violations)
 		printf("  %" PRIu64 " violations, the first: %s\n", replay->violations,
 		       replay->violation);

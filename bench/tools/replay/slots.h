@@ -11,7 +11,7 @@
 #define SLOTS_MAX    64 /* of an address space */
 
 struct slot {
-	bool used, read_only;
+	bool used, read_only, logged;
 	uint64_t gpa, bytes, hva;
 };
 

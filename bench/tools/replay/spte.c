@@ -8,12 +8,12 @@ const struct spte_bits *spte_bits(bool ept, bool since_7_2)
 	/* [ept][since 7.2] */
 	static const struct spte_bits bits[2][2] = {
 		{
-			{BIT(5), BIT(6), BIT(9), BIT(10), 0x5a0},
-			{BIT(5), BIT(6), BIT(9), BIT(10), 0x1a0},
+			{BIT(5), BIT(6), BIT(9), BIT(10), 0x5a0, false},
+			{BIT(5), BIT(6), BIT(9), BIT(10), 0x1a0, true},
 		},
 		{
-			{BIT(8), BIT(9), BIT(57), BIT(58), 0x5a0},
-			{BIT(8), BIT(9), BIT(53), BIT(55), 0x1a0},
+			{BIT(8), BIT(9), BIT(57), BIT(58), 0x5a0, false},
+			{BIT(8), BIT(9), BIT(53), BIT(55), 0x1a0, true},
 		},
 	};
 
@@ -40,8 +40,12 @@ uint64_t spte_pfn(uint64_t spte)
 	return (spte & SPTE_FRAME) >> 12;
 }
 
+bool spte_is_frozen(const struct spte_bits *bits, uint64_t spte)
+{
+	return (spte & ~SUPPRESS_VE) == bits->frozen;
+}
+
 bool spte_is_empty(const struct spte_bits *bits, uint64_t spte)
 {
-	spte &= ~SUPPRESS_VE;
-	return spte == 0 || spte == bits->frozen;
+	return (spte & ~SUPPRESS_VE) == 0 || spte_is_frozen(bits, spte);
 }

@@ -20,6 +20,7 @@ struct spte_bits {
 	uint64_t host_writable;	  /* the host maps the page writable */
 	uint64_t mmu_writable;	  /* the fast path may give W back */
 	uint64_t frozen;	  /* the value of an entry that is being removed, but for bit 63 */
+	bool removed_table_first; /* lines of a removed table precede that of its parent entry */
 };
 
 const struct spte_bits *spte_bits(bool ept, bool since_7_2);
@@ -29,6 +30,8 @@ bool spte_is_leaf(uint64_t spte, unsigned int level);
 /* Present, and no leaf. */
 bool spte_is_table(uint64_t spte, unsigned int level);
 uint64_t spte_pfn(uint64_t spte);
+/* Is it the value of an entry that is being removed? */
+bool spte_is_frozen(const struct spte_bits *bits, uint64_t spte);
 /* Maps nothing: not present, or frozen, which is not present in the end. */
 bool spte_is_empty(const struct spte_bits *bits, uint64_t spte);
 

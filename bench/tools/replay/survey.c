@@ -48,6 +48,18 @@ void survey_recorded(const struct trace *trace, bool recorded[EVENT_KINDS])
 	}
 }
 
+bool survey_lacks_misconfig(const struct trace *trace, bool ept)
+{
+	bool reads_mmio_spte = false;
+
+	for (size_t i = 0; i < trace->count; i++) {
+		if (trace->events[i].kind == EVENT_MISCONFIG)
+			return false;
+		reads_mmio_spte |= trace->events[i].kind == EVENT_CHECK_MMIO;
+	}
+	return ept && reads_mmio_spte;
+}
+
 bool survey_emulated_cpu(const struct trace *trace, bool ept)
 {
 	uint64_t mask = ept ? 0x183 : 0x9, hardware = ept ? 0x83 : 0x9, emulator = ept ? 0x82 : 0x8;

@@ -16,6 +16,12 @@
 void survey_recorded(const struct trace *trace, bool recorded[EVENT_KINDS]);
 
 /*
+ * Did the probe on handle_ept_misconfig() never fire? Where the compiler split the function
+ * it does not. Such a trace has the lines of accesses to MMIO SPTEs without it.
+ */
+bool survey_lacks_misconfig(const struct trace *trace, bool ept);
+
+/*
  * Is the CPU one of the emulators that the captures come from? They report two faults
  * differently from hardware. QEMU TCG (target/i386/tcg/sysemu/excp_helper.c) reports a
  * reserved bit without P, where an NPT machine reports both (APM vol. 2, 15.25.6). Bochs
