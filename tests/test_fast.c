@@ -228,6 +228,17 @@ static void the_6_1_kernel_numbers_its_results_one_less(void **state)
 			 4);
 }
 
+/* RET_PF_FIXED, where there was neither CONTINUE nor WRITE_PROTECTED. */
+static void the_5_13_kernel_numbers_them_from_0(void **state)
+{
+	struct guest *guest =
+		touched(state, &(struct guest_config){.vm.baseline = TDP_BASELINE_5_13});
+
+	protect(guest, AT);
+	guest_touch(guest, AT, TDP_WRITE);
+	assert_int_equal(guest_fault_return(guest), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +255,7 @@ int main(void)
 		guest_test_ept(a_write_makes_it_young_and_writable_at_once),
 		guest_test_ept(without_flags_every_fault_is_tried_first),
 		guest_tests(the_6_1_kernel_numbers_its_results_one_less),
+		guest_tests(the_5_13_kernel_numbers_them_from_0),
 	};
 
 	return cmocka_run_group_tests_name("mmu/fast", tests, NULL, NULL);

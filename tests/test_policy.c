@@ -5,6 +5,7 @@
  */
 #include "support/guest.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "vm/vm.h"
@@ -107,6 +108,67 @@ static void each_field_is_set_without_touching_the_others(void **state)
 			found = resolved(guest, TDP_BASELINE_6_12, &asked);
 			assert_memory_equal(&found, &wanted, sizeof(found));
 		}
+}
+
+/* What a program may ask of the rows */
+
+static void each_row_has_a_name_a_help_and_words_for_its_values(void **state)
+{
+	const struct tdp_policy_info *info;
+	unsigned int count = 0, value;
+
+	(void)state;
+	for (; (info = tdp_policy_describe(count)); count++) {
+		assert_non_null(info->name);
+		assert_non_null(info->help);
+		for (unsigned int i = 0; i < count; i++)
+			assert_string_not_equal(info->name, tdp_policy_describe(i)->name);
+		for (enum tdp_baseline b = TDP_BASELINE_LATEST; b <= TDP_BASELINE_7_2; b++) {
+			unsigned int words = 0;
+
+			while (info->words[words])
+				words++;
+			assert_int_equal(tdp_policy_value(count, b, &value), 0);
+			assert_in_range(value, 1, words);
+		}
+	}
+	assert_int_equal(tdp_policy_value(count, TDP_BASELINE_6_1, &value), -ENOENT);
+	assert_int_equal(tdp_policy_value(0, TDP_BASELINE_7_2 + 1, &value), -ENOENT);
+}
+
+static void a_row_says_what_a_vm_then_has(void **state)
+{
+	struct guest *guest = guest_make_host(state, .untraced = true);
+	const struct tdp_policy_info *info;
+	unsigned int found, value;
+
+	for (enum tdp_baseline b = TDP_BASELINE_LATEST; b <= TDP_BASELINE_7_2; b++) {
+		struct tdp_policy policy = resolved(guest, b, NULL);
+
+		for (unsigned int i = 0; (info = tdp_policy_describe(i)); i++) {
+			if (strcmp(info->name, "track") == 0)
+				continue; /* NPT has no D flags to track by */
+			assert_int_equal(tdp_policy_value(i, b, &value), 0);
+			memcpy(&found, (const char *)&policy + info->offset, sizeof(found));
+			assert_int_equal(found, value);
+		}
+	}
+}
+
+static void a_baseline_is_found_by_its_name_and_the_newest_by_latest(void **state)
+{
+	enum tdp_baseline found = TDP_BASELINE_6_12;
+
+	(void)state;
+	assert_int_equal(tdp_baseline_find("6.2", &found), -ENOENT);
+	assert_int_equal(tdp_baseline_find("", &found), -ENOENT);
+	assert_int_equal(found, TDP_BASELINE_6_12);
+	for (enum tdp_baseline b = TDP_BASELINE_5_13; b <= TDP_BASELINE_7_2; b++) {
+		assert_int_equal(tdp_baseline_find(tdp_baseline_name(b), &found), 0);
+		assert_int_equal(found, b);
+	}
+	assert_int_equal(tdp_baseline_find("latest", &found), 0);
+	assert_int_equal(found, TDP_BASELINE_LATEST);
 }
 
 /* Locks and counters: the same guest, whatever they are */
@@ -420,6 +482,9 @@ int main(void)
 		guest_test(nothing_is_left_as_the_baseline_has_it),
 		guest_test(each_change_came_with_its_kernel),
 		guest_test(each_field_is_set_without_touching_the_others),
+		guest_test(each_row_has_a_name_a_help_and_words_for_its_values),
+		guest_test(a_row_says_what_a_vm_then_has),
+		guest_test(a_baseline_is_found_by_its_name_and_the_newest_by_latest),
 		guest_test(an_exclusive_lock_serves_the_same_guest),
 		guest_test(a_shared_lock_serves_the_same_guest),
 		guest_test(a_percpu_lock_serves_the_same_guest),

@@ -49,81 +49,87 @@ struct policy_row {
 	}
 #define CHOICE(field, name, since, help, ...)                                                      \
 	ROW(field, name, choice_words, since, help, __VA_ARGS__)
-/* The same value in each baseline. */
-#define ALL(value) value, value, value, value, value, value, value
 
-#define ON  TDP_ON
-#define OFF TDP_OFF
+/* Values of the baselines 5.13, 5.14, 6.1, 6.12, 6.16, 6.18 and 7.2, in this order. */
+#define FROM_7_2(value)	 value
+#define FROM_6_18(value) value, FROM_7_2(value)
+#define FROM_6_16(value) value, FROM_6_18(value)
+#define FROM_6_12(value) value, FROM_6_16(value)
+#define FROM_6_1(value)	 value, FROM_6_12(value)
+#define ALL(value)	 value, value, FROM_6_1(value)
+/* One value until a baseline, another one after it. */
+#define UNTIL_5_14(old, later) old, old, FROM_6_1(later)
+#define UNTIL_6_1(old, later)  old, old, old, FROM_6_12(later)
+#define UNTIL_6_12(old, later) old, old, old, old, FROM_6_16(later)
+#define UNTIL_6_16(old, later) old, old, old, old, old, FROM_6_18(later)
+#define UNTIL_6_18(old, later) old, old, old, old, old, old, FROM_7_2(later)
 
-/* clang-format off */
 static const struct policy_row rows[] = {
-	/* Values: 5.13, 5.14, 6.1, 6.12, 6.16, 6.18, 7.2. */
 	ROW(lock, "lock", lock_words, NULL, "kind of mmu_lock", ALL(TDP_LOCK_SHARED)),
-	ROW(stats, "stats", stats_words, NULL, "where page statistics are counted",
-	    ALL(TDP_STATS_SHARED)),
+	ROW(stats, "stats", stats_words, NULL,
+	    "who counts mapped pages: words of the VM, or each vCPU", ALL(TDP_STATS_SHARED)),
 	ROW(huge_fault, "huge-fault", huge_fault_words, "6.2",
-	    "what a fault does to a huge leaf above its goal",
-	    TDP_HUGE_FAULT_ZAP, TDP_HUGE_FAULT_ZAP, TDP_HUGE_FAULT_ZAP, TDP_HUGE_FAULT_SPLIT,
-	    TDP_HUGE_FAULT_SPLIT, TDP_HUGE_FAULT_SPLIT, TDP_HUGE_FAULT_SPLIT),
-	CHOICE(suppress_ve, "suppress-ve", "6.10", "bit 63 in every EPT entry",
-	       OFF, OFF, OFF, ON, ON, ON, ON),
-	CHOICE(zap_flush_first, "zap-flush-first", "6.10", "flush before a zap is accounted",
-	       OFF, OFF, OFF, ON, ON, ON, ON),
+	    "a fault splits or zaps a huge leaf above its goal",
+	    UNTIL_6_1(TDP_HUGE_FAULT_ZAP, TDP_HUGE_FAULT_SPLIT)),
+	CHOICE(suppress_ve, "suppress-ve", "6.10",
+	       "bit 63 is set in every EPT entry and in empty ones", UNTIL_6_1(TDP_OFF, TDP_ON)),
+	CHOICE(zap_flush_first, "zap-flush-first", "6.10",
+	       "an atomic zap flushes before it accounts", UNTIL_6_1(TDP_OFF, TDP_ON)),
 	CHOICE(spurious_if_allowed, "spurious-if-allowed", "6.13",
-	       "a fault that the leaf allows changes nothing", OFF, OFF, OFF, OFF, ON, ON, ON),
-	CHOICE(dirty_at_birth, "dirty-at-birth", "6.13", "a writable leaf begins dirty",
-	       OFF, OFF, OFF, OFF, ON, ON, ON),
-	CHOICE(software_ad, "software-ad", "6.13", "A and D masks without hardware A/D",
-	       OFF, OFF, OFF, OFF, ON, ON, ON),
+	       "a fault that the leaf allows changes nothing", UNTIL_6_12(TDP_OFF, TDP_ON)),
+	CHOICE(dirty_at_birth, "dirty-at-birth", "6.13", "a writable leaf always begins dirty",
+	       UNTIL_6_12(TDP_OFF, TDP_ON)),
+	CHOICE(software_ad, "software-ad", "6.13", "entries keep A and D without hardware A/D",
+	       UNTIL_6_12(TDP_OFF, TDP_ON)),
 	CHOICE(quiet_spurious, "quiet-spurious", "6.13", "no set_spte event for an unchanged leaf",
-	       OFF, OFF, OFF, OFF, ON, ON, ON),
-	CHOICE(shared_root_alloc, "shared-root-alloc", "6.9", "roots made under the shared lock",
-	       OFF, OFF, OFF, ON, ON, ON, ON),
-	CHOICE(zap_each_level, "zap-each-level", "6.9", "roots zapped level by level",
-	       OFF, OFF, OFF, ON, ON, ON, ON),
-	CHOICE(skip_invalid_roots, "skip-invalid-roots", "6.9", "no flush for invalid roots",
-	       OFF, OFF, OFF, ON, ON, ON, ON),
+	       UNTIL_6_12(TDP_OFF, TDP_ON)),
+	CHOICE(shared_root_alloc, "shared-root-alloc", "6.9",
+	       "roots are made under the shared lock", UNTIL_6_1(TDP_OFF, TDP_ON)),
+	CHOICE(zap_each_level, "zap-each-level", "6.9",
+	       "roots are zapped level by level, not 1G at a time", UNTIL_6_1(TDP_OFF, TDP_ON)),
+	CHOICE(skip_invalid_roots, "skip-invalid-roots", "6.9",
+	       "zaps in invalid roots owe no flush", UNTIL_6_1(TDP_OFF, TDP_ON)),
 	CHOICE(early_invalidation_check, "early-invalidation-check", "6.9",
-	       "retry before mmu_lock is taken", OFF, OFF, OFF, ON, ON, ON, ON),
+	       "a fault checks for invalidations before mmu_lock", UNTIL_6_1(TDP_OFF, TDP_ON)),
 	CHOICE(lockless_age, "lockless-age", "6.15", "pages age without mmu_lock",
-	       OFF, OFF, OFF, OFF, ON, ON, ON),
-	CHOICE(slot_zap_all, "slot-zap-all", NULL, "deleting a slot drops all roots", ALL(ON)),
+	       UNTIL_6_12(TDP_OFF, TDP_ON)),
+	CHOICE(slot_zap_all, "slot-zap-all", NULL,
+	       "deleting a slot drops all roots, not its leaves only", ALL(TDP_ON)),
 	ROW(range_flush, "range-flush", range_flush_words, NULL,
-	    "a flush of a range empties the TLB, or takes the range", ALL(TDP_RANGE_FLUSH_FULL)),
+	    "a flush of a range empties the TLB, or only the range", ALL(TDP_RANGE_FLUSH_FULL)),
 	ROW(dirty_track, "track", dirty_track_words, NULL,
-	    "writes are found by protection, or D flags (EPT)", ALL(TDP_DIRTY_TRACK_DBIT)),
-	CHOICE(eager_split, "eager-split", "5.18", "logged memory is split to 4K at once",
-	       OFF, OFF, ON, ON, ON, ON, ON),
+	    "writes are found by write protection, or by D flags (EPT)", ALL(TDP_DIRTY_TRACK_DBIT)),
+	CHOICE(eager_split, "eager-split", "5.18",
+	       "logged memory is split to 4K before it is written", UNTIL_5_14(TDP_OFF, TDP_ON)),
 	CHOICE(clear_splits_last, "clear-splits-last", "6.2",
-	       "clearing the log splits the last page too", OFF, OFF, OFF, ON, ON, ON, ON),
-	ROW(recovery, "recovery", recovery_words, "6.13", "how huge pages return after logging",
-	    TDP_RECOVERY_ZAP, TDP_RECOVERY_ZAP, TDP_RECOVERY_ZAP, TDP_RECOVERY_ZAP,
-	    TDP_RECOVERY_IN_PLACE, TDP_RECOVERY_IN_PLACE, TDP_RECOVERY_IN_PLACE),
-	CHOICE(nx_huge_pages, "nx", NULL, "huge pages are never executable", ALL(OFF)),
+	       "clearing the log splits the last page asked for too", UNTIL_6_1(TDP_OFF, TDP_ON)),
+	ROW(recovery, "recovery", recovery_words, "6.13",
+	    "when logging ends, tables become huge leaves, or are zapped",
+	    UNTIL_6_12(TDP_RECOVERY_ZAP, TDP_RECOVERY_IN_PLACE)),
+	CHOICE(nx_huge_pages, "nx", NULL, "huge pages are never executable", ALL(TDP_OFF)),
 	CHOICE(nx_recovery_shared, "nx-recovery-shared", "6.18",
-	       "NX recovery under the shared lock", OFF, OFF, OFF, OFF, OFF, ON, ON),
+	       "NX recovery takes mmu_lock shared", UNTIL_6_16(TDP_OFF, TDP_ON)),
 	CHOICE(nx_skip_logged, "nx-skip-logged", "6.2", "NX recovery leaves logged slots alone",
-	       OFF, OFF, OFF, ON, ON, ON, ON),
+	       UNTIL_6_1(TDP_OFF, TDP_ON)),
 	ROW(layout, "layout", layout_words, "7.2", "bits of entries and role words",
-	    TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_5_13,
-	    TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_5_13,
-	    TDP_ENTRY_LAYOUT_7_2),
-	ROW(role, "role", role_words, "5.19", "NX and WP in a role: guest's, if it pages, or 1",
-	    TDP_ROLE_GUEST, TDP_ROLE_PAGED, TDP_ROLE_FIXED, TDP_ROLE_FIXED, TDP_ROLE_FIXED,
-	    TDP_ROLE_FIXED, TDP_ROLE_FIXED),
-	ROW(ret_pf, "ret-pf", ret_pf_words, "6.12", "numbers of RET_PF results in events",
-	    TDP_RET_PF_FROM_0, TDP_RET_PF_FROM_0, TDP_RET_PF_FROM_1, TDP_RET_PF_WRITE_PROTECTED,
-	    TDP_RET_PF_WRITE_PROTECTED, TDP_RET_PF_WRITE_PROTECTED, TDP_RET_PF_WRITE_PROTECTED),
+	    UNTIL_6_18(TDP_ENTRY_LAYOUT_5_13, TDP_ENTRY_LAYOUT_7_2)),
+	ROW(role, "role", role_words, "5.14, 5.19",
+	    "NX and WP of a role: the guest's, only if it pages, or 1", TDP_ROLE_GUEST,
+	    TDP_ROLE_PAGED, FROM_6_1(TDP_ROLE_FIXED)),
+	ROW(ret_pf, "ret-pf", ret_pf_words, "5.18, 6.12", "numbers of RET_PF results in events",
+	    TDP_RET_PF_FROM_0, TDP_RET_PF_FROM_0, TDP_RET_PF_FROM_1,
+	    FROM_6_12(TDP_RET_PF_WRITE_PROTECTED)),
 	CHOICE(narrow_fast_error, "narrow-fast-error", "6.12",
-	       "fast_page_fault prints 32 bits of the error", ON, ON, ON, OFF, OFF, OFF, OFF),
+	       "events of fast page faults have 32 bits of the error word",
+	       UNTIL_6_1(TDP_ON, TDP_OFF)),
 	CHOICE(log_youngest_first, "log-youngest-first", "6.13",
-	       "a CPU's log of writes is read youngest first", ON, ON, ON, ON, OFF, OFF, OFF),
+	       "a CPU's log of writes is read from its youngest entry",
+	       UNTIL_6_12(TDP_ON, TDP_OFF)),
 	CHOICE(removed_table_first, "removed-table-first", "7.2",
-	       "a removed table's events before its parent's", OFF, OFF, OFF, OFF, OFF, OFF, ON),
-	CHOICE(ept_read_is_user, "ept-read-is-user", "7.2", "U in the error word of an EPT read",
-	       ON, ON, ON, ON, ON, ON, OFF),
+	       "a removed table's events precede its parent entry's", UNTIL_6_18(TDP_OFF, TDP_ON)),
+	CHOICE(ept_read_is_user, "ept-read-is-user", "7.2", "the error word of an EPT read has U",
+	       UNTIL_6_18(TDP_ON, TDP_OFF)),
 };
-/* clang-format on */
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
