@@ -20,8 +20,9 @@
  *   the fields that its struct lacks are 0;
  * - one of a newer header is taken if what this library does not know is all 0, and
  *   refused with -EINVAL otherwise;
- * - size 0 stands for the fields that libtdpsim.so.0 began with, in every release: those
- *   of this header. Whoever sets a field that a later release appended sets the size.
+ * - size 0 stands for the fields of the first release of libtdpsim.so.0, in every later
+ *   one too. Before that release it stands for the whole struct of this header. Whoever
+ *   sets a field that a later release appended sets the size.
  *
  * A size below sizeof(size_t) or above 4096 is refused with -EINVAL.
  */

@@ -271,7 +271,7 @@ int tdp_anon_create(struct tdp_host *host, const struct tdp_anon_config *given,
 	int err;
 
 	err = host_read_sized(host, "memory config", &config, sizeof(config),
-			      SIZED_FIRST(struct tdp_anon_config, read_only), given);
+			      SIZED_FIRST(struct tdp_anon_config), given);
 	if (!err)
 		err = anon_config_check(host, &config);
 	if (err)

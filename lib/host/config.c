@@ -125,8 +125,7 @@ static int check_fields(const struct tdp_host_config *config)
 
 int config_complete(const struct tdp_host_config *given, struct tdp_host_config *used)
 {
-	int err = sized_read(used, sizeof(*used), SIZED_FIRST(struct tdp_host_config, fail_context),
-			     given);
+	int err = sized_read(used, sizeof(*used), SIZED_FIRST(struct tdp_host_config), given);
 
 	if (err) {
 		/* A struct too short to have a size has no report callback either. */

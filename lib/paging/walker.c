@@ -156,7 +156,7 @@ int walker_init(struct walker *walker, const struct tdp_host *host,
 	int err;
 
 	err = host_read_sized(host, "walk config", &config, sizeof(config),
-			      SIZED_FIRST(struct tdp_walk_config, wide_gpa_reserved), given);
+			      SIZED_FIRST(struct tdp_walk_config), given);
 	if (!err)
 		err = check_config(host, &config);
 	if (err)

@@ -9,9 +9,9 @@
  *       which means the default.
  *   S2  A longer one is taken if all beyond our fields is 0: its user asks for
  *       nothing that we do not know.
- *   S3  Size 0 means the fields that libtdpsim.so.0 began with (SIZED_FIRST), today
- *       and in later releases. A program that left it 0 is never read beyond its
- *       own struct, whatever was appended since.
+ *   S3  Size 0 means the fields of the first release of libtdpsim.so.0 (SIZED_FIRST),
+ *       in every later one too. A program that left it 0 is never read beyond its own
+ *       struct, whatever was appended since.
  *
  * So a field is appended behind the padding of the struct before it, never into it:
  * an older program leaves anything there.
@@ -27,10 +27,11 @@
 /* What a size must be, in words. Arguments: sizeof(size_t), SIZED_MOST, the bytes known. */
 #define SIZED_RULE "it must be 0, or %zu to %d with nothing but zeros beyond %zu bytes"
 
-/* sizeof(type) when `last` was its last field. */
-#define SIZED_FIRST(type, last)                                                                    \
-	((offsetof(type, last) + sizeof(((type *)0)->last) + _Alignof(type) - 1) /                 \
-	 _Alignof(type) * _Alignof(type))
+/*
+ * What size 0 means for a struct (S3). Nothing was released yet, so it is all of it; the
+ * first release replaces this by the size that each struct has then.
+ */
+#define SIZED_FIRST(type) sizeof(type)
 
 /*
  * Copies `given`, whose first field is its size, to `own` of `bytes` bytes, and stores

@@ -33,7 +33,7 @@ struct tdp_flag {
 /* In bytes, from one element of the list to the next. */
 static size_t stride_of(const struct tdp_actor_config *actors)
 {
-	return actors->size ? actors->size : SIZED_FIRST(struct tdp_actor_config, cpu);
+	return actors->size ? actors->size : SIZED_FIRST(struct tdp_actor_config);
 }
 
 static int read_actor(struct tdp_actor_config *config, const struct tdp_actor_config *actors,
@@ -46,7 +46,7 @@ static int read_actor(struct tdp_actor_config *config, const struct tdp_actor_co
 	memcpy(&size, given, sizeof(size)); /* maybe not aligned */
 	if (size != actors->size)
 		return -EINVAL;
-	err = sized_read(config, sizeof(*config), SIZED_FIRST(struct tdp_actor_config, cpu), given);
+	err = sized_read(config, sizeof(*config), SIZED_FIRST(struct tdp_actor_config), given);
 	if (err)
 		return err;
 	return config->body && (!config->pinned || config->cpu <= INT_MAX) ? 0 : -EINVAL;
@@ -55,8 +55,7 @@ static int read_actor(struct tdp_actor_config *config, const struct tdp_actor_co
 static int read_run(const struct tdp_run_config *given)
 {
 	struct tdp_run_config config;
-	int err = sized_read(&config, sizeof(config), SIZED_FIRST(struct tdp_run_config, schedule),
-			     given);
+	int err = sized_read(&config, sizeof(config), SIZED_FIRST(struct tdp_run_config), given);
 
 	if (err)
 		return err;

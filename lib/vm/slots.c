@@ -389,7 +389,7 @@ int tdp_vm_set_memslot(struct tdp_vm *vm, const struct tdp_memslot *given)
 	int err;
 
 	err = host_read_sized(vm->host, "slot", &asked, sizeof(asked),
-			      SIZED_FIRST(struct tdp_memslot, log_dirty), given);
+			      SIZED_FIRST(struct tdp_memslot), given);
 	if (!err)
 		err = check_shape(vm, &asked);
 	if (err)

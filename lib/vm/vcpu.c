@@ -111,7 +111,7 @@ int tdp_vcpu_create(struct tdp_vm *vm, const struct tdp_vcpu_config *given,
 	int err;
 
 	err = host_read_sized(vm->host, "vCPU config", &config, sizeof(config),
-			      SIZED_FIRST(struct tdp_vcpu_config, node), given);
+			      SIZED_FIRST(struct tdp_vcpu_config), given);
 	if (!err)
 		err = check_config(vm, &config);
 	if (err)

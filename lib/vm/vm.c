@@ -227,8 +227,8 @@ static int resolve_policy(const struct tdp_host *host, const struct tdp_vm_confi
 	struct tdp_policy asked;
 	int err;
 
-	err = host_read_sized(host, "policy", &asked, sizeof(asked),
-			      SIZED_FIRST(struct tdp_policy, ept_read_is_user), config->policy);
+	err = host_read_sized(host, "policy", &asked, sizeof(asked), SIZED_FIRST(struct tdp_policy),
+			      config->policy);
 	if (err)
 		return err;
 	if (policy_resolve(config->baseline, &asked, policy))
@@ -243,7 +243,7 @@ static int complete_config(const struct tdp_host *host, const struct tdp_vm_conf
 	int err;
 
 	err = host_read_sized(host, "VM config", config, sizeof(*config),
-			      SIZED_FIRST(struct tdp_vm_config, nx_recovery_period_ms), given);
+			      SIZED_FIRST(struct tdp_vm_config), given);
 	if (!err)
 		err = check_shape(host, config);
 	if (!err)
