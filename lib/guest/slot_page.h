@@ -4,9 +4,9 @@
 
 #include "guest/memslot.h"
 
-/* 0 or the source's errno; a read-only slot never gives a writable page. */
-static inline int slot_page_resolve(const struct memslot *slot, struct host_caller *caller,
-				    tdp_gfn_t gfn, bool write, struct tdp_backing_page *page)
+/* Asks the source: 0 or its errno. A read-only slot never gives a writable page. */
+static inline int slot_page_make(const struct memslot *slot, struct host_caller *caller,
+				 tdp_gfn_t gfn, bool write, struct tdp_backing_page *page)
 {
 	const struct page_source *source = slot->memory[MEMORY_SHARED].source;
 	int err = source->ops->resolve(source, caller, memslot_page(slot, MEMORY_SHARED, gfn),
@@ -15,6 +15,22 @@ static inline int slot_page_resolve(const struct memslot *slot, struct host_call
 	if (!err && slot->read_only)
 		page->writable = false;
 	return err;
+}
+
+/* The same, without a call for a page that the source's map has. */
+static inline int slot_page_resolve(const struct memslot *slot, struct host_caller *caller,
+				    tdp_gfn_t gfn, bool write, struct tdp_backing_page *page)
+{
+	const struct page_source *source = slot->memory[MEMORY_SHARED].source;
+	struct mapped_page found;
+
+	if (!source->map || source->read_only ||
+	    !page_map_find(source->map, memslot_page(slot, MEMORY_SHARED, gfn), &found))
+		return slot_page_make(slot, caller, gfn, write, page);
+	page->pfn = found.pfn;
+	page->writable = !slot->read_only;
+	page->device = false;
+	return 0;
 }
 
 /* The page that is there now, if the source can tell: 0, -ENOENT or -EAGAIN. */

@@ -109,7 +109,8 @@ static inline unsigned int page_map_word_level(uint64_t word)
 }
 
 /* Puts the page into the map; false if the record is no longer what was `seen`. */
-static inline bool extent_touch(struct extent *extent, uint64_t page, uint64_t seen)
+__attribute__((always_inline)) static inline bool extent_touch(struct extent *extent, uint64_t page,
+							       uint64_t seen)
 {
 	atomic_u64 *touched = &extent->touched[page % EXTENT_PAGES / 64];
 
@@ -120,8 +121,8 @@ static inline bool extent_touch(struct extent *extent, uint64_t page, uint64_t s
 	return u64_load_seq_cst(&extent->word) == seen;
 }
 
-static inline bool page_map_find_in_extent(const struct page_map *map, uint64_t page,
-					   struct mapped_page *found)
+__attribute__((always_inline)) static inline bool page_map_find_in_extent(
+	const struct page_map *map, uint64_t page, struct mapped_page *found)
 {
 	struct extent *extent = directory_find(&map->records, page / EXTENT_PAGES, sizeof(*extent));
 	uint64_t word = extent ? u64_load_acquire(&extent->word) : PAGE_MAP_NONE;
@@ -133,8 +134,9 @@ static inline bool page_map_find_in_extent(const struct page_map *map, uint64_t 
 	return true;
 }
 
-static inline bool page_map_find_in_word(const struct page_map *map, uint64_t page,
-					 struct mapped_page *found)
+__attribute__((always_inline)) static inline bool page_map_find_in_word(const struct page_map *map,
+									uint64_t page,
+									struct mapped_page *found)
 {
 	unsigned int shift = 9 * (map->config.record_level - 1);
 	const atomic_u64 *at = directory_find(&map->records, page >> shift, sizeof(*at));
@@ -146,8 +148,9 @@ static inline bool page_map_find_in_word(const struct page_map *map, uint64_t pa
 }
 
 /* A page where there is memory already, as most faults find it. False: page_map_fill(). */
-static inline bool page_map_find(const struct page_map *map, uint64_t page,
-				 struct mapped_page *found)
+__attribute__((always_inline)) static inline bool page_map_find(const struct page_map *map,
+								uint64_t page,
+								struct mapped_page *found)
 {
 	return __builtin_expect(map->config.tracks_pages, 1)
 		       ? page_map_find_in_extent(map, page, found)
@@ -166,9 +169,11 @@ static inline unsigned int page_map_level(const struct page_map *map, uint64_t p
 {
 	struct mapped_page found;
 
-	if (map->config.level == TDP_4K || page_map_peek(map, page, &found))
+	if (map->config.level == TDP_4K)
 		return TDP_4K;
-	return found.level;
+	if (map->config.tracks_pages)
+		return page_map_peek(map, page, &found) ? TDP_4K : found.level;
+	return page_map_find_in_word(map, page, &found) ? found.level : TDP_4K;
 }
 
 /* Takes pages [first, past) out of the map. Nobody maps them any more (guest/anon.c). */

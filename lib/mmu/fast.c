@@ -1,14 +1,13 @@
 /*
- * Fast page faults: rights that an entry has kept in its software bits are given
- * back by one compare-and-swap, without mmu_lock.
+ * Fast page faults: one compare-and-swap gives an entry back the rights that it has kept in its
+ * software bits, without mmu_lock.
  *
- * Safe without the invalidation check: the swap demands the entry as it was, so
+ * Safe without the invalidation check: the swap demands the old value of the entry, so
  * the same frame, and a direct entry's gfn is fixed. It never changes the frame,
  * never sets D and never owes a flush (Linux fast_page_fault(), 6.12, and
  * Documentation/virt/kvm/locking.rst).
  */
 #include "mmu/fault.h"
-#include "mmu/lookup.h"
 #include "mmu/mark.h"
 #include "mmu/trace.h"
 
@@ -36,7 +35,8 @@ static uint64_t repaired(const struct fault *fault, uint64_t spte, unsigned int 
 }
 
 struct attempt {
-	struct lookup found;
+	struct descent at;
+	uint64_t entry; /* the old value */
 	int step;
 };
 
@@ -48,61 +48,72 @@ static void remember(const struct fault *fault, const struct attempt *attempt, u
 	if (!mmu->check)
 		return;
 	history_add(&mmu->checks.history,
-		    &(struct change_record){.gfn = tdp_gfn_round(fault->gfn, attempt->found.level),
-					    .level = attempt->found.level,
+		    &(struct change_record){.gfn = tdp_gfn_round(fault->gfn, attempt->at.level),
+					    .level = attempt->at.level,
 					    .address_space = role_address_space(context->role.word),
 					    .vcpu = context->actor.vcpu,
-					    .old = attempt->found.entry,
+					    .old = attempt->entry,
 					    .new = new});
 }
 
-static struct attempt try_to_fix(const struct fault *fault)
+/* Without a ring and an observer it only sets a bit; that is done in line. */
+static inline void mark(const struct fault *fault)
+{
+	struct mmu_context *context = fault->context;
+	const struct memslot *slot = fault->slot;
+
+	if (context->actor.told || context->dirty_ring)
+		mmu_mark_dirty(&context->actor, slot, fault->gfn);
+	else if (slot && slot->log_dirty && slot->log->words)
+		dirty_log_mark(slot->log, fault->gfn.n - slot->gfn.n);
+}
+
+/* False: another actor changed the entry meanwhile. */
+static inline bool try_to_fix(const struct fault *fault, struct attempt *attempt)
 {
 	const struct mmu *mmu = fault->context->actor.mmu;
 	const struct encoding *e = &mmu->encoding;
-	struct attempt attempt = {.step = STEP_INVALID};
+	uint64_t old, new;
 
-	for (int tries = 0; tries < FAST_TRIES; tries++) {
-		uint64_t old, new;
-
-		attempt.found = lookup_last(mmu, fault->context->root.table, fault->gfn);
-		old = attempt.found.entry;
-		if (!spte_present(e, old))
-			return attempt;
-		attempt.step = STEP_SPURIOUS;
-		if (spte_allows(e, old, fault->access))
-			return attempt;
-		attempt.step = STEP_INVALID;
-		new = repaired(fault, old, attempt.found.level);
-		if (new == old || !spte_allows(e, new, fault->access))
-			return attempt;
-		if (u64_cas_acq_rel(attempt.found.slot, &old, new)) {
-			attempt.step = STEP_FIXED;
-			/* After the swap, or a reader of the log could take the mark
-			 * before there is anything to protect again (D2). */
-			if (spte_writable(e, new & ~old))
-				mmu_mark_dirty(&fault->context->actor, fault->slot, fault->gfn);
-			remember(fault, &attempt, new);
-			return attempt;
-		}
+	attempt->step = STEP_INVALID;
+	attempt->at = descend(fault->context, fault->gfn, false);
+	attempt->entry = old = u64_load_acquire(attempt->at.slot);
+	if (__builtin_expect(spte_table(e, old, attempt->at.level), 0))
+		return false;
+	table_meet(mmu->host, old);
+	if (!spte_present(e, old))
+		return true;
+	if (spte_allows(e, old, fault->access)) {
+		attempt->step = STEP_SPURIOUS;
+		return true;
 	}
-	return attempt;
+	new = repaired(fault, old, attempt->at.level);
+	if (new == old || !spte_allows(e, new, fault->access))
+		return true;
+	if (!u64_cas_acq_rel(attempt->at.slot, &old, new))
+		return false;
+	attempt->step = STEP_FIXED;
+	/* After the swap, or a reader of the log could take the mark before there is anything to
+	 * protect again (D2 of dirty.h). */
+	if (spte_writable(e, new & ~old))
+		mark(fault);
+	remember(fault, attempt, new);
+	return true;
 }
 
 static void trace_fast(const struct fault *fault, const struct attempt *attempt)
 {
 	struct mmu_actor *actor = &fault->context->actor;
 	const struct mmu *mmu = actor->mmu;
-	const struct lookup *found = &attempt->found;
 
 	mmu_trace(actor, &(struct tdp_trace_event){
 				 .kind = TDP_TRACE_FAST_PAGE_FAULT,
 				 .fast_page_fault = {
 					 .address = fault->gpa,
 					 .error_code = fault->error,
-					 .entry_at = entry_address(mmu->host, found->slot),
-					 .old_entry = found->entry,
-					 .new_entry = u64_load_relaxed(found->slot),
+					 .entry_at = entry_address(mmu->host, attempt->at.slot),
+					 .old_entry = attempt->entry,
+					 .new_entry = u64_load_relaxed(attempt->at.slot),
 					 .result = fault_step_number(mmu, attempt->step),
 					 .spurious = attempt->step == STEP_SPURIOUS,
 					 .fixed = attempt->step == STEP_FIXED,
@@ -114,12 +125,12 @@ int fault_fast(struct fault *fault)
 {
 	struct mmu_context *context = fault->context;
 	struct attempt attempt;
+	int tries = 0;
 
-	mmu_read_begin(&context->actor);
-	attempt = try_to_fix(fault);
-	if (mmu_tracing(&context->actor))
+	while (!try_to_fix(fault, &attempt) && ++tries < FAST_TRIES)
+		;
+	if (__builtin_expect(context->actor.told, 0) && mmu_tracing(&context->actor))
 		trace_fast(fault, &attempt);
-	mmu_read_end(&context->actor);
 	if (attempt.step != STEP_INVALID)
 		counter_bump(&context->counters.pf_fast);
 	return attempt.step;

@@ -1,16 +1,22 @@
-/* The fault path's order of steps. See fault.h. */
+/*
+ * The fault path, in upstream's order
+ *
+ * mmu_page_fault() tries the fast path, then serve(). Both go through fault_path(): snapshot of
+ * the invalidation sequence, page, mmu_lock, check for staleness, mapping, release. They
+ * differ in the two steps that find the page and map it.
+ */
 #include "mmu/fault.h"
 
 #include <errno.h>
 
 #include "mmu/cpu_log.h"
-#include "mmu/fill.h"
+#include "mmu/gate.h"
 #include "mmu/invalidate.h"
+#include "mmu/map_empty.h"
 #include "mmu/ring.h"
 #include "mmu/root.h"
 #include "mmu/table_cache.h"
 #include "mmu/trace.h"
-#include "mmu/unprotect.h"
 #include "platform/charge.h"
 
 /* vmx_handle_ept_violation(), 6.12. */
@@ -42,12 +48,15 @@ static enum tdp_access access_of_error(uint64_t error)
 }
 
 /*
- * What only some faults need. Where nobody is handed the address of what a fault is
- * about, the compiler keeps it in registers; who needs one gets a struct fault here.
+ * Out of line: a step that only some faults need. The fast path hands it no address of its struct
+ * fault, so that the compiler can keep the fields in registers.
  */
-#define ASIDE static __attribute__((noinline, cold))
+#define COLD static __attribute__((noinline, cold))
 
-ASIDE void trace_exit(struct mmu_context *context, const struct tdp_fault *exit)
+/* The fast path is one function to the compiler. */
+#define INLINE __attribute__((always_inline)) static inline
+
+COLD void trace_exit(struct mmu_context *context, const struct tdp_fault *exit)
 {
 	/* An EPT misconfiguration has no kvm_page_fault event. */
 	if (exit->misconfig)
@@ -59,7 +68,7 @@ ASIDE void trace_exit(struct mmu_context *context, const struct tdp_fault *exit)
 							   .error_code = exit->error_code}});
 }
 
-ASIDE void trace_return(struct mmu_actor *actor, int step)
+COLD void trace_return(struct mmu_actor *actor, int step)
 {
 	int number = fault_step_number(actor->mmu, step);
 
@@ -67,7 +76,7 @@ ASIDE void trace_return(struct mmu_actor *actor, int step)
 						   .fault_return = {.result = number}});
 }
 
-ASIDE void count_unfixed(struct counters *counters, int step)
+COLD void count_unfixed(struct counters *counters, int step)
 {
 	switch (step) {
 	case STEP_SPURIOUS:
@@ -90,142 +99,193 @@ static inline tdp_gfn_t gfn_of_exit(const struct tdp_fault *exit)
 	return tdp_gfn(exit->gpa >> TDP_PAGE_SHIFT);
 }
 
-/* An exit, and what is known of it: what the parts below are handed. */
-static struct fault fault_of(struct mmu_context *context, const struct tdp_fault *exit,
-			     uint64_t error, const struct memslots *slots,
-			     const struct memslot *slot)
-{
-	return (struct fault){
-		.context = context,
-		.gpa = exit->gpa,
-		.gfn = gfn_of_exit(exit),
-		.error = error,
-		.access = access_of_error(error),
-		.slots = slots,
-		.slot = slot,
-	};
-}
-
-ASIDE int handle_mmio(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
-		      const struct memslots *slots, const struct memslot *slot)
-{
-	struct fault fault = fault_of(context, exit, error, slots, slot);
-
-	return fault_mmio(&fault);
-}
-
-/* Where there is no slot, an entry may say so: no page, and nothing to be stale but the root. */
-ASIDE int handle_hole(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
-		      const struct memslots *slots)
-{
-	struct fault fault = fault_of(context, exit, error, slots, NULL);
-	int step = fault_hole(&fault);
-	struct mmu_shared shared;
-
-	if (step != STEP_CONTINUE)
-		return step;
-	shared = mmu_lock_shared(&context->actor);
-	if (root_invalid(context->root.table)) {
-		counter_bump(&context->counters.retries_locked);
-		step = STEP_RETRY;
-	} else {
-		step = fault_map(shared, &fault);
-	}
-	mmu_unlock_shared(shared);
-	return step;
-}
-
-/* An address that no table of this root translates is nobody's memory. */
+/* An address beyond the tables of this root, which no slot can hold. */
 static inline bool out_of_reach(const struct mmu_context *context, const struct tdp_fault *exit)
 {
 	return gfn_of_exit(exit).n >= context->role.reach.n;
 }
 
-/* The page behind a frame. The host may be busy for long: before and after, is it changing? */
-static inline int resolve(struct mmu_actor *actor, const struct memslot *slot, tdp_gfn_t gfn,
-			  bool write, uint64_t snapshot, struct tdp_backing_page *page)
+/* Under mmu_lock: has the root been invalidated, or the page changed, since the snapshot? */
+INLINE bool fault_stale(const struct fault *fault)
 {
-	const struct mmu *mmu = actor->mmu;
-	bool early = mmu->policy.early_invalidation_check == TDP_ON;
+	const struct mmu_context *context = fault->context;
+
+	if (root_invalid(context->root.table))
+		return true;
+	return fault->slot && invalidation_hits(context->actor.mmu, fault->snapshot, fault->gfn);
+}
+
+/* A page of a plain map needs no release (source.h). */
+INLINE void release_page(const struct fault *fault, int step)
+{
+	if (fault->slot)
+		slot_page_release(fault->slot, fault->gfn, fault->page,
+				  step >= STEP_FIXED && fault->page.writable);
+}
+
+enum fault_route {
+	ROUTE_FAST, /* any obstacle is INVALID, and nothing was done */
+	ROUTE_FULL,
+};
+
+typedef int page_step(struct fault *fault);
+typedef int map_step(struct mmu_shared shared, struct fault *fault);
+
+/*
+ * The sequence of every fault that maps something. Its order is the contract: the snapshot comes
+ * before the page, so that fault_stale() sees a change in between (N2 of invalidate.h).
+ */
+INLINE int fault_path(struct fault *fault, enum fault_route route, page_step *page, map_step *map)
+{
+	struct mmu_context *context = fault->context;
+	struct mmu_shared shared;
+	int step;
+
+	if (fault->slot)
+		fault->snapshot = invalidation_snapshot(context->actor.mmu);
+	step = page(fault);
+	if (step != STEP_CONTINUE)
+		return step;
+	shared = mmu_lock_shared(&context->actor);
+	if (!fault_stale(fault)) {
+		step = map(shared, fault);
+	} else if (route == ROUTE_FULL) {
+		counter_bump(&context->counters.retries_locked);
+		step = STEP_RETRY;
+	} else {
+		step = STEP_INVALID;
+	}
+	mmu_unlock_shared(shared);
+	if (route == ROUTE_FULL)
+		release_page(fault, step);
+	return step;
+}
+
+#define NO_PAGE (~0ULL)
+
+/* Allocates the page, or NO_PAGE on any failure; the full route then finds the reason. */
+COLD tdp_pfn_t make_page(struct mmu_context *context, const struct memslot *slot, tdp_gfn_t gfn)
+{
+	struct tdp_backing_page page;
+
+	if (slot_page_make(slot, &context->actor.caller, gfn, true, &page))
+		return tdp_pfn(NO_PAGE);
+	return page.pfn;
+}
+
+/* The page step of the fast path, for a slot with a plain map. */
+INLINE int page_of_map(struct fault *fault)
+{
+	struct mmu_context *context = fault->context;
+	const struct mmu *mmu = context->actor.mmu;
+	const struct memslot *slot = fault->slot;
+	struct mapped_page found;
+
+	if (invalidation_covers(mmu, fault->gfn))
+		return STEP_INVALID;
+	if (__builtin_expect(!page_map_find(slot->plain, fault->gfn.n + slot->plain_offset, &found),
+			     0))
+		found.pfn = make_page(context, slot, fault->gfn);
+	if (found.pfn.n == NO_PAGE || invalidation_hits(mmu, fault->snapshot, fault->gfn))
+		return STEP_INVALID;
+	fault->page.pfn = found.pfn;
+	return STEP_CONTINUE;
+}
+
+/*
+ * The fast path: an empty entry, and a slot with a plain map. Its other conditions hold since the
+ * vCPU's role (plain_exits) or the slot (plain) was set up.
+ */
+INLINE int fault_in_plain_slot(struct mmu_context *context, const struct tdp_fault *exit)
+{
+	const struct memslots *slots = ptr_load_acquire(context->role.slots);
+	struct fault fault = {
+		.context = context,
+		.gfn = gfn_of_exit(exit),
+		.access = exit->error_code & context->plain_exits.fetch ? TDP_FETCH : TDP_READ,
+	};
+
+	fault.slot = memslot_find_again(slots, &context->last_slot, fault.gfn);
+	if (!fault.slot || !fault.slot->plain)
+		return STEP_INVALID;
+	fault.descent = descend_to_write(context, fault.gfn);
+	return fault_path(&fault, ROUTE_FAST, page_of_map, map_empty);
+}
+
+/* The page step of a hole: there is none. */
+static inline int no_page(struct fault *fault)
+{
+	(void)fault;
+	return STEP_CONTINUE;
+}
+
+static int resolve_from(const struct memslot *slot, struct fault *fault)
+{
+	struct mmu_actor *actor = &fault->context->actor;
+	bool may_wait = slot->memory[MEMORY_SHARED].source->ops->may_wait;
 	int err;
+
+	if (may_wait) /* before resolve(), or a release in between would be missed */
+		fault->releases = source_releases(actor->mmu->host);
+	err = slot_page_resolve(slot, &actor->caller, fault->gfn, fault->access == TDP_WRITE,
+				&fault->page);
+	return err == -EAGAIN && may_wait ? STEP_WAIT : err;
+}
+
+/* The page step of the full route. The host may take long: is the page changing before or after? */
+static inline int resolve(struct fault *fault)
+{
+	const struct mmu *mmu = fault->context->actor.mmu;
+	const struct memslot *slot = fault->slot;
+	bool early = mmu->policy.early_invalidation_check == TDP_ON;
+	int step;
 
 	if (slot->invalid)
 		return STEP_RETRY; /* being deleted or moved */
-	if (early && invalidation_covers(mmu, gfn))
+	if (early && invalidation_covers(mmu, fault->gfn))
 		return STEP_RETRY;
-	/* A write to a read-only slot is an MMIO exit: the host is not asked. */
-	if (write && slot->read_only)
+	/* A write to a read-only slot is an MMIO exit: no page is needed. */
+	if (fault->access == TDP_WRITE && slot->read_only)
 		return STEP_EMULATE;
-	err = slot_page_resolve(slot, &actor->caller, gfn, write, page);
-	if (err)
-		return err;
-	if (early && invalidation_hits(mmu, snapshot, gfn)) {
-		slot_page_release(slot, gfn, *page, false);
+	step = resolve_from(slot, fault);
+	if (step)
+		return step;
+	if (early && invalidation_hits(mmu, fault->snapshot, fault->gfn)) {
+		slot_page_release(slot, fault->gfn, fault->page, false);
 		return STEP_RETRY;
 	}
 	return STEP_CONTINUE;
 }
 
-/* Under mmu_lock: was the root invalidated, or the page changed, since we looked? */
-static inline bool fault_stale(const struct mmu_context *context, tdp_gfn_t gfn, uint64_t snapshot)
+static inline int handle(struct fault *fault, const struct tdp_fault *exit)
 {
-	if (root_invalid(context->root.table))
-		return true;
-	return invalidation_hits(context->actor.mmu, snapshot, gfn);
-}
-
-/*
- * The handler. Its order is the contract: the snapshot before the host is asked, so
- * that a change of the page in between is seen by fault_stale() (N2 of invalidate.h).
- */
-static inline int handle(struct mmu_context *context, const struct tdp_fault *exit, uint64_t error,
-			 const struct memslots *slots, const struct memslot *slot)
-{
-	const enum tdp_access access = access_of_error(error);
-	const tdp_gfn_t gfn = gfn_of_exit(exit);
-	struct fault fault = fault_of(context, exit, error, slots, slot);
-	struct mmu_shared shared;
-	uint64_t snapshot;
+	struct mmu_context *context = fault->context;
 	int step;
 
 	if (out_of_reach(context, exit))
 		return STEP_EMULATE;
-	if (fault_may_be_fast(context, error)) {
-		step = access == TDP_WRITE ? unprotect_leaf(context, slot, gfn) : STEP_INVALID;
-		if (step == STEP_INVALID)
-			step = fault_fast(&fault);
+	if (fault_may_be_fast(context, fault->error)) {
+		step = fault_fast(fault);
 		if (step != STEP_INVALID)
 			return step;
 	}
-	step = table_cache_fill(context);
+	step = table_cache_fill(context); /* nothing is allocated under mmu_lock */
 	if (step)
 		return step;
-	if (!slot)
-		return handle_hole(context, exit, error, slots);
-	snapshot = invalidation_snapshot(context->actor.mmu);
-	step = resolve(&context->actor, slot, gfn, access == TDP_WRITE, snapshot, &fault.page);
-	if (step != STEP_CONTINUE)
-		return step;
-	shared = mmu_lock_shared(&context->actor);
-	if (fault_stale(context, gfn, snapshot)) {
-		counter_bump(&context->counters.retries_locked);
-		step = STEP_RETRY;
-	} else {
-		step = fault_map(shared, &fault);
-	}
-	mmu_unlock_shared(shared);
-	slot_page_release(slot, gfn, fault.page, step >= STEP_FIXED && fault.page.writable);
-	return step;
+	if (fault->slot)
+		return fault_path(fault, ROUTE_FULL, resolve, fault_map);
+	step = fault_hole(fault);
+	return step == STEP_CONTINUE ? fault_path(fault, ROUTE_FULL, no_page, fault_map) : step;
 }
 
-static inline int handle_and_count(struct mmu_context *context, const struct tdp_fault *exit,
-				   uint64_t error, const struct memslots *slots,
-				   const struct memslot *slot)
+static inline int handle_and_count(struct fault *fault, const struct tdp_fault *exit)
 {
-	int step;
+	struct mmu_context *context = fault->context;
+	int step = handle(fault, exit);
 
+	if (step == STEP_WAIT)
+		return step; /* counted once it is over */
 	counter_bump(&context->counters.pf_taken);
-	step = handle(context, exit, error, slots, slot);
 	if (mmu_tracing(&context->actor))
 		trace_return(&context->actor, step);
 	if (__builtin_expect(step == STEP_FIXED, 1))
@@ -236,20 +296,52 @@ static inline int handle_and_count(struct mmu_context *context, const struct tdp
 }
 
 /* One section covers the slots and the tables (guest/memslot.h). */
-static inline int fault_in_section(struct mmu_context *context, const struct tdp_fault *exit,
-				   uint64_t error)
+static inline int fault_in_section(struct fault *fault, const struct tdp_fault *exit)
 {
-	const struct memslots *slots = ptr_load_acquire(context->role.slots);
-	const struct memslot *slot =
-		memslot_find_again(slots, &context->last_slot, gfn_of_exit(exit));
+	struct mmu_context *context = fault->context;
 	int step = STEP_INVALID;
 
-	if (__builtin_expect((error & PFERR_RSVD) != 0, 0) && !out_of_reach(context, exit))
-		step = handle_mmio(context, exit, error, slots, slot);
-	return step == STEP_INVALID ? handle_and_count(context, exit, error, slots, slot) : step;
+	fault->slots = ptr_load_acquire(context->role.slots);
+	fault->slot = memslot_find_again(fault->slots, &context->last_slot, fault->gfn);
+	if (__builtin_expect((fault->error & PFERR_RSVD) != 0, 0) && !out_of_reach(context, exit))
+		step = fault_mmio(fault);
+	return step == STEP_INVALID ? handle_and_count(fault, exit) : step;
 }
 
-/* Any exit: what each has to do besides, then the fault. */
+/*
+ * S1 of source.h. Away from the checker's gate: the holder of the source may have to pass it
+ * before it lets go.
+ */
+COLD void wait_for_source(struct mmu_actor *actor, uint32_t releases)
+{
+	gate_leave(actor);
+	source_wait(actor->mmu->host, releases);
+	gate_enter(actor);
+}
+
+static inline int fault_in_sections(struct mmu_context *context, const struct tdp_fault *exit)
+{
+	struct mmu_actor *actor = &context->actor;
+	struct fault fault;
+	int step;
+
+	/* The steps set the rest: to clear it first would cost every fault. */
+	fault.context = context;
+	fault.gpa = exit->gpa;
+	fault.gfn = gfn_of_exit(exit);
+	fault.error = error_of_exit(actor->mmu, exit);
+	fault.access = access_of_error(fault.error);
+	for (;;) {
+		mmu_read_begin(actor);
+		step = fault_in_section(&fault, exit);
+		mmu_read_end(actor);
+		if (__builtin_expect(step != STEP_WAIT, 1))
+			return step;
+		wait_for_source(actor, fault.releases);
+	}
+}
+
+/* Any exit: first the work that every exit entails, then the fault. */
 static __attribute__((noinline)) int serve(struct mmu_context *context,
 					   const struct tdp_fault *exit)
 {
@@ -263,74 +355,13 @@ static __attribute__((noinline)) int serve(struct mmu_context *context,
 		trace_exit(context, exit);
 	if (!context->root.table || !vcpu_ring_has_room(context))
 		return STEP_RETRY;
-	mmu_read_begin(actor);
-	step = fault_in_section(context, exit, error_of_exit(actor->mmu, exit));
-	mmu_read_end(actor);
+	step = fault_in_sections(context, exit);
 	charge(CHARGE_VM_ENTRY, 1);
 	return step;
 }
 
-#define NO_PAGE (~0ULL)
-
-/* The host has to make the page first, and may fail: then NO_PAGE; serve() will tell why. */
-ASIDE tdp_pfn_t make_page(struct mmu_context *context, const struct memslot *slot, tdp_gfn_t gfn)
-{
-	struct tdp_backing_page page;
-
-	if (slot_page_resolve(slot, &context->actor.caller, gfn, true, &page))
-		return tdp_pfn(NO_PAGE);
-	return page.pfn;
-}
-
-/* The page behind a frame of a slot with a plain map, or NO_PAGE. */
-static inline tdp_pfn_t find_page(struct mmu_context *context, const struct memslot *slot,
-				  tdp_gfn_t gfn)
-{
-	struct mapped_page found;
-
-	if (__builtin_expect(page_map_find(slot->plain, gfn.n + slot->plain_offset, &found), 1))
-		return found.pfn;
-	return make_page(context, slot, gfn);
-}
-
-/*
- * The short way: a hole in a slot that asks for nothing special, of which the host has
- * the page and the tree the tables. The steps are those of handle(), in its order; what
- * it would ask at each was answered before, when the vCPU (plain_mask) or the slot (plain)
- * came to be. INVALID: nothing was done, serve() knows what to do.
- */
-__attribute__((always_inline)) static inline int fill(struct mmu_context *context,
-						      const struct tdp_fault *exit)
-{
-	const struct mmu *mmu = context->actor.mmu;
-	const tdp_gfn_t gfn = gfn_of_exit(exit);
-	const struct memslots *slots = ptr_load_acquire(context->role.slots);
-	const struct memslot *slot = memslot_find_again(slots, &context->last_slot, gfn);
-	struct mmu_shared shared;
-	uint64_t snapshot;
-	struct way way;
-	tdp_pfn_t pfn;
-	int step;
-
-	if (!slot || !slot->plain)
-		return STEP_INVALID;
-	way = fill_way(context, gfn);
-	snapshot = invalidation_snapshot(mmu);
-	if (invalidation_covers(mmu, gfn))
-		return STEP_INVALID;
-	pfn = find_page(context, slot, gfn);
-	if (pfn.n == NO_PAGE || invalidation_hits(mmu, snapshot, gfn))
-		return STEP_INVALID;
-	shared = mmu_lock_shared(&context->actor);
-	step = STEP_INVALID;
-	if (!fault_stale(context, gfn, snapshot))
-		step = fill_hole(shared, context, slot, gfn,
-				 exit->error_code & context->plain_exits.fetch, pfn, way);
-	mmu_unlock_shared(shared);
-	return step;
-}
-
-static inline bool may_fill(const struct mmu_context *context, const struct tdp_fault *exit)
+static inline bool fast_path_applies(const struct mmu_context *context,
+				     const struct tdp_fault *exit)
 {
 	return (exit->error_code & context->plain_exits.mask) == context->plain_exits.bits &&
 	       !exit->misconfig && context->root.table && !out_of_reach(context, exit) &&
@@ -342,9 +373,9 @@ int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit)
 	int step = STEP_INVALID;
 
 	charge(CHARGE_VM_EXIT, 1);
-	if (__builtin_expect(may_fill(context, exit), 1)) {
+	if (__builtin_expect(fast_path_applies(context, exit), 1)) {
 		mmu_read_begin(&context->actor);
-		step = fill(context, exit);
+		step = fault_in_plain_slot(context, exit);
 		mmu_read_end(&context->actor);
 	}
 	if (__builtin_expect(step != STEP_FIXED, 0))

@@ -9,7 +9,7 @@
 
 #include <tdpsim/vcpu.h>
 
-#include "mmu/context.h"
+#include "mmu/descent.h"
 
 /* The error word that both vendors' exits are turned into (Linux PFERR_*). */
 #define PFERR_PRESENT	  (1ULL << 0)
@@ -24,7 +24,7 @@
 #define EPT_VIOLATION_FETCH   4ULL
 #define EPT_VIOLATION_PRESENT 0x78ULL /* the rights that there were */
 
-/* What a step of the path says; a negative errno goes beside these (KVM's RET_PF_*). */
+/* The result of a step of the path, unless it is a negative errno (KVM's RET_PF_*). */
 enum fault_step {
 	STEP_CONTINUE, /* go on with the next step */
 	STEP_RETRY,
@@ -33,6 +33,7 @@ enum fault_step {
 	STEP_INVALID, /* this path cannot decide: take the full one */
 	STEP_FIXED,
 	STEP_SPURIOUS,
+	STEP_WAIT, /* leave the section, wait for the source, begin again (S1 of source.h) */
 };
 
 struct fault {
@@ -42,28 +43,32 @@ struct fault {
 	uint64_t error; /* PFERR bits */
 	enum tdp_access access;
 
-	/* Set by resolving. */
+	/* Valid in the section that looked the slot up. */
 	const struct memslots *slots;
 	const struct memslot *slot; /* NULL: a hole */
-	uint64_t snapshot;	    /* of the invalidation sequence */
+	struct descent descent;	    /* the fast path's */
+
+	/* Set by the page step. */
+	uint64_t snapshot; /* of the invalidation sequence */
+	uint32_t releases; /* of page sources; with STEP_WAIT */
 	struct tdp_backing_page page;
 
 	/* Set by the choice of the level. */
-	tdp_pfn_t pfn; /* of the leaf to be */
+	tdp_pfn_t pfn; /* of the new leaf */
 	unsigned int goal;
 	unsigned int huge; /* the level that slot and host allow */
-	/* NX huge pages: they are on (false where it makes no difference); a huge leaf
-	 * is forbidden here from now on, because of a fetch. */
+	/* NX huge pages: they are on (false where it makes no difference); a fetch forbids a huge
+	 * leaf here from now on. */
 	bool nx, huge_disallowed;
 };
 
 /*
  * Handles one exit inside an RCU section that it opens itself. Returns a
- * fault_step (never CONTINUE or INVALID) or a negative errno.
+ * fault_step (never CONTINUE, WAIT or INVALID) or a negative errno.
  */
 int mmu_page_fault(struct mmu_context *context, const struct tdp_fault *exit);
 
-/* Not present can be repaired without mmu_lock only where "old" pages have no rights at all. */
+/* An entry without rights can be repaired without mmu_lock only if ageing takes all rights. */
 static inline bool fault_may_be_fast(const struct mmu_context *context, uint64_t error)
 {
 	if (error & PFERR_RSVD)
@@ -74,7 +79,7 @@ static inline bool fault_may_be_fast(const struct mmu_context *context, uint64_t
 }
 
 /* The parts, each in its own file. */
-int fault_fast(struct fault *fault);			      /* fast.c */
+int fault_fast(struct fault *fault);			      /* fast.c: no lock */
 int fault_mmio(struct fault *fault);			      /* mmio.c */
 int fault_hole(struct fault *fault);			      /* mmio.c: no slot here */
 int fault_map(struct mmu_shared shared, struct fault *fault); /* map.c */

@@ -40,6 +40,7 @@ static void choose_level(struct fault *fault)
 			    : mmu_mapping_level(fault->slot, fault->gfn,
 						fault->context->actor.mmu->limits.max_level);
 	set_goal(fault, fault->huge);
+	fault->nx = fault->huge_disallowed = false;
 	if (fault->huge > TDP_4K || fault->access == TDP_FETCH)
 		obey_nx(fault);
 }

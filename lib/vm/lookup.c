@@ -11,7 +11,7 @@
  */
 #include <errno.h>
 
-#include "mmu/fill.h"
+#include "mmu/descent.h"
 #include "mmu/gate.h"
 #include "mmu/lookup.h"
 #include "vm/vm.h"
@@ -98,18 +98,18 @@ static size_t look_beside(const struct mmu *mmu, const struct last_table *last,
 	return look_along(mmu, last, last->level, gfns, count, entries);
 }
 
-/* From the root. What became a table behind the way's back is looked at step by step. */
+/* From the root. An entry that became a table after the descent is looked at step by step. */
 __attribute__((always_inline)) static inline struct lookup find(const struct mmu_context *context,
 								tdp_gfn_t gfn)
 {
 	const struct mmu *mmu = context->actor.mmu;
-	struct way way = way_down(context, gfn, false);
-	uint64_t entry = u64_load_acquire(way.slot);
+	struct descent at = descend(context, gfn, false);
+	uint64_t entry = u64_load_acquire(at.slot);
 
-	if (__builtin_expect(spte_table(&mmu->encoding, entry, way.level), 0))
+	if (__builtin_expect(spte_table(&mmu->encoding, entry, at.level), 0))
 		return lookup_last(mmu, context->root.table, gfn);
 	table_meet(mmu->host, entry);
-	return (struct lookup){.slot = way.slot, .entry = entry, .level = way.level};
+	return (struct lookup){.slot = at.slot, .entry = entry, .level = at.level};
 }
 
 __attribute__((always_inline)) static inline struct lookup look_down(
@@ -168,22 +168,22 @@ int tdp_vcpu_lookup_many(struct tdp_vcpu *vcpu, const tdp_gfn_t *gfns, size_t co
 }
 
 /*
- * Nothing but a leaf of 4K, and not under `check`: what most lookups come to. False: the
- * long way knows more.
+ * Most lookups find a 4K leaf, and need no more than this without `check`. False: the full
+ * lookup has to decide.
  */
 static inline bool look_for_page(const struct mmu_context *context, tdp_gfn_t gfn,
 				 struct tdp_entry *entry)
 {
 	const uint64_t present = context->links.bits;
-	struct way way;
+	struct descent at;
 	uint64_t value;
 
 	if (gfn.n >= context->role.reach.n)
 		return false;
-	way = way_down(context, gfn, true);
-	if (way.level != TDP_4K)
+	at = descend(context, gfn, true);
+	if (at.level != TDP_4K)
 		return false;
-	value = u64_load_acquire(way.slot);
+	value = u64_load_acquire(at.slot);
 	if (!(value & present))
 		return false;
 	*entry = page_entry(gfn, value);
