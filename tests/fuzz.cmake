@@ -6,7 +6,7 @@ file(GLOB fuzz_sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
 file(GLOB replay_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/tools/replay/*.c)
 list(FILTER replay_sources EXCLUDE REGEX "/(main|report)\\.c$")
 
-# What the targets `parse` and `replay` feed.
+# What the targets `parse`, `replay` and `tracedat` feed.
 add_library(tdpsim-fuzz-replay STATIC ${replay_sources})
 target_include_directories(tdpsim-fuzz-replay PUBLIC ${PROJECT_SOURCE_DIR}/bench)
 target_compile_definitions(tdpsim-fuzz-replay PUBLIC _GNU_SOURCE)
@@ -19,7 +19,7 @@ foreach(source ${fuzz_sources})
     add_executable(fuzz_${name} ${source})
     target_include_directories(fuzz_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_compile_definitions(fuzz_${name} PRIVATE _GNU_SOURCE)
-    if(name MATCHES "^(parse|replay)$")
+    if(name MATCHES "^(parse|replay|tracedat)$")
         target_link_libraries(fuzz_${name} PRIVATE tdpsim-fuzz-replay)
     else()
         target_link_libraries(fuzz_${name} PRIVATE tdpsim-internal)

@@ -261,8 +261,9 @@ static void same_requested(const struct pair *pair, const struct event *t, const
 {
 	same(pair, "gfn", t->u.requested.gfn, o->u.requested.gfn);
 	same(pair, "level", t->u.requested.level, o->u.requested.level);
-	if (t->u.requested.has_access)
-		same(pair, "access", t->u.requested.access, o->u.requested.access);
+	same(pair, "whether it has an access", t->u.requested.has_access,
+	     o->u.requested.has_access);
+	same(pair, "access", t->u.requested.access, o->u.requested.access);
 }
 
 static void same_return(const struct pair *pair, const struct event *t, const struct event *o)
