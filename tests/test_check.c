@@ -51,7 +51,7 @@ static void a_vm_in_order_has_no_violation_in_any_shape(void **state)
 {
 	(void)state;
 	for (int format = TDP_NPT; format <= TDP_EPT; format++)
-		for (int baseline = TDP_BASELINE_LATEST; baseline <= TDP_BASELINE_6_12; baseline++)
+		for (int baseline = TDP_BASELINE_LATEST; baseline <= TDP_BASELINE_7_2; baseline++)
 			for (int page = TDP_4K; page <= TDP_2M; page++)
 				for (int zap = TDP_ON; zap <= TDP_OFF; zap++)
 					work_and_check(&(struct shape){

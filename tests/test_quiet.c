@@ -37,7 +37,7 @@ static void fill(const struct guest *guest, atomic_u64 entries[TABLE_ENTRIES], u
 
 		if (bits >> 8 & 7) {
 			value = bits & (e->write | e->format->dirty | e->format->accessed |
-					e->mmu_writable | 1ULL << AD_TYPE_SHIFT);
+					e->mmu_writable | e->ad_type_disabled);
 			value |= e->mmu_present | e->host_writable;
 			if (!spte_writability_legal(e, value))
 				value &= ~e->write;

@@ -390,7 +390,7 @@ static void check_mmio_round_trip(const struct encoding *e, uint64_t gfn, uint64
 	uint64_t spte = spte_make_mmio(e, tdp_gfn(gfn), generation);
 
 	assert_int_equal(spte_mmio_gfn(e, spte).n, gfn);
-	assert_int_equal(spte_mmio_generation(spte), generation & MMIO_GENERATION_MASK);
+	assert_int_equal(spte_mmio_generation(e, spte), generation & e->mmio_generation_mask);
 	assert_true(spte_mmio(e, spte));
 	assert_false(spte_present(e, spte));
 	assert_false(spte_frozen(e, spte));
@@ -400,8 +400,8 @@ static void check_mmio_round_trips(const struct encoding *e, unsigned int width)
 {
 	for (unsigned int bit = 0; bit < width - 12; bit++)
 		for (unsigned int g = 0; g < 20; g++)
-			check_mmio_round_trip(e, BIT(bit), BIT(g) & MMIO_GENERATION_MASK);
-	check_mmio_round_trip(e, BIT(width - 12) - 1, MMIO_GENERATION_MASK);
+			check_mmio_round_trip(e, BIT(bit), BIT(g) & e->mmio_generation_mask);
+	check_mmio_round_trip(e, BIT(width - 12) - 1, e->mmio_generation_mask);
 	check_mmio_round_trip(e, 0, 0);
 }
 
@@ -468,17 +468,34 @@ static const struct format strange = {
 	.dirty = BIT(3),
 	.memory_type = BIT(54),
 	.memory_type_wb = BIT(54),
-	.host_writable = BIT(55),
-	.mmu_writable = BIT(56),
-	.mmu_present = BIT(57),
-	.ad_type = BIT(52) | BIT(53),
 	.mmio_mask = BIT(0) | BIT(9),
 	.mmio_value = BIT(0),
 };
 
+static const struct layout strange_layout = {
+	.host_writable = BIT(55),
+	.mmu_writable = BIT(56),
+	.mmu_present = BIT(57),
+	.exec = BIT(8),
+	.ad_type_shift = 52,
+	.frozen = 0x5a0,
+	.mmio_low_bits = 8,
+};
+
+static struct encoding made_strange(void)
+{
+	struct encoding encoding;
+
+	encoding_init(&encoding, &(struct encoding_config){.format = &strange,
+							   .layout = &strange_layout,
+							   .hardware_ad = true,
+							   .mmio_caching = true});
+	return encoding;
+}
+
 static void a_strange_format_gets_its_own_bits_and_no_others(void **state)
 {
-	struct encoding e = made(&strange, K_6_1, true);
+	struct encoding e = made_strange();
 	struct leaf leaf = leaf_at(1, true);
 	uint64_t base = AT | BIT(4) | BIT(8) | BIT(1) | BIT(2) | BIT(54) | BIT(57);
 	uint64_t writable = BIT(55) | BIT(56) | BIT(6);
@@ -496,7 +513,7 @@ static void a_strange_format_gets_its_own_bits_and_no_others(void **state)
 
 static void a_strange_format_is_read_by_its_own_bits(void **state)
 {
-	struct encoding e = made(&strange, K_6_1, true);
+	struct encoding e = made_strange();
 	struct leaf leaf = leaf_at(2, true);
 	uint64_t huge = spte_make_leaf(&e, &leaf), small, table;
 
@@ -524,7 +541,7 @@ static void a_strange_format_is_read_by_its_own_bits(void **state)
 
 static void a_strange_format_has_mmio_entries_of_its_own(void **state)
 {
-	struct encoding e = made(&strange, K_6_1, true);
+	struct encoding e = made_strange();
 	uint64_t spte = spte_make_mmio(&e, tdp_gfn(0x123), 0);
 
 	(void)state;

@@ -138,18 +138,17 @@ static void set_entries_show_their_rights(void **state)
 			     .level = 1,
 			     .readable = true,
 			     .executable = true,
-			     .user = 1},
+			     .user = true},
 	};
 
 	(void)state;
 	assert_string_equal(text_of(event), "gfn 40000 spte 3738825 (r-xu) level 1 at 16989c000");
-	event.set_spte.user = 0;
+	event.set_spte.user = false;
 	assert_non_null(strstr(text_of(event), "(r-x-)"));
-	event.set_spte.user = -1;
 	event.set_spte.writable = true;
 	event.set_spte.readable = false;
 	event.set_spte.executable = false;
-	assert_non_null(strstr(text_of(event), "(-w-)"));
+	assert_non_null(strstr(text_of(event), "(-w--)"));
 }
 
 static void splits_read_as_the_kernels(void **state)

@@ -167,7 +167,7 @@ static void a_vm_gives_back_all_that_it_took(void **state)
 static void baselines_have_the_names_of_their_option(void **state)
 {
 	(void)state;
-	assert_string_equal(tdp_baseline_name(TDP_BASELINE_LATEST), "6.18");
+	assert_string_equal(tdp_baseline_name(TDP_BASELINE_LATEST), "7.2");
 	assert_string_equal(tdp_baseline_name(TDP_BASELINE_5_13), "5.13");
 	assert_string_equal(tdp_baseline_name(TDP_BASELINE_6_1), "6.1");
 	assert_string_equal(tdp_baseline_name(TDP_BASELINE_6_12), "6.12");

@@ -53,7 +53,9 @@ TDP_API int tdp_vm_clear_dirty_log(struct tdp_vm *vm, unsigned int address_space
 /**
  * An exit that no fault caused (HLT, an interrupt). As at every exit the log that the
  * CPU itself keeps of written pages (PML) is emptied into the dirty log; a fault and
- * a read of the log do it by themselves. Called by the vCPU's actor.
+ * a read of the log do it by themselves. Under policy exit_keeps_log neither this exit nor a read
+ * does it (a bug of 6.18): the pages reach the log at the vCPU's next fault. Called by the vCPU's
+ * actor.
  */
 TDP_API void tdp_vcpu_exit(struct tdp_vcpu *vcpu);
 

@@ -1,7 +1,7 @@
 #ifndef TDPSIM_TRACE_H
 #define TDPSIM_TRACE_H
 
-#include <tdpsim/types.h>
+#include <tdpsim/policy.h>
 
 /**
  * Tracepoints of the MMU, in the order in which KVM emits them. The first group
@@ -40,7 +40,7 @@ enum tdp_trace_kind {
 struct tdp_trace_page {
 	uint64_t gfn;
 	uint64_t pfn;  /* its frame; not in the text */
-	uint32_t role; /* Linux union kvm_mmu_page_role */
+	uint32_t role; /* Linux union kvm_mmu_page_role, in the layout of the event */
 	uint32_t root_count;
 	uint8_t generation; /* scheduled for zapping */
 	bool created;	    /* kvm_mmu_get_page */
@@ -48,8 +48,9 @@ struct tdp_trace_page {
 
 struct tdp_trace_event {
 	enum tdp_trace_kind kind;
-	int vcpu;      /* acting vCPU, or -1 */
-	uint64_t time; /* ns, of the clock of the run */
+	int vcpu;		      /* acting vCPU, or -1 */
+	uint64_t time;		      /* ns, of the clock of the run */
+	enum tdp_entry_layout layout; /* of entries and roles; 7.2 prints some events otherwise */
 	union {
 		struct {
 			uint64_t rip, address, error_code;
@@ -65,6 +66,7 @@ struct tdp_trace_event {
 		struct {
 			uint64_t gfn, pfn;
 			uint8_t level;
+			uint32_t access; /* of the root's role; printed since 7.2 */
 		} spte_requested;
 		struct tdp_trace_page page; /* get_page, prepare_zap_page */
 		struct {
@@ -75,7 +77,7 @@ struct tdp_trace_event {
 			uint64_t gfn, entry, entry_at;
 			uint8_t level;
 			bool readable, writable, executable;
-			int8_t user; /* -1: the format has no such bit */
+			bool user; /* EPT until 7.1: readable; since: executable for users */
 		} set_spte;
 		struct {
 			uint64_t gfn, entry;

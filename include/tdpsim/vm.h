@@ -52,6 +52,9 @@ struct tdp_vm_config {
 	unsigned int nx_recovery_ratio; /* a round recovers 1/ratio of the list; 0 means 60 */
 	unsigned int nx_recovery_period_ms; /* between rounds; 0: by the ratio, about an hour for
 					       the whole list */
+	/** The CPU's mode-based execute control (EPT) or guest-mode execute trap (NPT) is in use,
+	   as KVM uses them since 7.2. No capture has them: derived from the source. */
+	bool mbec, gmet;
 };
 
 /**

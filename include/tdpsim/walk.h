@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include <tdpsim/host.h>
+#include <tdpsim/policy.h>
 
 /**
  * The hardware's walk of the second level, and of a guest's own page tables
@@ -35,6 +36,9 @@ struct tdp_walk_config {
 				      does (QEMU TCG); hardware sets both */
 	/** A guest-physical address wider than the walk faults as reserved, not as not-present. */
 	bool wide_gpa_reserved;
+	/** For tdp_dump_walk() and tdp_dump_tables(): where the MMU keeps its own bits; 0: as
+	 * until 7.1. */
+	enum tdp_entry_layout layout;
 };
 
 /**

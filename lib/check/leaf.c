@@ -28,7 +28,7 @@ static uint64_t leaf_bits(const struct encoding *e, unsigned int level)
 	if (level > TDP_4K)
 		bits |= format->large;
 	if (!e->hardware_ad)
-		bits |= (e->access_track & ~e->write) << SAVED_BITS_SHIFT;
+		bits |= (e->access_track & ~e->write) << e->layout->saved_shift;
 	return bits;
 }
 
@@ -52,11 +52,11 @@ static void check_bits(struct checker *checker, const struct met_entry *spot)
 	const struct encoding *e = checker->encoding;
 	uint64_t spte = spot->entry, needs = leaf_needs(e, spte);
 
-	if (spte & ~(leaf_bits(e, spot->level) | ENTRY_ADDRESS | e->format->ad_type))
+	if (spte & ~(leaf_bits(e, spot->level) | ENTRY_ADDRESS | e->ad_type_mask))
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf has bits that none has");
 	else if ((spte & needs) != needs)
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "a leaf lacks bits that all have");
-	else if ((spte & e->format->ad_type) != ad_type(e, spot))
+	else if ((spte & e->ad_type_mask) != ad_type(e, spot))
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot,
 			     "a leaf whose A/D type is not that of its tree");
 	else if (!memory_type_known(e, spte))
@@ -153,13 +153,13 @@ void check_leaf(struct checker *checker, const struct met_entry *spot)
 
 /*
  * The generation goes up with each change of the slots and everything is zapped
- * where its 19 bits begin again, so a younger entry than the slots cannot be.
+ * where its bits in an entry begin again, so a younger entry than the slots cannot be.
  */
 void check_hole(struct checker *checker, const struct met_entry *spot)
 {
 	const struct memslots *slots = memslots_of(&checker->vm->memory, spot->address_space);
-	uint64_t now = memslots_generation(slots) & MMIO_GENERATION_MASK;
-	uint64_t then = spte_mmio_generation(spot->entry);
+	uint64_t now = memslots_generation(slots) & checker->encoding->mmio_generation_mask;
+	uint64_t then = spte_mmio_generation(checker->encoding, spot->entry);
 
 	checker->mmio_entries++;
 	if (spot->level != TDP_4K || spte_mmio_gfn(checker->encoding, spot->entry).n != spot->gfn.n)

@@ -72,6 +72,8 @@ static bool in_cpu_log(const struct checker *checker, unsigned int address_space
 {
 	const struct tdp_vcpu *vcpu;
 
+	if (checker->mmu->policy.exit_keeps_log == TDP_ON)
+		return false; /* no reader takes it from there */
 	for (vcpu = vm_first_vcpu(checker->vm); vcpu; vcpu = vcpu->next) {
 		const struct write_log *log = vcpu->context.write_log;
 

@@ -134,15 +134,21 @@ static void entry_changed(struct mmu_held held, const struct spot *spot, uint64_
 	struct mmu_actor *actor = held.actor;
 	const struct encoding *e = &actor->mmu->encoding;
 	bool was_leaf = spot_is_leaf(e, spot), is_leaf = spte_leaf(e, new, spot->level);
+	struct table *removed = NULL;
+	bool removed_first = actor->mmu->policy.removed_table_first == TDP_ON;
 
 	if (spot->entry == new)
 		return;
 	check_change(e, spot, new, was_leaf, is_leaf);
+	if (spot_is_table(e, spot) && !spte_table(e, new, spot->level))
+		removed = table_of(actor->mmu->host, spte_pfn(spot->entry));
+	if (removed && removed_first)
+		remove_table(held, spot, removed);
 	entry_told(actor, spot, new);
 	if (was_leaf != is_leaf)
 		mmu_gauge(actor, gauge_of_leaves(spot->level), is_leaf ? 1 : -1);
-	if (spot_is_table(e, spot) && !spte_table(e, new, spot->level))
-		remove_table(held, spot, table_of(actor->mmu->host, spte_pfn(spot->entry)));
+	if (removed && !removed_first)
+		remove_table(held, spot, removed);
 }
 
 /* entry_changed() where nothing was present: the common case of a fault. */

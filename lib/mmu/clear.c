@@ -59,7 +59,7 @@ static struct bulk_clear bulk_clear_of(struct mmu_held held, uint64_t bits)
 		.present = e->mmu_present,
 		.bits = bits,
 		.stable_bits = stable,
-		.stable_mask = stable | 1ULL << AD_TYPE_SHIFT, /* AD_DISABLED is always volatile */
+		.stable_mask = stable | e->ad_type_disabled, /* AD_DISABLED is always volatile */
 	};
 }
 

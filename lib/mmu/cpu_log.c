@@ -72,6 +72,8 @@ void cpu_logs_drain(struct mmu_actor *actor)
 	if (mmu->policy.dirty_track != TDP_DIRTY_TRACK_DBIT)
 		return;
 	mmu_kick_all(actor);
+	if (mmu->policy.exit_keeps_log == TDP_ON)
+		return;
 	for (context = ptr_load_acquire(&mmu->vcpus.youngest); context; context = context->next)
 		cpu_log_drain(actor, context);
 }

@@ -42,7 +42,11 @@ void cpu_log_drain(struct mmu_actor *actor, struct mmu_context *context);
 /* The same, all its writes included that were made before the call (L3). */
 void cpu_log_drain_now(struct mmu_actor *actor, struct mmu_context *context);
 
-/* Empties all, all writes included that were made before the call (L3). */
+/*
+ * Empties all, all writes included that were made before the call (L3). Under policy exit_keeps_log
+ * a vCPU that rests between two accesses has left by a fast-path exit, whose log 6.18 does not
+ * empty: its pages reach the slots' logs at its next exit only.
+ */
 void cpu_logs_drain(struct mmu_actor *actor);
 
 /* The vCPU is about to have another role (L2). */

@@ -20,11 +20,12 @@
 #include "platform/charge.h"
 
 /* vmx_handle_ept_violation(), 6.12. */
-static uint64_t error_of_ept_violation(uint64_t qualification)
+static uint64_t error_of_ept_violation(const struct mmu *mmu, uint64_t qualification)
 {
+	bool read_is_user = mmu->policy.ept_read_is_user == TDP_ON;
 	uint64_t error = 0;
 
-	error |= qualification & 1 ? PFERR_USER : 0;
+	error |= qualification & 1 && read_is_user ? PFERR_USER : 0;
 	error |= qualification & 2 ? PFERR_WRITE : 0;
 	error |= qualification & EPT_VIOLATION_FETCH ? PFERR_FETCH : 0;
 	error |= qualification & EPT_VIOLATION_PRESENT ? PFERR_PRESENT : 0;
@@ -37,7 +38,7 @@ static uint64_t error_of_exit(const struct mmu *mmu, const struct tdp_fault *exi
 {
 	if (mmu->encoding.format->id == TDP_NPT)
 		return exit->error_code;
-	return exit->misconfig ? PFERR_RSVD : error_of_ept_violation(exit->error_code);
+	return exit->misconfig ? PFERR_RSVD : error_of_ept_violation(mmu, exit->error_code);
 }
 
 static enum tdp_access access_of_error(uint64_t error)

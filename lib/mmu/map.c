@@ -72,7 +72,7 @@ static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
 
 	if (!fault->slot)
 		return spte_make_mmio(e, spot->gfn,
-				      memslots_generation(fault->slots) & MMIO_GENERATION_MASK);
+				      memslots_generation(fault->slots) & e->mmio_generation_mask);
 	spte = spte_make_leaf(e, &leaf);
 	mark_writable(fault, spte);
 	return spte;

@@ -37,8 +37,8 @@ static bool mmio_current(struct fault *fault, uint64_t spte)
 
 	if (generation & MEMSLOT_GENERATION_UPDATING)
 		return false;
-	generation &= MMIO_GENERATION_MASK;
-	valid = generation == spte_mmio_generation(spte);
+	generation &= actor->mmu->encoding.mmio_generation_mask;
+	valid = generation == spte_mmio_generation(&actor->mmu->encoding, spte);
 	if (mmu_tracing(actor))
 		trace_check_mmio(actor, spte, generation, valid);
 	return valid;

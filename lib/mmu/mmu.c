@@ -34,6 +34,8 @@ static void init_encoding(struct mmu *mmu, const struct mmu_config *config)
 	encoding_init(&mmu->encoding,
 		      &(struct encoding_config){
 			      .format = format,
+			      .layout = layout_of(policy->layout, format->id),
+			      .gmet = vm->gmet,
 			      .hardware_ad = !vm->no_ad,
 			      .execute_only = vm->format == TDP_EPT && !vm->no_execute_only,
 			      .suppress_ve = policy->suppress_ve == TDP_ON,

@@ -8,6 +8,7 @@ void mmu_trace(struct mmu_actor *actor, struct tdp_trace_event *event)
 	struct mmu *mmu = actor->mmu;
 
 	event->vcpu = actor->vcpu;
+	event->layout = mmu->policy.layout;
 	if (actor->ring)
 		trace_emit(&mmu->tracer, actor->ring, event);
 	else
@@ -33,7 +34,8 @@ void trace_page(struct mmu_actor *actor, enum tdp_trace_kind kind, const struct 
 				 .kind = kind,
 				 .page = {.gfn = table->gfn.n,
 					  .pfn = table_pfn(actor->mmu->host, table).n,
-					  .role = u32_load_relaxed(&table->role),
+					  .role = role_word(u32_load_relaxed(&table->role),
+							    actor->mmu->policy.layout),
 					  .root_count = u32_load_relaxed(&table->references),
 					  .generation = table->zap_scheduled,
 					  .created = created}});
@@ -41,17 +43,18 @@ void trace_page(struct mmu_actor *actor, enum tdp_trace_kind kind, const struct 
 
 void trace_spte_requested(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pfn, unsigned int level)
 {
-	mmu_trace(actor,
-		  &(struct tdp_trace_event){
-			  .kind = TDP_TRACE_SPTE_REQUESTED,
-			  .spte_requested = {.gfn = gfn.n, .pfn = pfn, .level = (uint8_t)level}});
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_SPTE_REQUESTED,
+				 .spte_requested = {
+					 .gfn = gfn.n,
+					 .pfn = pfn,
+					 .level = (uint8_t)level,
+					 .access = role_access(mmu_context_of(actor)->role.word)}});
 }
 
 void trace_set_spte(struct mmu_actor *actor, const struct spot *spot, uint64_t spte)
 {
 	const struct encoding *e = &actor->mmu->encoding;
-	bool user_shown = e->user != 0;
-
 	mmu_trace(actor,
 		  &(struct tdp_trace_event){
 			  .kind = TDP_TRACE_SET_SPTE,
@@ -62,41 +65,42 @@ void trace_set_spte(struct mmu_actor *actor, const struct spot *spot, uint64_t s
 				       .readable = e->present || (spte & 1),
 				       .writable = spte & e->write,
 				       .executable = spte_executable(e, spte),
-				       .user = user_shown ? (spte & e->user) != 0 : -1}});
+				       .user = (spte & e->layout->user_shown) != 0}});
 }
 
 void trace_mark_mmio(struct mmu_actor *actor, const struct spot *spot, uint64_t spte)
 {
+	const struct encoding *e = &actor->mmu->encoding;
+
 	mmu_trace(actor,
 		  &(struct tdp_trace_event){
 			  .kind = TDP_TRACE_MARK_MMIO_SPTE,
 			  .mark_mmio = {.gfn = spot->gfn.n,
 					.entry_at = entry_address(actor->mmu->host, spot->slot),
-					.access = (uint32_t)(spte & 7),
-					.generation = (uint32_t)spte_mmio_generation(spte)}});
+					.access = (uint32_t)(spte & e->layout->mmio_access_shown),
+					.generation = (uint32_t)spte_mmio_generation(e, spte)}});
 }
 
 void trace_check_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t generation, bool valid)
 {
-	mmu_trace(actor,
-		  &(struct tdp_trace_event){
-			  .kind = TDP_TRACE_CHECK_MMIO_SPTE,
-			  .check_mmio = {.entry = spte,
-					 .vm_generation = (uint32_t)generation,
-					 .entry_generation = (uint32_t)spte_mmio_generation(spte),
-					 .valid = valid}});
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_CHECK_MMIO_SPTE,
+				 .check_mmio = {.entry = spte,
+						.vm_generation = (uint32_t)generation,
+						.entry_generation = (uint32_t)spte_mmio_generation(
+							&actor->mmu->encoding, spte),
+						.valid = valid}});
 }
 
 void trace_handle_mmio(struct mmu_actor *actor, uint64_t spte, uint64_t address)
 {
 	const struct encoding *e = &actor->mmu->encoding;
 
-	mmu_trace(actor,
-		  &(struct tdp_trace_event){
-			  .kind = TDP_TRACE_HANDLE_MMIO_PAGE_FAULT,
-			  .handle_mmio = {.address = address,
-					  .gfn = spte_mmio_gfn(e, spte).n,
-					  .access = (uint32_t)(spte & e->format->mmio_access)}});
+	mmu_trace(actor, &(struct tdp_trace_event){
+				 .kind = TDP_TRACE_HANDLE_MMIO_PAGE_FAULT,
+				 .handle_mmio = {.address = address,
+						 .gfn = spte_mmio_gfn(e, spte).n,
+						 .access = (uint32_t)(spte & e->mmio_access)}});
 }
 
 void trace_split(struct mmu_actor *actor, const struct spot *spot, uint64_t huge, int error)

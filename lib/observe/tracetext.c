@@ -65,39 +65,73 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
 		text->length += (size_t)length;
 }
 
-/* Linux union kvm_mmu_page_role, arch/x86/include/asm/kvm_host.h. */
+/* Where a role word has its fields: Linux union kvm_mmu_page_role, arch/x86/include/asm/kvm_host.h.
+ */
+struct role_fields {
+	unsigned int access_bits, invalid, efer_nx;
+	const char *
+		access_letters[2]; /* for each access bit: when clear, when set; printed in order */
+	unsigned int access_order[4]; /* the bits, as they are printed */
+};
+
+static const struct role_fields role_until_7_1 = {3, 11, 12, {"---", "wux"}, {1, 2, 0}};
+static const struct role_fields role_since_7_2 = {4, 12, 13, {"----", "rwux"}, {0, 1, 2, 3}};
+
 static unsigned int role_bits(uint32_t role, unsigned int first, unsigned int count)
 {
 	return role >> first & ((1U << count) - 1);
 }
 
-/* KVM_MMU_PAGE_PRINTK() */
-static void put_page(struct text *text, const struct tdp_trace_page *page)
+static void put_access(struct text *text, const struct role_fields *fields, unsigned int access)
 {
-	static const char *const access[] = {"---", "--x", "w--", "w-x",
-					     "-u-", "-ux", "wu-", "wux"};
-	uint32_t role = page->role;
-
-	put(text, "sp gen %u gfn %" PRIx64 " l%u %u-byte q%u%s %s%s %snxe %sad root %u sync",
-	    page->generation, page->gfn, role_bits(role, 0, 4), role_bits(role, 4, 1) ? 4 : 8,
-	    role_bits(role, 5, 2), role_bits(role, 7, 1) ? " direct" : "",
-	    access[role_bits(role, 8, 3)], role_bits(role, 11, 1) ? " invalid" : "",
-	    role_bits(role, 12, 1) ? "" : "!", role_bits(role, 16, 1) ? "!" : "", page->root_count);
+	for (unsigned int i = 0; i < fields->access_bits; i++)
+		put(text, "%c", fields->access_letters[access >> fields->access_order[i] & 1][i]);
 }
 
-/* __print_flags() over kvm_mmu_trace_pferr_flags: names first, the rest in hex. */
-static void put_error_code(struct text *text, uint64_t error_code)
+/* KVM_MMU_PAGE_PRINTK() */
+static void put_page(struct text *text, const struct tdp_trace_event *event)
 {
-	static const char *const names[] = {"P", "W", "U", "RSVD", "F"};
+	const struct tdp_trace_page *page = &event->page;
+	const struct role_fields *fields =
+		event->layout == TDP_ENTRY_LAYOUT_7_2 ? &role_since_7_2 : &role_until_7_1;
+	uint32_t role = page->role;
+
+	put(text, "sp gen %u gfn %" PRIx64 " l%u %u-byte q%u%s ", page->generation, page->gfn,
+	    role_bits(role, 0, 4), role_bits(role, 4, 1) ? 4 : 8, role_bits(role, 5, 2),
+	    role_bits(role, 7, 1) ? " direct" : "");
+	put_access(text, fields, role_bits(role, 8, fields->access_bits));
+	put(text, "%s %snxe %sad root %u sync",
+	    role_bits(role, fields->invalid, 1) ? " invalid" : "",
+	    role_bits(role, fields->efer_nx, 1) ? "" : "!", role_bits(role, 16, 1) ? "!" : "",
+	    page->root_count);
+}
+
+/* __print_flags() over kvm_mmu_trace_pferr_flags: names in the kernel's order, the rest in hex. */
+struct error_name {
+	uint64_t bit;
+	const char *name;
+	bool since_7_2; /* until then printed in hex */
+};
+
+static const struct error_name error_names[] = {
+	{0x1, "P", false},  {0x2, "W", false},	   {0x4, "U", false},	 {0x20, "PK", true},
+	{0x40, "SS", true}, {0x8000, "SGX", true}, {0x8, "RSVD", false}, {0x10, "F", false},
+};
+
+static void put_error_code(struct text *text, uint64_t error_code, enum tdp_entry_layout layout)
+{
 	const char *between = "";
 
-	for (unsigned int bit = 0; bit < sizeof(names) / sizeof(names[0]); bit++) {
-		if (!(error_code >> bit & 1))
+	for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++) {
+		const struct error_name *named = &error_names[i];
+
+		if (!(error_code & named->bit) ||
+		    (named->since_7_2 && layout != TDP_ENTRY_LAYOUT_7_2))
 			continue;
-		put(text, "%s%s", between, names[bit]);
+		put(text, "%s%s", between, named->name);
 		between = "|";
+		error_code &= ~named->bit;
 	}
-	error_code &= ~(uint64_t)0x1f;
 	if (error_code)
 		put(text, "%s0x%" PRIx64, between, error_code);
 }
@@ -108,7 +142,8 @@ static void put_fast_page_fault(struct text *text, const struct tdp_trace_event 
 
 	put(text, "vcpu %d gva %" PRIx64 " error_code ", event->vcpu,
 	    event->fast_page_fault.address);
-	put_error_code(text, event->fast_page_fault.narrow ? (uint32_t)error_code : error_code);
+	put_error_code(text, event->fast_page_fault.narrow ? (uint32_t)error_code : error_code,
+		       event->layout);
 	put(text, " sptep %016" PRIx64 " old 0x%" PRIx64 " new %" PRIx64 " spurious %d fixed %d",
 	    event->fast_page_fault.entry_at, event->fast_page_fault.old_entry,
 	    event->fast_page_fault.new_entry, event->fast_page_fault.spurious,
@@ -117,12 +152,10 @@ static void put_fast_page_fault(struct text *text, const struct tdp_trace_event 
 
 static void put_set_spte(struct text *text, const struct tdp_trace_event *event)
 {
-	int8_t user = event->set_spte.user;
-
 	put(text, "gfn %" PRIx64 " spte %" PRIx64 " (%s%s%s%s) level %d at %" PRIx64,
 	    event->set_spte.gfn, event->set_spte.entry, event->set_spte.readable ? "r" : "-",
 	    event->set_spte.writable ? "w" : "-", event->set_spte.executable ? "x" : "-",
-	    user < 0 ? "" : (user ? "u" : "-"), event->set_spte.level, event->set_spte.entry_at);
+	    event->set_spte.user ? "u" : "-", event->set_spte.level, event->set_spte.entry_at);
 }
 
 static void put_mmio(struct text *text, const struct tdp_trace_event *event)
@@ -212,13 +245,15 @@ static void put_event(struct text *text, const struct tdp_trace_event *event)
 	case TDP_TRACE_SPTE_REQUESTED:
 		put(text, "gfn %" PRIx64 " pfn %" PRIx64 " level %d", event->spte_requested.gfn,
 		    event->spte_requested.pfn, event->spte_requested.level);
+		if (event->layout == TDP_ENTRY_LAYOUT_7_2)
+			put(text, " access %x", event->spte_requested.access);
 		break;
 	case TDP_TRACE_GET_PAGE:
-		put_page(text, &event->page);
+		put_page(text, event);
 		put(text, event->page.created ? " new" : " existing");
 		break;
 	case TDP_TRACE_PREPARE_ZAP_PAGE:
-		put_page(text, &event->page);
+		put_page(text, event);
 		break;
 	case TDP_TRACE_SPTE_CHANGED:
 		put(text,

@@ -3,6 +3,7 @@
  * whole tree. It reads frames as the walk does, through the walker's masks, and
  * shows an entry as the hardware would take it, with the MMU's own bits beside.
  */
+#include "paging/layout.h"
 #include "paging/walker.h"
 
 #include <errno.h>
@@ -47,14 +48,15 @@ static void describe_rights(const struct walker *walker, uint64_t entry, char *t
 static void describe(const struct walker *walker, uint64_t entry, unsigned int level, char *text)
 {
 	const struct format *format = walker->format;
+	const struct layout *layout = layout_of(walker->config.layout, format->id);
 	bool leaf = walker_is_leaf(walker, entry, level);
 	static const char *const memory_types[] = {"UC", "WC", "type 2", "type 3",
 						   "WT", "WP", "WB",	 "type 7"};
 	const struct flag flags[] = {
 		{walker->accessed, "A"},
 		{leaf ? walker->dirty : 0, "D"},
-		{format->host_writable, "host-writable"},
-		{format->mmu_writable, "mmu-writable"},
+		{layout->host_writable, "host-writable"},
+		{layout->mmu_writable, "mmu-writable"},
 	};
 
 	if (!walker_is_present(walker, entry)) {

@@ -1,6 +1,5 @@
 /*
- * The EPT entry format (SDM vol. 3, 29.3.2, tables 29-1 to 29-7) and where the
- * MMU keeps its own bits (Linux 7.0 arch/x86/kvm/mmu/spte.h).
+ * The EPT entry format (SDM vol. 3, 29.3.2, tables 29-1 to 29-7).
  */
 #include "paging/format.h"
 
@@ -23,11 +22,6 @@ const struct format format_ept = {
 	.ignore_pat = BIT(6),
 	.suppress_ve = BIT(63),
 
-	.host_writable = BIT(57),
-	.mmu_writable = BIT(58),
-	.mmu_present = BIT(11),
-	.ad_type = BIT(52) | BIT(53),
-	.access_track = BIT(0) | BIT(1) | BIT(2),
 	/* Writable and executable but not readable: a misconfiguration at any MAXPHYADDR. */
 	.mmio_mask = BIT(63) | BIT(2) | BIT(1) | BIT(0),
 	.mmio_value = BIT(2) | BIT(1),

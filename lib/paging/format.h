@@ -1,11 +1,9 @@
 /*
  * Entry formats are data: a constant table of masks for each of EPT and NPT.
- * The hot path reads masks and never calls through a pointer. What the MMU keeps
- * in the bits that the hardware ignores stands here too, so that one look shows
- * that the two do not meet.
+ * The hot path reads masks and never calls through a pointer. The bits that the hardware ignores
+ * and the MMU keeps for itself are in layout.h.
  *
  * Hardware: SDM vol. 3, 29.3.2, tables 29-1 to 29-7; APM vol. 2, 5.3 and 15.25.
- * Software bits: Linux arch/x86/kvm/mmu/spte.h.
  */
 #ifndef TDPSIM_PAGING_FORMAT_H
 #define TDPSIM_PAGING_FORMAT_H
@@ -35,17 +33,10 @@ struct format {
 	uint64_t suppress_ve; /* EPT 63 */
 	uint64_t large_pat;   /* the low frame bit that a large leaf may have set */
 
-	/* What the MMU keeps in ignored bits (from kernel 5.13 on). */
-	uint64_t host_writable;
-	uint64_t mmu_writable;
-	uint64_t mmu_present;
-	uint64_t ad_type; /* bits 53:52 */
-	/* Cleared to make an entry inaccessible on a CPU that keeps no accessed flag. */
-	uint64_t access_track;
 	/* An MMIO entry: value under mask; see spte.h for the generation and the frame. */
 	uint64_t mmio_mask;
 	uint64_t mmio_value;
-	uint64_t mmio_access; /* set in each, and shown as its rights */
+	uint64_t mmio_access; /* set in each, and shown as its rights; U only without GMET */
 };
 
 extern const struct format format_ept;

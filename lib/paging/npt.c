@@ -1,6 +1,5 @@
 /*
- * The NPT entry format, that of long-mode paging (APM vol. 2, 5.3 and 15.25), and
- * where the MMU keeps its own bits (Linux 7.0 arch/x86/kvm/mmu/spte.h).
+ * The NPT entry format, that of long-mode paging (APM vol. 2, 5.3 and 15.25).
  */
 #include "paging/format.h"
 
@@ -20,10 +19,6 @@ const struct format format_npt = {
 	.dirty = BIT(6),
 	.large_pat = BIT(12),
 
-	.host_writable = BIT(9),
-	.mmu_writable = BIT(10),
-	.mmu_present = BIT(11),
-	.ad_type = BIT(52) | BIT(53),
 	/* A reserved bit, unless the host's MAXPHYADDR is 52. */
 	.mmio_mask = BIT(51) | BIT(0),
 	.mmio_value = BIT(51) | BIT(0),

@@ -3,10 +3,10 @@
 
 #include "platform/check.h"
 
-/* Generation bits 7:0 ride in entry bits 10:3, bits 18:8 in 62:52. */
+/* A generation's low bits stand from bit 3 on, its high bits from bit 52 on. */
 #define MMIO_LOW_SHIFT	3
-#define MMIO_LOW_BITS	8
 #define MMIO_HIGH_SHIFT 52
+#define MMIO_HIGH_BITS	11
 
 #define L1TF_GUARD_BITS 5
 
@@ -17,10 +17,12 @@ static void init_accessed_dirty(struct encoding *e, const struct encoding_config
 
 	e->accessed = kept ? format->accessed : 0;
 	e->dirty = kept ? format->dirty : 0;
-	e->ad_type = (uint64_t)(config->hardware_ad ? AD_ENABLED : AD_DISABLED) << AD_TYPE_SHIFT;
+	e->ad_type_mask = 3ULL << e->layout->ad_type_shift;
+	e->ad_type_disabled = (uint64_t)AD_DISABLED << e->layout->ad_type_shift;
+	e->ad_type = config->hardware_ad ? 0 : e->ad_type_disabled;
 	e->ad_type_guest_mode = e->ad_type;
 	if (config->hardware_ad && config->cpu_logs_writes)
-		e->ad_type_guest_mode = (uint64_t)AD_WRPROT_ONLY << AD_TYPE_SHIFT;
+		e->ad_type_guest_mode = (uint64_t)AD_WRPROT_ONLY << e->layout->ad_type_shift;
 }
 
 static void init_mmio(struct encoding *e, const struct encoding_config *config)
@@ -28,6 +30,10 @@ static void init_mmio(struct encoding *e, const struct encoding_config *config)
 	e->mmio_caching = config->mmio_caching;
 	e->mmio_mask = config->format->mmio_mask;
 	e->mmio_value = config->format->mmio_value;
+	e->mmio_access = config->format->mmio_access;
+	if (config->gmet)
+		e->mmio_access &= ~config->format->user;
+	e->mmio_generation_mask = (1ULL << (e->layout->mmio_low_bits + MMIO_HIGH_BITS)) - 1;
 	/* Moved up, the guarded bits must still lie below the generation (spte.c, 6.12). */
 	if (config->l1tf_width && config->l1tf_width < 52 - L1TF_GUARD_BITS)
 		e->l1tf_guard = ((1ULL << L1TF_GUARD_BITS) - 1)
@@ -37,33 +43,38 @@ static void init_mmio(struct encoding *e, const struct encoding_config *config)
 void encoding_init(struct encoding *e, const struct encoding_config *config)
 {
 	const struct format *format = config->format;
+	const struct layout *layout =
+		config->layout ? config->layout : layout_of(TDP_ENTRY_LAYOUT_5_13, format->id);
 	uint64_t suppress_ve = config->suppress_ve ? format->suppress_ve : 0;
+	bool read_is_free = config->execute_only || (layout->read_by_access && format->suppress_ve);
+	uint64_t user = format->user ? format->user : format->read;
 
 	*e = (struct encoding){
 		.format = format,
-		.present = suppress_ve | (config->execute_only ? 0 : format->read),
-		.user = format->user ? format->user : format->read,
-		.exec = format->exec,
+		.layout = layout,
+		.present = suppress_ve | (read_is_free ? 0 : format->read),
+		.user = config->gmet ? 0 : user,
+		.exec = layout->exec,
 		.no_exec = format->no_exec,
 		.write = format->write,
 		.ram_type = format->memory_type_wb | format->ignore_pat,
-		.host_writable = format->host_writable,
-		.mmu_writable = format->mmu_writable,
-		.mmu_present = format->mmu_present,
-		.table_mask = format->mmu_present | format->large,
-		.access_track = format->access_track,
+		.host_writable = layout->host_writable,
+		.mmu_writable = layout->mmu_writable,
+		.mmu_present = layout->mmu_present,
+		.table_mask = layout->mmu_present | format->large,
+		.access_track = layout->access_track,
 		.hardware_ad = config->hardware_ad,
 		.dirty_at_birth = config->dirty_at_birth,
 		.lockless_age = config->lockless_age,
 	};
 	/* Bit 63 of the empty value exists on NPT too: there it is nothing but NX. */
 	e->nonpresent = config->suppress_ve ? 1ULL << 63 : 0;
-	e->frozen = e->nonpresent | FROZEN_BITS;
+	e->frozen = e->nonpresent | layout->frozen;
 	if (config->lockless_age && config->hardware_ad)
-		e->frozen_loses = format->accessed & FROZEN_BITS;
+		e->frozen_loses = format->accessed & layout->frozen;
 	init_accessed_dirty(e, config);
 	init_mmio(e, config);
-	e->table_bits = e->mmu_present | e->present | e->user | e->exec | e->write | e->ad_type |
+	e->table_bits = e->mmu_present | e->present | user | e->exec | e->write | e->ad_type |
 			(config->hardware_ad ? format->accessed : 0);
 }
 
@@ -73,7 +84,7 @@ bool spte_volatile(const struct encoding *e, uint64_t spte, unsigned int level)
 		return false;
 	if (!spte_writable(e, spte) && spte_mmu_writable(e, spte))
 		return true; /* a fast page fault may make it writable */
-	if (!spte_ad_enabled(spte))
+	if (!spte_ad_enabled(e, spte))
 		return e->lockless_age || spte_access_tracked(e, spte);
 	if (spte_writable(e, spte) && !(spte & e->format->dirty))
 		return true;
@@ -120,20 +131,20 @@ static uint64_t saved_bits(const struct encoding *e)
 
 uint64_t spte_to_tracked(const struct encoding *e, uint64_t spte)
 {
-	if (spte_ad_enabled(spte))
+	if (spte_ad_enabled(e, spte))
 		return spte & ~e->format->accessed;
 	if (spte_access_tracked(e, spte))
 		return spte;
-	DCHECK(!(spte & saved_bits(e) << SAVED_BITS_SHIFT));
-	spte |= (spte & saved_bits(e)) << SAVED_BITS_SHIFT;
+	DCHECK(!(spte & saved_bits(e) << e->layout->saved_shift));
+	spte |= (spte & saved_bits(e)) << e->layout->saved_shift;
 	return spte & ~(e->access_track | e->accessed);
 }
 
 uint64_t spte_restore(const struct encoding *e, uint64_t spte)
 {
-	uint64_t saved = spte >> SAVED_BITS_SHIFT & saved_bits(e);
+	uint64_t saved = spte >> e->layout->saved_shift & saved_bits(e);
 
-	spte &= ~(e->access_track | saved_bits(e) << SAVED_BITS_SHIFT);
+	spte &= ~(e->access_track | saved_bits(e) << e->layout->saved_shift);
 	return spte | saved;
 }
 
@@ -181,21 +192,23 @@ uint64_t spte_huge_from_small(const struct encoding *e, uint64_t small, unsigned
 uint64_t spte_make_mmio(const struct encoding *e, tdp_gfn_t gfn, uint64_t generation)
 {
 	uint64_t gpa = gfn.n << TDP_PAGE_SHIFT;
-	uint64_t low = generation & ((1 << MMIO_LOW_BITS) - 1);
-	uint64_t high = (generation & MMIO_GENERATION_MASK) >> MMIO_LOW_BITS;
+	unsigned int low_bits = e->layout->mmio_low_bits;
+	uint64_t low = generation & ((1ULL << low_bits) - 1);
+	uint64_t high = (generation & e->mmio_generation_mask) >> low_bits;
 	uint64_t spte = low << MMIO_LOW_SHIFT | high << MMIO_HIGH_SHIFT;
 
 	spte |= e->mmio_value | (gpa & ~e->l1tf_guard) | e->l1tf_guard;
 	spte |= (gpa & e->l1tf_guard) << L1TF_GUARD_BITS;
-	return spte | e->format->mmio_access;
+	return spte | e->mmio_access;
 }
 
-uint64_t spte_mmio_generation(uint64_t spte)
+uint64_t spte_mmio_generation(const struct encoding *e, uint64_t spte)
 {
-	uint64_t low = spte >> MMIO_LOW_SHIFT & ((1 << MMIO_LOW_BITS) - 1);
-	uint64_t high = spte >> MMIO_HIGH_SHIFT & (MMIO_GENERATION_MASK >> MMIO_LOW_BITS);
+	unsigned int low_bits = e->layout->mmio_low_bits;
+	uint64_t low = spte >> MMIO_LOW_SHIFT & ((1ULL << low_bits) - 1);
+	uint64_t high = spte >> MMIO_HIGH_SHIFT & ((1ULL << MMIO_HIGH_BITS) - 1);
 
-	return high << MMIO_LOW_BITS | low;
+	return high << low_bits | low;
 }
 
 tdp_gfn_t spte_mmio_gfn(const struct encoding *e, uint64_t spte)

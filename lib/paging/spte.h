@@ -7,12 +7,13 @@
  *
  * The five states of an entry: non-present, frozen, MMIO, leaf, table.
  *
- * Rules: Linux arch/x86/kvm/mmu/spte.h and spte.c, 6.1, 6.12 and the 7.0 cycle.
+ * Rules: Linux arch/x86/kvm/mmu/spte.h and spte.c, 6.1 to 7.3.
  */
 #ifndef TDPSIM_PAGING_SPTE_H
 #define TDPSIM_PAGING_SPTE_H
 
 #include "paging/format.h"
+#include "paging/layout.h"
 
 enum ad_type {
 	AD_ENABLED = 0,
@@ -20,15 +21,12 @@ enum ad_type {
 	AD_WRPROT_ONLY = 2, /* kept, but writes are logged by protection: see struct leaf */
 };
 
-#define AD_TYPE_SHIFT	     52
-#define SAVED_BITS_SHIFT     54 /* R and X of an access-tracked entry */
-#define FROZEN_BITS	     0x5a0ULL
-#define MMIO_GENERATION_MASK 0x7ffffULL
-
 struct encoding {
 	const struct format *format;
+	const struct layout *layout;
 	uint64_t present; /* set in every present entry, beside mmu_present */
-	uint64_t user, exec, no_exec, write;
+	uint64_t user;	  /* set in every leaf: R of EPT, U of NPT, nothing under GMET */
+	uint64_t exec, no_exec, write;
 	uint64_t accessed, dirty; /* 0 where the baseline keeps none without hardware flags */
 	uint64_t access_track;	  /* cleared to make an entry inaccessible; 0: no such form */
 	uint64_t table_mask;	  /* mmu_present, and what makes a leaf of an entry */
@@ -38,8 +36,12 @@ struct encoding {
 	uint64_t nonpresent, frozen;
 	uint64_t frozen_loses; /* the bit of a frozen entry that ageing may take away */
 	uint64_t mmio_mask, mmio_value;
+	uint64_t mmio_access;	       /* set in each MMIO entry, and shown as its rights */
+	uint64_t mmio_generation_mask; /* the bits of a memslot generation that an entry keeps */
 	uint64_t l1tf_guard; /* frame bits that an MMIO entry must keep set; 0: not affected */
-	uint64_t ad_type;    /* of every entry, in place */
+	uint64_t ad_type_mask,
+		ad_type_disabled;    /* the field, and its value AD_DISABLED, in place */
+	uint64_t ad_type;	     /* of every entry, in place */
 	uint64_t ad_type_guest_mode; /* of leaves in trees of an L2 guest */
 	bool hardware_ad;	     /* the CPU keeps accessed and dirty flags */
 	bool dirty_at_birth;	     /* 6.13: writable leaves always begin dirty */
@@ -49,6 +51,8 @@ struct encoding {
 
 struct encoding_config {
 	const struct format *format;
+	const struct layout *layout; /* NULL: that of the format until 7.1 */
+	bool gmet; /* guest-mode execute trap in use: NPT leaves have no U (7.2) */
 	bool hardware_ad, execute_only, suppress_ve, software_ad, dirty_at_birth, mmio_caching;
 	bool lockless_age;
 	bool cpu_logs_writes;	 /* D flags are logged (PML) */
@@ -78,10 +82,8 @@ static inline bool spte_table_above_4k(const struct encoding *e, uint64_t spte)
 	return (spte & e->table_mask) == e->mmu_present;
 }
 
-/*
- * Ageing without mmu_lock may clear a bit of an entry that was frozen under its hand
- * (mmu/age.h): it is frozen all the same.
- */
+/* An entry frozen after lockless ageing read it may lose one bit (mmu/age.h); it still counts as
+ * frozen. */
 static inline bool spte_frozen(const struct encoding *e, uint64_t spte)
 {
 	return (spte | e->frozen_loses) == e->frozen;
@@ -117,21 +119,21 @@ static inline bool spte_host_writable(const struct encoding *e, uint64_t spte)
 	return spte & e->host_writable;
 }
 
-static inline bool spte_ad_enabled(uint64_t spte)
+static inline bool spte_ad_enabled(const struct encoding *e, uint64_t spte)
 {
-	return (spte >> AD_TYPE_SHIFT & 3) != AD_DISABLED;
+	return (spte & e->ad_type_mask) != e->ad_type_disabled;
 }
 
 /* Must writes to it be found by protection, whatever D flags could tell? */
-static inline bool spte_needs_wrprot(uint64_t spte)
+static inline bool spte_needs_wrprot(const struct encoding *e, uint64_t spte)
 {
-	return (spte >> AD_TYPE_SHIFT & 3) != AD_ENABLED;
+	return spte & e->ad_type_mask;
 }
 
 /* Without A/D flags an old page has no rights at all; the next touch faults. */
 static inline bool spte_access_tracked(const struct encoding *e, uint64_t spte)
 {
-	return !spte_ad_enabled(spte) && !(spte & e->access_track);
+	return !spte_ad_enabled(e, spte) && !(spte & e->access_track);
 }
 
 /* Is a leaf young? Without flags and masks for them, unless its rights were taken away. */
@@ -162,8 +164,8 @@ static inline bool spte_writability_legal(const struct encoding *e, uint64_t spt
 }
 
 /*
- * May somebody without mmu_lock, hardware included, change this entry? Then even
- * the exclusive holder must write it with an exchange, or a bit would be lost.
+ * May an actor without mmu_lock, or the hardware, change this entry? Then even the exclusive holder
+ * must write it with an exchange, or a bit would be lost.
  */
 bool spte_volatile(const struct encoding *e, uint64_t spte, unsigned int level);
 
@@ -211,7 +213,7 @@ uint64_t spte_restore(const struct encoding *e, uint64_t spte);
 
 /* MMIO entries: the memslot generation and the frame ride in an entry that always faults. */
 uint64_t spte_make_mmio(const struct encoding *e, tdp_gfn_t gfn, uint64_t generation);
-uint64_t spte_mmio_generation(uint64_t spte);
+uint64_t spte_mmio_generation(const struct encoding *e, uint64_t spte);
 tdp_gfn_t spte_mmio_gfn(const struct encoding *e, uint64_t spte);
 
 #endif

@@ -20,7 +20,7 @@ static const char *const baseline_names[] = {
 
 #define BASELINE_FIRST	TDP_BASELINE_5_13
 #define BASELINE_LAST	TDP_BASELINE_7_2
-#define BASELINE_NEWEST TDP_BASELINE_6_18
+#define BASELINE_NEWEST TDP_BASELINE_7_2
 #define BASELINES	(BASELINE_LAST - BASELINE_FIRST + 1)
 
 /* Words in the order of the field's enum, which begins with "as the baseline". */
@@ -129,13 +129,16 @@ static const struct policy_row rows[] = {
 	       "a removed table's events precede its parent entry's", UNTIL_6_18(TDP_OFF, TDP_ON)),
 	CHOICE(ept_read_is_user, "ept-read-is-user", "7.2", "the error word of an EPT read has U",
 	       UNTIL_6_18(TDP_ON, TDP_OFF)),
+	CHOICE(exit_keeps_log, "exit-keeps-log", "6.18, 7.2",
+	       "an exit to user space keeps the CPU's log of writes (a bug)", TDP_OFF, TDP_OFF,
+	       TDP_OFF, TDP_OFF, TDP_OFF, TDP_ON, TDP_OFF),
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 /* The last field, so that ROWS says how many there are, padding or not. */
 _Static_assert(sizeof(size_t) + (ROWS - 1) * sizeof(unsigned int) ==
-		       offsetof(struct tdp_policy, ept_read_is_user),
+		       offsetof(struct tdp_policy, exit_keeps_log),
 	       "each field of struct tdp_policy has one row");
 
 /* NULL: there is none. */

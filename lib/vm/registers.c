@@ -26,10 +26,33 @@
 #define CR4_PAGING  (CR4_PSE | CR4_PAE | CR4_LA57 | CR4_SMEP | CR4_SMAP | CR4_PKE)
 #define EFER_PAGING (EFER_LME | EFER_NX)
 
+/* Is a bit that roles once took from the guest set in this one's? (policy role) */
+static bool role_bit(const struct tdp_vcpu *vcpu, bool bit)
+{
+	switch (vcpu->vm->mmu.policy.role) {
+	case TDP_ROLE_GUEST:
+		return bit;
+	case TDP_ROLE_PAGED:
+		return bit && (vcpu->registers.cr0 & CR0_PG);
+	default:
+		return true;
+	}
+}
+
 uint32_t vcpu_root_role(const struct tdp_vcpu *vcpu)
 {
-	return role_of_root(vcpu->root_level, vcpu->vm->config.no_ad,
-			    vcpu->guest_mode && !vcpu->smm, vcpu->smm ? 1 : 0);
+	const struct tdp_vm_config *config = &vcpu->vm->config;
+
+	return role_of_root(&(struct root_role){
+		.level = vcpu->root_level,
+		.address_space = vcpu->smm ? 1 : 0,
+		.ad_disabled = config->no_ad,
+		.guest_mode = vcpu->guest_mode && !vcpu->smm,
+		.efer_nx = role_bit(vcpu, vcpu->registers.efer & EFER_NX),
+		.cr0_wp = role_bit(vcpu, vcpu->registers.cr0 & CR0_WP),
+		.mbec = config->mbec,
+		.gmet = config->gmet,
+	});
 }
 
 static enum tdp_paging_mode paging_mode(const struct tdp_registers *registers)

@@ -296,7 +296,8 @@ static bool generation_wrapped(struct tdp_vm *vm, unsigned int address_space)
 {
 	uint64_t generation = memslots_generation(memslots_of(&vm->memory, address_space));
 
-	return !(generation & MMIO_GENERATION_MASK & ~(uint64_t)(vm->config.address_spaces - 1));
+	return !(generation & vm->mmu.encoding.mmio_generation_mask &
+		 ~(uint64_t)(vm->config.address_spaces - 1));
 }
 
 /* Without a task: it waits for open invalidations, and they need one to end. */

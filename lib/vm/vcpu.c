@@ -257,12 +257,13 @@ static void go_on(struct tdp_vcpu *vcpu, enum tdp_outcome outcome)
 	tdp_histogram_record(vcpu->stalls, clock_now() - vcpu->stands_since);
 }
 
-/* An exit that is no fault: the handler has nothing to do but what every one does. */
-static void plain_exit(struct mmu_context *context)
+/* An exit without a fault. The fast path of 6.18, HLT's among them, forgets the CPU's log. */
+static void plain_exit(struct mmu_context *context, bool fast_path)
 {
 	charge(CHARGE_VM_EXIT, 1);
 	counter_bump(&context->counters.exits);
-	cpu_log_drain(&context->actor, context);
+	if (!fast_path || context->actor.mmu->policy.exit_keeps_log != TDP_ON)
+		cpu_log_drain(&context->actor, context);
 	charge(CHARGE_VM_ENTRY, 1);
 }
 
@@ -298,7 +299,7 @@ static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *re
 			watch_left(vcpu);
 		if (!done) {
 			stand_still(vcpu);
-			plain_exit(context);
+			plain_exit(context, false);
 		}
 	}
 	gate_leave(&context->actor);
@@ -461,7 +462,7 @@ int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)
 void tdp_vcpu_exit(struct tdp_vcpu *vcpu)
 {
 	gate_enter(&vcpu->context.actor);
-	plain_exit(&vcpu->context);
+	plain_exit(&vcpu->context, true);
 	gate_leave(&vcpu->context.actor);
 }
 

@@ -151,9 +151,11 @@ static int init_walkers(struct tdp_vm *vm)
 	if (vm->config.format == TDP_EPT) {
 		walk.ad = !vm->config.no_ad;
 		walk.execute_only = !vm->config.no_execute_only;
+		walk.mbec = vm->config.mbec;
 	} else {
 		walk.host_nxe = true;
 		walk.reserved_not_present = vm->config.reserved_not_present;
+		walk.gmet = vm->config.gmet;
 	}
 	for (unsigned int i = 0; i < 2; i++) {
 		int err;
@@ -236,6 +238,19 @@ static int resolve_policy(const struct tdp_host *host, const struct tdp_vm_confi
 	return resolve_tracking(host, config, asked.dirty_track == TDP_DIRTY_TRACK_DBIT, policy);
 }
 
+/* MBEC and GMET need the entries that were made for them. */
+static int check_modes(const struct tdp_host *host, const struct tdp_vm_config *config,
+		       const struct tdp_policy *policy)
+{
+	if (config->mbec && config->format == TDP_NPT)
+		return refuse(host, "mode-based execute control is a capability of EPT");
+	if (config->gmet && config->format == TDP_EPT)
+		return refuse(host, "guest-mode execute trap is a capability of NPT");
+	if ((config->mbec || config->gmet) && policy->layout != TDP_ENTRY_LAYOUT_7_2)
+		return refuse(host, "MBEC and GMET need the entry layout of 7.2");
+	return 0;
+}
+
 /* Reads and completes a config, and resolves its policies. */
 static int complete_config(const struct tdp_host *host, const struct tdp_vm_config *given,
 			   struct tdp_vm_config *config, struct tdp_policy *policy)
@@ -252,6 +267,8 @@ static int complete_config(const struct tdp_host *host, const struct tdp_vm_conf
 		err = check_logging(host, config);
 	if (!err)
 		err = resolve_policy(host, config, policy);
+	if (!err)
+		err = check_modes(host, config, policy);
 	if (!err)
 		err = check_ring(host, config, policy);
 	if (!err)
