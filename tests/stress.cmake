@@ -5,10 +5,10 @@
 set(scenario_sources ${stress_sources})
 list(FILTER scenario_sources EXCLUDE REGEX /stress/main\\.c$)
 
-# The scenarios for each engine. bench/tools/explore links the virtual ones as well.
+# The scenarios and their stage for each engine. bench/tools/explore links the virtual ones as well.
 foreach(library tdpsim tdpsim-virtual)
     set(scenarios tdpsim-stress${suffix_${library}})
-    add_library(${scenarios} STATIC ${scenario_sources})
+    add_library(${scenarios} STATIC ${scenario_sources} ${stage_sources})
     target_link_libraries(${scenarios} PUBLIC tdpsim-test-support${suffix_${library}})
     add_executable(stress${suffix_${library}} stress/main.c)
     target_link_libraries(stress${suffix_${library}} PRIVATE ${scenarios})

@@ -17,9 +17,9 @@
 
 static void work_and_check(const struct shape *shape)
 {
-	struct guest guest;
+	struct checked guest;
 
-	guest_begin(&guest, shape);
+	checked_begin(&guest, shape);
 	assert_in_order(&guest);
 	touch_all(&guest, 0, TDP_READ);
 	assert_in_order(&guest);
@@ -44,7 +44,7 @@ static void work_and_check(const struct shape *shape)
 	assert_int_equal(touch(&guest, 0, BASE_GFN + 9, TDP_READ), TDP_ACCESS_DONE);
 	assert_int_equal(touch(&guest, 0, BASE_GFN + 9, TDP_WRITE), TDP_ACCESS_MMIO);
 	assert_in_order(&guest);
-	guest_end(&guest);
+	checked_end(&guest);
 }
 
 static void a_vm_in_order_has_no_violation_in_any_shape(void **state)
@@ -67,7 +67,7 @@ static void a_vm_in_order_has_no_violation_in_any_shape(void **state)
 
 static void what_was_noted_is_told_once(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 
 	mmu_note(&guest->vm->mmu, TDP_INVARIANT_STALE_ACCESS, "%s", "seen");
 	mmu_note(&guest->vm->mmu, TDP_INVARIANT_STALE_ACCESS, "%s", "seen");
@@ -79,7 +79,7 @@ static void what_was_noted_is_told_once(void **state)
 #define ROUNDS 200
 
 struct busy {
-	struct guest *guest;
+	struct checked *guest;
 	struct tdp_flag *stop;
 };
 
@@ -107,7 +107,7 @@ static int run_vcpu(struct tdp_actor *self, void *arg)
 static int run_host(struct tdp_actor *self, void *arg)
 {
 	struct busy *busy = arg;
-	struct guest *guest = busy->guest;
+	struct checked *guest = busy->guest;
 	struct tdp_memslot slot = {.gfn = tdp_gfn(BASE_GFN)};
 	int err = 0;
 
@@ -159,7 +159,7 @@ static int run_checker(struct tdp_actor *self, void *arg)
 
 static void a_vm_at_work_stands_still_for_the_check_and_has_no_violation(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct busy busy = {.guest = guest};
 	const struct tdp_actor_config actors[] = {
 		{.body = run_vcpu, .arg = &busy},    {.body = run_vcpu, .arg = &busy},

@@ -19,7 +19,7 @@
 
 static void an_entry_in_no_legal_state_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	uint64_t leaf;
 
 	touch_all(guest, 0, TDP_WRITE);
@@ -35,7 +35,7 @@ static void an_entry_in_no_legal_state_is_found(void **state)
 
 static void a_frozen_entry_that_stays_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 
 	touch_all(guest, 0, TDP_WRITE);
 	assert_planted(guest, entry_of(guest, BASE_GFN + 1).slot, guest->vm->mmu.encoding.frozen,
@@ -44,7 +44,7 @@ static void a_frozen_entry_that_stays_is_found(void **state)
 
 static void a_writable_leaf_of_a_page_that_may_not_be_written_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	const struct encoding *e = &guest->vm->mmu.encoding;
 	struct lookup found;
 
@@ -58,7 +58,7 @@ static void a_writable_leaf_of_a_page_that_may_not_be_written_is_found(void **st
 
 static void a_missing_flush_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct lookup found;
 
 	touch_all(guest, 0, TDP_WRITE);
@@ -74,7 +74,7 @@ static void a_missing_flush_is_found(void **state)
 
 static void rights_taken_away_without_a_flush_are_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	const struct encoding *e = &guest->vm->mmu.encoding;
 	struct lookup found;
 
@@ -90,7 +90,7 @@ static void rights_taken_away_without_a_flush_are_found(void **state)
 
 static void a_table_unlinked_without_a_flush_is_found_in_the_walk_caches(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct tdp_vm *vm = guest->vm;
 	atomic_u64 *link;
 	uint64_t was;
@@ -111,7 +111,7 @@ static void a_table_unlinked_without_a_flush_is_found_in_the_walk_caches(void **
 
 static void a_root_loaded_without_a_flush_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct mmu_context *context = &guest->vcpu[0]->context;
 	struct tlb before;
 
@@ -126,7 +126,7 @@ static void a_root_loaded_without_a_flush_is_found(void **state)
 
 static void a_leaf_of_another_frame_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct lookup found;
 
 	touch_all(guest, 0, TDP_WRITE);
@@ -139,7 +139,7 @@ static void a_leaf_of_another_frame_is_found(void **state)
 
 static void a_leaf_that_outlives_its_memory_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct lookup found;
 	uint64_t leaf;
 
@@ -157,7 +157,7 @@ static void a_leaf_that_outlives_its_memory_is_found(void **state)
 
 static void a_leaf_that_outlives_its_slot_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct memslots *slots = memslots_of(&guest->vm->memory, 0);
 
 	touch_all(guest, 0, TDP_WRITE);
@@ -176,7 +176,7 @@ static void a_leaf_that_outlives_its_slot_is_found(void **state)
 
 static void a_huge_leaf_over_small_pages_of_the_host_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct memslots *slots = memslots_of(&guest->vm->memory, 0);
 
 	touch_all(guest, 0, TDP_WRITE);
@@ -192,7 +192,7 @@ static void a_huge_leaf_over_small_pages_of_the_host_is_found(void **state)
 
 static void an_mmio_entry_that_is_not_what_it_says_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	const struct encoding *e = &guest->vm->mmu.encoding;
 	uint64_t now = tdp_vm_memslot_generation(guest->vm);
 	atomic_u64 *slot;
@@ -212,7 +212,7 @@ static void an_mmio_entry_that_is_not_what_it_says_is_found(void **state)
 
 static void a_table_freed_while_it_is_linked_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct host_caller *caller = &guest->vcpu[1]->context.actor.caller;
 	struct table *table, *again;
 
@@ -230,7 +230,7 @@ static void a_table_freed_while_it_is_linked_is_found(void **state)
 
 static void a_table_linked_twice_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct lookup found;
 	atomic_u64 *link;
 
@@ -246,7 +246,7 @@ static void a_table_linked_twice_is_found(void **state)
 
 static void a_table_of_another_level_or_gfn_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct table *table;
 
 	touch_all(guest, 0, TDP_WRITE);
@@ -261,7 +261,7 @@ static void a_table_of_another_level_or_gfn_is_found(void **state)
 
 static void a_table_of_another_role_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct table *table;
 	uint32_t role;
 
@@ -277,7 +277,7 @@ static void a_table_of_another_role_is_found(void **state)
 
 static void a_link_to_memory_that_is_no_table_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	uint64_t link, leaf;
 	atomic_u64 *slot;
 
@@ -296,7 +296,7 @@ static void a_link_to_memory_that_is_no_table_is_found(void **state)
 
 static void a_huge_leaf_of_unaligned_memory_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct lookup found;
 
 	touch_all(guest, 0, TDP_WRITE);
@@ -313,7 +313,7 @@ static void a_huge_leaf_of_unaligned_memory_is_found(void **state)
 
 static void a_zapped_root_that_maps_something_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct table *root;
 	struct tdp_iter *iter;
 	atomic_u64 *slot;
@@ -342,7 +342,7 @@ static void a_zapped_root_that_maps_something_is_found(void **state)
 
 static void a_vcpu_that_was_not_told_to_leave_its_root_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 
 	touch_all(guest, 0, TDP_WRITE);
 	tdp_mmu_zap_all_fast(guest->vm);
@@ -356,7 +356,7 @@ static void a_vcpu_that_was_not_told_to_leave_its_root_is_found(void **state)
 
 static void a_violation_comes_with_the_entrys_history(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct lookup found;
 
 	touch(guest, 1, BASE_GFN, TDP_WRITE);
@@ -374,7 +374,7 @@ static void a_violation_comes_with_the_entrys_history(void **state)
 
 static void a_reference_that_nobody_holds_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct table *root;
 
 	touch_all(guest, 0, TDP_WRITE);
@@ -389,7 +389,7 @@ static void a_reference_that_nobody_holds_is_found(void **state)
 
 static void a_counter_that_was_not_kept_is_found(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct counters *counters = &guest->vcpu[0]->context.counters;
 
 	touch_all(guest, 0, TDP_WRITE);

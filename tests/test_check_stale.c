@@ -16,7 +16,7 @@
 #include "support/checked.h"
 
 /* vCPU 1 is the youngest, so the first that a flush would tell. */
-static void *hide_from_flushes(struct guest *guest)
+static void *hide_from_flushes(struct checked *guest)
 {
 	struct mmu_context *first = ptr_load_acquire(&guest->vm->mmu.vcpus.youngest);
 
@@ -25,14 +25,14 @@ static void *hide_from_flushes(struct guest *guest)
 	return first;
 }
 
-static void show_to_flushes(struct guest *guest, void *first)
+static void show_to_flushes(struct checked *guest, void *first)
 {
 	ptr_store_release(&guest->vm->mmu.vcpus.youngest, first);
 }
 
 static void an_access_to_a_page_given_back_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	void *first;
 
 	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
@@ -51,7 +51,7 @@ static void an_access_to_a_page_given_back_is_noted(void **state)
 
 static void an_access_through_a_translation_taken_away_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	void *first;
 
 	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
@@ -66,7 +66,7 @@ static void an_access_through_a_translation_taken_away_is_noted(void **state)
 
 static void a_write_after_the_right_was_taken_away_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	const struct encoding *e = &guest->vm->mmu.encoding;
 	struct lookup found;
 
@@ -80,7 +80,7 @@ static void a_write_after_the_right_was_taken_away_is_noted(void **state)
 
 /* Ageing without A/D flags takes rights and owes no flush; what else takes them does. */
 
-static void grow_old(struct guest *guest)
+static void grow_old(struct checked *guest)
 {
 	uint64_t hva = tdp_anon_backing(guest->anon)->hva;
 
@@ -89,7 +89,7 @@ static void grow_old(struct guest *guest)
 
 static void what_ageing_took_may_be_used(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 
 	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
 	grow_old(guest);
@@ -103,7 +103,7 @@ static void what_ageing_took_may_be_used(void **state)
 
 static void a_right_taken_since_the_ageing_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	const struct encoding *e = &guest->vm->mmu.encoding;
 	struct lookup found;
 
@@ -121,7 +121,7 @@ static void a_right_taken_since_the_ageing_is_noted(void **state)
 
 static void what_ageing_could_not_take_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	const struct encoding *e = &guest->vm->mmu.encoding;
 	uint64_t old;
 
@@ -141,7 +141,7 @@ static void what_ageing_could_not_take_is_noted(void **state)
 }
 
 /* As table_free_deferred() would without its grace period. */
-static struct table *free_at_once(struct guest *guest, uint64_t gfn)
+static struct table *free_at_once(struct checked *guest, uint64_t gfn)
 {
 	struct table *table = table_of_entry(guest->host, entry_of(guest, gfn).slot);
 
@@ -150,7 +150,7 @@ static struct table *free_at_once(struct guest *guest, uint64_t gfn)
 }
 
 /* The frame again, so that the VM can be taken down. */
-static void take_again(struct guest *guest, struct table *table)
+static void take_again(struct checked *guest, struct table *table)
 {
 	struct mmu_actor *actor = &guest->vcpu[1]->context.actor;
 	atomic_u64 *parent = table->parent;
@@ -167,7 +167,7 @@ static void take_again(struct guest *guest, struct table *table)
 
 static void a_walk_into_a_freed_table_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct tdp_access_request request = {.address = (uint64_t)BASE_GFN << TDP_PAGE_SHIFT};
 	struct tdp_access_result result;
 	struct table *table;
@@ -185,7 +185,7 @@ static void a_walk_into_a_freed_table_is_noted(void **state)
 
 static void a_fault_that_meets_a_freed_table_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct tdp_fault fault = {.gpa = (uint64_t)BASE_GFN << TDP_PAGE_SHIFT, .error_code = 7};
 	enum tdp_fault_result result;
 	struct table *table;
@@ -202,7 +202,7 @@ static void a_fault_that_meets_a_freed_table_is_noted(void **state)
 
 static void an_iterator_over_a_freed_table_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct tdp_entry entry;
 	struct tdp_iter *iter;
 	struct table *table;
@@ -225,7 +225,7 @@ static void an_iterator_over_a_freed_table_is_noted(void **state)
 
 static void a_leaf_taken_away_after_its_frame_is_noted(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct lookup found;
 
 	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);

@@ -13,7 +13,7 @@
 #include "support/checked.h"
 
 /* A descent to an empty entry whose tables are there, with the page that is to be mapped. */
-static struct fault fault_begin(struct guest *guest)
+static struct fault fault_begin(struct checked *guest)
 {
 	struct mmu_context *context = &guest->vcpu[0]->context;
 	struct mapped_page found = {.level = TDP_NOT_MAPPED};
@@ -45,7 +45,7 @@ static int fault_fill(struct fault *fault)
 
 static void an_empty_entry_is_filled_once(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct fault fault = fault_begin(guest);
 
 	assert_int_equal(fault_fill(&fault), STEP_FIXED);
@@ -57,7 +57,7 @@ static void an_empty_entry_is_filled_once(void **state)
 /* As by a recovery of huge pages under the exclusive lock, between the descent and the lock. */
 static void nothing_is_put_into_a_table_that_was_taken_out(void **state)
 {
-	struct guest *guest = *state;
+	struct checked *guest = *state;
 	struct fault fault = fault_begin(guest);
 	uint64_t nonpresent = guest->vm->mmu.encoding.nonpresent;
 

@@ -12,8 +12,8 @@
 
 #include "host/folio.h"
 #include "host/hugetlb.h"
+#include "support/aborts.h"
 #include "support/hosts.h"
-#include "support/stops.h"
 
 #define FRAMES_2M 512
 #define FRAMES_1G ((uint64_t)512 * 512)
@@ -416,7 +416,7 @@ static void returning_what_is_not_out_stops_the_program(void **state)
 	(void)state;
 	begin_default(&frames);
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
-		if (!stops(mistakes[i], &frames))
+		if (!aborts(mistakes[i], &frames))
 			fail_msg("mistake %zu went unnoticed", i);
 	}
 	end(&frames);

@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 static int judge(struct stress *stress)
 {
@@ -20,14 +20,15 @@ static int judge(struct stress *stress)
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 1}, 0, 0,
-					tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = 1}, 0, 0,
+				   tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "ager", plot_ager, plot, 1);
-	stress_cast(stress, "page mover", plot_page_mover, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	stress_cast(stress, "ager", moving_slot_ager, slot, 1);
+	stress_cast(stress, "page mover", moving_slot_page_mover, slot, 1);
 	return stress_cast_checker(stress);
 }
 
@@ -38,5 +39,5 @@ const struct scenario scenario_age_vs_fast = {
 	.ept_only = true,
 	.no_ad = true,
 	.set_up = set_up,
-	.judge = judge,
+	.verify_end = judge,
 };

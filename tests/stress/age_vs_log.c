@@ -8,60 +8,61 @@
 
 #include <tdpsim/dirty.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 #define REGIONS 1
 #define WORDS	(REGIONS * 512 / 64)
 
-static int set_log(const struct plot *plot, bool on)
+static int set_log(const struct moving_slot *slot, bool on)
 {
-	return tdp_vm_set_memslot(plot->terrain->stress->vm,
+	return tdp_vm_set_memslot(slot->memory->stress->vm,
 				  &(struct tdp_memslot){
-					  .id = plot->id,
-					  .gfn = plot->gfn[0],
-					  .pages = terrain_frames(plot->terrain),
-					  .backing = &plot->terrain->backing,
+					  .id = slot->id,
+					  .gfn = slot->gfn[0],
+					  .pages = stamped_frames(slot->memory),
+					  .backing = &slot->memory->backing,
 					  .log_dirty = on,
 				  });
 }
 
-static int read_log(const struct plot *plot)
+static int read_log(const struct moving_slot *slot)
 {
 	uint64_t bitmap[WORDS];
 
-	return tdp_vm_get_dirty_log(plot->terrain->stress->vm, 0, plot->id, bitmap, WORDS);
+	return tdp_vm_get_dirty_log(slot->memory->stress->vm, 0, slot->id, bitmap, WORDS);
 }
 
 /* Reads the log, and now and then begins it anew. */
 static int keep_log(struct player *player)
 {
-	const struct plot *plot = player->arg;
+	const struct moving_slot *slot = player->arg;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
 		if (player_chance(player, 20)) {
-			err = set_log(plot, false);
-			player_dawdle(player, 4);
+			err = set_log(slot, false);
+			player_delay(player, 4);
 			if (!err)
-				err = set_log(plot, true);
+				err = set_log(slot, true);
 		} else {
-			err = read_log(plot);
+			err = read_log(slot);
 		}
-		player_dawdle(player, 4);
+		player_delay(player, 4);
 	}
 	return err ? player_fail(player, "the log failed: %d", err) : 0;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = REGIONS}, 0, 0,
-					tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = REGIONS}, 0, 0,
+				   tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot || set_log(plot, true))
+	if (!slot || set_log(slot, true))
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "ager", plot_ager, plot, 1);
-	stress_cast(stress, "logger", keep_log, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	stress_cast(stress, "ager", moving_slot_ager, slot, 1);
+	stress_cast(stress, "logger", keep_log, slot, 1);
 	return stress_cast_checker(stress);
 }
 

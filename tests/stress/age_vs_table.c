@@ -7,16 +7,16 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
-/* Of the half that asks for 4K, and one of the other (terrain.h, halves). */
+/* Of the half that asks for 4K, and one of the other (stamped.h, halves). */
 #define SMALL_FIRST 1
 #define SMALL_PAGES 16
 #define HUGE_PAGE   300
 
 static int run_guest(struct player *player)
 {
-	const struct plot *plot = player->arg;
+	const struct moving_slot *slot = player->arg;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
@@ -24,16 +24,16 @@ static int run_guest(struct player *player)
 
 		if (player->number > 0)
 			page = SMALL_FIRST + player_below(player, SMALL_PAGES);
-		err = player_fault(player, tdp_gfn(plot->gfn[0].n + page));
+		err = player_fault(player, tdp_gfn(slot->gfn[0].n + page));
 	}
 	return err;
 }
 
 /* The pages that are mapped small, or large. */
-static int grow_old(struct player *player)
+static int age_page(struct player *player)
 {
-	const struct plot *plot = player->arg;
-	uint64_t hva = plot->terrain->backing.hva;
+	const struct moving_slot *slot = player->arg;
+	uint64_t hva = slot->memory->backing.hva;
 
 	while (player_goes_on(player))
 		tdp_host_age(player->stress->host, hva + (SMALL_FIRST << TDP_PAGE_SHIFT),
@@ -43,14 +43,14 @@ static int grow_old(struct player *player)
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot =
-		plot_create(stress, &(struct terrain_config){.regions = 1, .halves = true}, 0, 0,
-			    tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = 1, .halves = true},
+				   0, 0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, run_guest, plot);
-	return stress_cast(stress, "ager", grow_old, plot, 1); /* checked at the end */
+	stress_cast_vcpus(stress, run_guest, slot);
+	return stress_cast(stress, "ager", age_page, slot, 1); /* checked at the end */
 }
 
 const struct scenario scenario_age_vs_table = {

@@ -1,14 +1,14 @@
 /*
  * The dirty log against a plain model of it: vCPUs write, one of them as an L2 guest,
  * the collector turns the log on and off, reads it and clears it, while the host takes
- * pages back and ranges are zapped and aged. No write may be lost (W1 of logbook.h).
+ * pages back and ranges are zapped and aged. No write may be lost (W1 of log_model.h).
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 struct world {
-	struct logbook *small, *huge;
+	struct log_model *small, *huge;
 };
 
 static int write_both(struct player *player)
@@ -20,8 +20,8 @@ static int write_both(struct player *player)
 		if (player->number == 0 && player_chance(player, 8))
 			err = tdp_vcpu_set_guest_mode(player->vcpu, !player_chance(player, 3));
 		if (!err)
-			err = logbook_visit(player,
-					    player_chance(player, 2) ? world->small : world->huge);
+			err = log_model_visit(player, player_chance(player, 2) ? world->small
+									       : world->huge);
 	}
 	return err;
 }
@@ -32,17 +32,17 @@ static int disturb(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		struct logbook *book = player_chance(player, 2) ? world->small : world->huge;
-		uint64_t first = book->config.gfn.n + player_below(player, 1024);
+		struct log_model *model = player_chance(player, 2) ? world->small : world->huge;
+		uint64_t first = model->config.gfn.n + player_below(player, 1024);
 
 		if (player_chance(player, 3))
-			err = logbook_discard(player, book);
+			err = log_model_discard(player, model);
 		else if (player_chance(player, 8))
 			tdp_mmu_zap_all_fast(player->stress->vm);
 		else
 			tdp_mmu_zap_range(player->stress->vm, tdp_gfn(first),
 					  1 + player_below(player, 64));
-		player_dawdle(player, 20);
+		player_delay(player, 20);
 	}
 	return err;
 }
@@ -63,16 +63,16 @@ static int set_up(struct stress *stress)
 	if (!world)
 		return -ENOMEM;
 	world->small =
-		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 1, TDP_4K},
-			       stress->config.manual_protect);
+		log_model_create(stress, &(struct log_model_config){0, tdp_gfn(0x1000), 1, TDP_4K},
+				 stress->config.manual_protect);
 	world->huge =
-		logbook_create(stress, &(struct logbook_config){1, tdp_gfn(0x2000), 2, TDP_2M},
-			       stress->config.manual_protect);
+		log_model_create(stress, &(struct log_model_config){1, tdp_gfn(0x2000), 2, TDP_2M},
+				 stress->config.manual_protect);
 	if (!world->small || !world->huge)
 		return -ENOMEM;
 	stress_cast_vcpus(stress, write_both, world);
-	stress_cast(stress, "collector", logbook_collector, world->small, 1);
-	stress_cast(stress, "collector", logbook_collector, world->huge, 1);
+	stress_cast(stress, "collector", log_model_collector, world->small, 1);
+	stress_cast(stress, "collector", log_model_collector, world->huge, 1);
 	stress_cast(stress, "disturber", disturb, world, 1);
 	return stress_cast_checker(stress);
 }

@@ -1,21 +1,21 @@
 /*
  * The dirty log in rings against a plain model of it: vCPUs write until their rings are
  * full, the collector harvests and recycles them and turns the logs on and off, while
- * the host takes pages back and ranges are zapped. No write may be lost (W1 of logbook.h).
+ * the host takes pages back and ranges are zapped. No write may be lost (W1 of log_model.h).
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 #define BOOKS 2
 
 struct world {
-	struct logbook *books[BOOKS];
+	struct log_model *models[BOOKS];
 };
 
-static struct logbook *some_book(struct player *player, const struct world *world)
+static struct log_model *some_book(struct player *player, const struct world *world)
 {
-	return world->books[player_below(player, BOOKS)];
+	return world->models[player_below(player, BOOKS)];
 }
 
 static int write_books(struct player *player)
@@ -24,9 +24,9 @@ static int write_books(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		err = logbook_visit(player, some_book(player, world));
-		if (err == LOGBOOK_RING_FULL) {
-			player_dawdle(player, 5); /* for the collector */
+		err = log_model_visit(player, some_book(player, world));
+		if (err == LOG_MODEL_RING_FULL) {
+			player_delay(player, 5); /* for the collector */
 			err = 0;
 		}
 	}
@@ -40,23 +40,23 @@ static int disturb(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		struct logbook *book = some_book(player, world);
+		struct log_model *model = some_book(player, world);
 
 		if (player_chance(player, 3))
-			err = logbook_discard(player, book);
+			err = log_model_discard(player, model);
 		else
-			tdp_mmu_zap_range(player->stress->vm, book->config.gfn,
+			tdp_mmu_zap_range(player->stress->vm, model->config.gfn,
 					  1 + player_below(player, 600));
-		player_dawdle(player, 10);
+		player_delay(player, 10);
 	}
 	return err;
 }
 
-static int turn_some(struct player *player, struct logbook *book)
+static int turn_some(struct player *player, struct log_model *model)
 {
-	if (book->on && player_chance(player, 3))
-		return logbook_recreate(player, book);
-	return logbook_turn(player, book, !book->on);
+	if (model->on && player_chance(player, 3))
+		return log_model_recreate(player, model);
+	return log_model_switch(player, model, !model->on);
 }
 
 static int collect(struct player *player)
@@ -68,10 +68,10 @@ static int collect(struct player *player)
 		if (player_chance(player, 6))
 			err = turn_some(player, some_book(player, world));
 		else
-			err = logbook_collect_rings(player, world->books, BOOKS);
-		player_dawdle(player, 20);
+			err = log_model_collect_rings(player, world->models, BOOKS);
+		player_delay(player, 20);
 	}
-	return err ? err : logbook_collect_rings(player, world->books, BOOKS);
+	return err ? err : log_model_collect_rings(player, world->models, BOOKS);
 }
 
 static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
@@ -86,16 +86,16 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	static const struct logbook_config configs[BOOKS] = {{0, {0x1000}, 1, TDP_4K},
-							     {1, {0x2000}, 2, TDP_2M}};
+	static const struct log_model_config configs[BOOKS] = {{0, {0x1000}, 1, TDP_4K},
+							       {1, {0x2000}, 2, TDP_2M}};
 	struct world *world = stress_allocate(stress, sizeof(*world));
 
 	if (!world)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < BOOKS; i++) {
-		world->books[i] =
-			logbook_create(stress, &configs[i], stress->config.manual_protect);
-		if (!world->books[i])
+		world->models[i] =
+			log_model_create(stress, &configs[i], stress->config.manual_protect);
+		if (!world->models[i])
 			return -ENOMEM;
 	}
 	stress_cast_vcpus(stress, write_books, world);

@@ -1,15 +1,15 @@
 /*
  * Anonymous memory of each page size is given back while vCPUs use it, so that
- * its frames go round among the pages: field.h's D1 is the oracle.
+ * its frames go round among the pages: anon_slot.h's D1 is the oracle.
  */
 #include <errno.h>
 
-#include "support/field.h"
+#include "stress/stage/anon_slot.h"
 
 #define FIELDS 3
 
 struct world {
-	struct field *fields[FIELDS];
+	struct anon_slot *slots[FIELDS];
 };
 
 static int use(struct player *player)
@@ -18,7 +18,7 @@ static int use(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player))
-		err = field_visit(player, world->fields[player_below(player, FIELDS)]);
+		err = anon_slot_visit(player, world->slots[player_below(player, FIELDS)]);
 	return err;
 }
 
@@ -28,8 +28,8 @@ static int discard(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		err = field_discard(player, world->fields[player_below(player, FIELDS)]);
-		player_dawdle(player, 5);
+		err = anon_slot_discard(player, world->slots[player_below(player, FIELDS)]);
+		player_delay(player, 5);
 	}
 	return err;
 }
@@ -40,11 +40,11 @@ static int set_up(struct stress *stress)
 
 	if (!world)
 		return -ENOMEM;
-	world->fields[0] = field_create(stress, 0, tdp_gfn(0x1000), TDP_4K, 8);
-	world->fields[1] = field_create(stress, 1, tdp_gfn(0x8000), TDP_2M, 4);
-	world->fields[2] = field_create(stress, 2, tdp_gfn(1 << 18), TDP_1G, 2);
+	world->slots[0] = anon_slot_create(stress, 0, tdp_gfn(0x1000), TDP_4K, 8);
+	world->slots[1] = anon_slot_create(stress, 1, tdp_gfn(0x8000), TDP_2M, 4);
+	world->slots[2] = anon_slot_create(stress, 2, tdp_gfn(1 << 18), TDP_1G, 2);
 	for (unsigned int i = 0; i < FIELDS; i++)
-		if (!world->fields[i])
+		if (!world->slots[i])
 			return -ENOMEM;
 	stress_cast_vcpus(stress, use, world);
 	stress_cast(stress, "discarder", discard, world, 2);

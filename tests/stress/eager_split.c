@@ -3,29 +3,29 @@
  * when logging begins, under the exclusive one when the log is cleared, each time with
  * the lock dropped for a table. Meanwhile vCPUs fault on the same leaves, ranges and
  * whole trees are zapped, the host takes the region back and the slot is made anew. No
- * write may be lost (W1 of logbook.h).
+ * write may be lost (W1 of log_model.h).
  *
  * In half of the stages nobody listens, so that the short ways are gone which the
  * checker would close: of fast faults and of clearing (mmu/unprotect.h, mmu/change.c).
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 static int disturb(struct player *player)
 {
-	struct logbook *book = player->arg;
+	struct log_model *model = player->arg;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
 		if (player_chance(player, 3))
-			err = logbook_discard(player, book);
+			err = log_model_discard(player, model);
 		else if (player_chance(player, 8))
 			tdp_mmu_zap_all_fast(player->stress->vm);
 		else
-			tdp_mmu_zap_range(player->stress->vm, book->config.gfn,
+			tdp_mmu_zap_range(player->stress->vm, model->config.gfn,
 					  1 + player_below(player, 600));
-		player_dawdle(player, 20);
+		player_delay(player, 20);
 	}
 	return err;
 }
@@ -42,15 +42,15 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	struct logbook *book =
-		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 2, TDP_2M},
-			       stress->config.manual_protect);
+	struct log_model *model =
+		log_model_create(stress, &(struct log_model_config){0, tdp_gfn(0x1000), 2, TDP_2M},
+				 stress->config.manual_protect);
 
-	if (!book)
+	if (!model)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, logbook_writer, book);
-	stress_cast(stress, "collector", logbook_collector, book, 1);
-	return stress_cast(stress, "disturber", disturb, book, 1); /* checked at the end */
+	stress_cast_vcpus(stress, log_model_writer, model);
+	stress_cast(stress, "collector", log_model_collector, model, 1);
+	return stress_cast(stress, "disturber", disturb, model, 1); /* checked at the end */
 }
 
 const struct scenario scenario_eager_split = {

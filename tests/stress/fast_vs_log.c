@@ -3,23 +3,23 @@
  * rights to write away, each write gets one back by a fast fault, without mmu_lock. A
  * mark that is made before the right is given could be taken in between by a reader who
  * finds nothing to take away (D2 of mmu/dirty.h): the next write would be lost (W1 of
- * logbook.h).
+ * log_model.h).
  *
  * In half of the stages nobody listens, and fast faults go their short way
  * (mmu/unprotect.h).
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 static int collect(struct player *player)
 {
-	struct logbook *book = player->arg;
-	int err = logbook_turn(player, book, true);
+	struct log_model *model = player->arg;
+	int err = log_model_switch(player, model, true);
 
 	while (!err && player_goes_on(player))
-		err = logbook_collect(player, book);
-	return err ? err : logbook_collect(player, book);
+		err = log_model_collect(player, model);
+	return err ? err : log_model_collect(player, model);
 }
 
 static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
@@ -31,14 +31,14 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	struct logbook *book =
-		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 1, TDP_4K},
-			       stress->config.manual_protect);
+	struct log_model *model =
+		log_model_create(stress, &(struct log_model_config){0, tdp_gfn(0x1000), 1, TDP_4K},
+				 stress->config.manual_protect);
 
-	if (!book)
+	if (!model)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, logbook_writer, book);
-	return stress_cast(stress, "collector", collect, book, 1); /* checked at the end */
+	stress_cast_vcpus(stress, log_model_writer, model);
+	return stress_cast(stress, "collector", collect, model, 1); /* checked at the end */
 }
 
 const struct scenario scenario_fast_vs_log = {

@@ -1,24 +1,23 @@
 /*
  * On a CPU without accessed and dirty flags an old page has no rights at all, and
  * the next access gives them back without mmu_lock (lib/mmu/fast.c). Here pages
- * grow old all the time (support/old.h) while the host moves them: a lost race must
+ * grow old all the time (stress/stage/ageing.h) while the host moves them: a lost race must
  * never give back the rights of an entry that has gone.
  */
 #include <errno.h>
 
-#include "support/old.h"
-#include "support/plot.h"
+#include "stress/stage/ageing.h"
+#include "stress/stage/moving_slot.h"
 
 static int age(struct player *player)
 {
-	struct plot *plot = player->arg;
+	struct moving_slot *slot = player->arg;
 
 	while (player_goes_on(player)) {
-		unsigned int page =
-			(unsigned int)player_below(player, terrain_pages(plot->terrain));
+		unsigned int page = (unsigned int)player_below(player, stamped_pages(slot->memory));
 
-		grow_old(player->stress, tdp_gfn(plot->gfn[0].n + terrain_offset(page)));
-		player_dawdle(player, 2);
+		age_page(player->stress, tdp_gfn(slot->gfn[0].n + stamped_offset(page)));
+		player_delay(player, 2);
 	}
 	return 0;
 }
@@ -33,15 +32,16 @@ static int judge(struct stress *stress)
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 2}, 0, 0,
-					tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = 2}, 0, 0,
+				   tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "ager", age, plot, 2);
-	stress_cast(stress, "page mover", plot_page_mover, plot, 1);
-	stress_cast(stress, "region mover", plot_region_mover, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	stress_cast(stress, "ager", age, slot, 2);
+	stress_cast(stress, "page mover", moving_slot_page_mover, slot, 1);
+	stress_cast(stress, "region mover", moving_slot_region_mover, slot, 1);
 	return stress_cast_checker(stress);
 }
 
@@ -52,5 +52,5 @@ const struct scenario scenario_fast_vs_zap = {
 	.ept_only = true,
 	.no_ad = true,
 	.set_up = set_up,
-	.judge = judge,
+	.verify_end = judge,
 };

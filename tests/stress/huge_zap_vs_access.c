@@ -7,40 +7,40 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 /* A write at first, then the host's moves of single pages, then a fresh block. */
 static int move(struct player *player)
 {
-	struct plot *plot = player->arg;
-	struct terrain *terrain = plot->terrain;
+	struct moving_slot *slot = player->arg;
+	struct stamped *memory = slot->memory;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		unsigned int region = (unsigned int)player_below(player, terrain->config.regions);
+		unsigned int region = (unsigned int)player_below(player, memory->config.regions);
 
-		for (unsigned int i = 0; i < TERRAIN_TRACKED && !err; i++) {
-			player_dawdle(player, 3);
-			err = terrain_move_page(player, terrain, region * TERRAIN_TRACKED + i);
+		for (unsigned int i = 0; i < STAMPED_PAGES && !err; i++) {
+			player_delay(player, 3);
+			err = stamped_move_page(player, memory, region * STAMPED_PAGES + i);
 		}
-		player_dawdle(player, 10);
+		player_delay(player, 10);
 		if (!err)
-			err = terrain_move_region(player, terrain, region);
-		player_dawdle(player, 10);
+			err = stamped_move_region(player, memory, region);
+		player_delay(player, 10);
 	}
 	return err;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot =
-		plot_create(stress, &(struct terrain_config){.regions = 1, .write_breaks = true}, 0,
-			    0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot = moving_slot_create(
+		stress, &(struct stamped_config){.regions = 1, .write_breaks = true}, 0, 0,
+		tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_reader, plot);
-	stress_cast(stress, "mover", move, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_reader, slot);
+	stress_cast(stress, "mover", move, slot, 1);
 	return stress_cast_checker(stress);
 }
 

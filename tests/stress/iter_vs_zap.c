@@ -1,18 +1,18 @@
 /*
- * Lockless walks while tables come and go: witness.h says what is judged. With
+ * Lockless walks while tables come and go: walk_check.h says what is judged. With
  * --check a freed table is poisoned, so a walk that meets one sees it.
  */
 #include <errno.h>
 
-#include "support/plot.h"
-#include "support/witness.h"
+#include "stress/stage/moving_slot.h"
+#include "stress/stage/walk_check.h"
 
 #define FIRST 0x1000
 
 static int watch(struct player *player)
 {
-	struct plot *plot = player->arg;
-	uint64_t frames = terrain_frames(plot->terrain);
+	struct moving_slot *slot = player->arg;
+	uint64_t frames = stamped_frames(slot->memory);
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
@@ -20,8 +20,8 @@ static int watch(struct player *player)
 		uint64_t pages = 1 + player_below(player, 2 * frames);
 		unsigned int level = 1 + (unsigned int)player_below(player, 3);
 
-		err = witness_walk(player, 0, tdp_gfn(FIRST + first), pages, level);
-		player_dawdle(player, 2);
+		err = walk_check(player, 0, tdp_gfn(FIRST + first), pages, level);
+		player_delay(player, 2);
 	}
 	return err;
 }
@@ -30,21 +30,22 @@ static int zap(struct player *player)
 {
 	while (player_goes_on(player)) {
 		tdp_mmu_zap_all_fast(player->stress->vm);
-		player_dawdle(player, 10);
+		player_delay(player, 10);
 	}
 	return 0;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 4}, 0, 0,
-					tdp_gfn(FIRST), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = 4}, 0, 0,
+				   tdp_gfn(FIRST), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "witness", watch, plot, 2);
-	stress_cast(stress, "zapper", zap, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	stress_cast(stress, "witness", watch, slot, 2);
+	stress_cast(stress, "zapper", zap, slot, 1);
 	return stress_cast_checker(stress);
 }
 

@@ -2,27 +2,27 @@
  * A guest that migrates while all else goes on: 16 players write, fetch and run as L2,
  * logs are turned on and off, read and cleared, slots are deleted and made again, pages
  * age, huge pages are recovered, the mitigation is switched, the host takes pages back.
- * The log's model (logbook.h) and the checker look on.
+ * The log's model (log_model.h) and the checker look on.
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 #define BOOKS 3
 
 struct world {
-	struct logbook *books[BOOKS];
+	struct log_model *models[BOOKS];
 };
 
-static struct logbook *some_book(struct player *player, const struct world *world)
+static struct log_model *some_book(struct player *player, const struct world *world)
 {
-	return world->books[player_below(player, BOOKS)];
+	return world->models[player_below(player, BOOKS)];
 }
 
-static int fetch(struct player *player, const struct logbook *book)
+static int fetch(struct player *player, const struct log_model *model)
 {
-	uint64_t frames = book->config.regions * tdp_level_pages(TDP_2M);
-	uint64_t gfn = book->config.gfn.n + player_below(player, frames);
+	uint64_t frames = model->config.regions * tdp_level_pages(TDP_2M);
+	uint64_t gfn = model->config.gfn.n + player_below(player, frames);
 	struct tdp_access_result result;
 
 	return player_access(player, gfn << TDP_PAGE_SHIFT, TDP_FETCH, NULL, 0, &result);
@@ -34,14 +34,14 @@ static int run_guest(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		struct logbook *book = some_book(player, world);
+		struct log_model *model = some_book(player, world);
 
 		if (player_chance(player, 32))
 			err = tdp_vcpu_set_guest_mode(player->vcpu, player_chance(player, 3));
 		else if (player_chance(player, 5))
-			err = fetch(player, book);
+			err = fetch(player, model);
 		else
-			err = logbook_visit(player, book);
+			err = log_model_visit(player, model);
 	}
 	return err;
 }
@@ -52,16 +52,16 @@ static int disturb(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		struct logbook *book = some_book(player, world);
+		struct log_model *model = some_book(player, world);
 
 		if (player_chance(player, 2))
-			err = logbook_discard(player, book);
+			err = log_model_discard(player, model);
 		else if (player_chance(player, 8))
 			tdp_mmu_zap_all_fast(player->stress->vm);
 		else
-			tdp_mmu_zap_range(player->stress->vm, book->config.gfn,
+			tdp_mmu_zap_range(player->stress->vm, model->config.gfn,
 					  1 + player_below(player, 600));
-		player_dawdle(player, 30);
+		player_delay(player, 30);
 	}
 	return err;
 }
@@ -79,7 +79,7 @@ static int age(struct player *player)
 			tdp_host_test_age(player->stress->host, start);
 		else
 			tdp_host_age(player->stress->host, start, backing->hva + backing->bytes);
-		player_dawdle(player, 10);
+		player_delay(player, 10);
 	}
 	return 0;
 }
@@ -94,7 +94,7 @@ static int recover(struct player *player)
 			on = !on;
 			tdp_vm_set_nx_huge_pages(player->stress->vm, on);
 		}
-		player_dawdle(player, 20);
+		player_delay(player, 20);
 	}
 	return 0;
 }
@@ -118,21 +118,21 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	static const struct logbook_config configs[BOOKS] = {
+	static const struct log_model_config configs[BOOKS] = {
 		{0, {0x1000}, 1, TDP_4K}, {1, {0x2000}, 2, TDP_2M}, {2, {0x3000}, 1, TDP_2M}};
 	struct world *world = stress_allocate(stress, sizeof(*world));
 
 	if (!world)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < BOOKS; i++) {
-		world->books[i] =
-			logbook_create(stress, &configs[i], stress->config.manual_protect);
-		if (!world->books[i])
+		world->models[i] =
+			log_model_create(stress, &configs[i], stress->config.manual_protect);
+		if (!world->models[i])
 			return -ENOMEM;
 	}
 	stress_cast_vcpus(stress, run_guest, world);
 	for (unsigned int i = 0; i < BOOKS; i++)
-		stress_cast(stress, "collector", logbook_collector, world->books[i], 1);
+		stress_cast(stress, "collector", log_model_collector, world->models[i], 1);
 	stress_cast(stress, "disturber", disturb, world, 1);
 	stress_cast(stress, "ager", age, world, 1);
 	stress_cast(stress, "recoverer", recover, world, 1);

@@ -8,22 +8,22 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 #include "vm/vm.h"
 
 #define SEEN_BEFORE ((1ULL << 31) - 1)
 
 static int invalidate(struct player *player)
 {
-	const struct plot *plot = player->arg;
-	uint64_t start = plot->terrain->backing.hva;
-	uint64_t past = start + (terrain_frames(plot->terrain) << TDP_PAGE_SHIFT);
+	const struct moving_slot *slot = player->arg;
+	uint64_t start = slot->memory->backing.hva;
+	uint64_t past = start + (stamped_frames(slot->memory) << TDP_PAGE_SHIFT);
 
 	while (player_goes_on(player)) {
 		tdp_host_invalidate_begin(player->stress->host, start, past);
-		player_dawdle(player, 100);
+		player_delay(player, 100);
 		tdp_host_invalidate_end(player->stress->host, start, past);
-		player_dawdle(player, 20);
+		player_delay(player, 20);
 	}
 	return 0;
 }
@@ -51,15 +51,16 @@ static int judge(struct stress *stress)
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 1}, 0, 0,
-					tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = 1}, 0, 0,
+				   tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
 	u64_store_relaxed(&stress->vm->mmu.watched.invalidation.seq,
 			  SEEN_BEFORE); /* nobody runs yet */
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	return stress_cast(stress, "invalidator", invalidate, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	return stress_cast(stress, "invalidator", invalidate, slot, 1);
 }
 
 const struct scenario scenario_long_invalidation = {
@@ -67,5 +68,5 @@ const struct scenario scenario_long_invalidation = {
 	.what = "invalidations stay open; who retries keeps away from mmu_lock",
 	.vcpus = 3,
 	.set_up = set_up,
-	.judge = judge,
+	.verify_end = judge,
 };

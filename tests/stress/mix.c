@@ -2,20 +2,20 @@
  * Everything at once: 16 players fault in memory of each size, anonymous and
  * scripted, read-only and absent, while the host takes pages back, slots come and
  * go, ranges and roots are zapped, tables are walked without a lock, and the
- * checker looks on. Each memory has its own oracle (plot.h, field.h, witness.h).
+ * checker looks on. Each memory has its own oracle (moving_slot.h, anon_slot.h, walk_check.h).
  */
 #include <errno.h>
 
-#include "support/field.h"
-#include "support/plot.h"
-#include "support/witness.h"
+#include "stress/stage/anon_slot.h"
+#include "stress/stage/moving_slot.h"
+#include "stress/stage/walk_check.h"
 
 #define FIELDS 3
 #define HOLE   0x700000 /* a gfn where there never is a slot */
 
 struct world {
-	struct plot *steady, *moving, *read_only, *flicker, *smm;
-	struct field *fields[FIELDS];
+	struct moving_slot *steady, *moving, *read_only, *flicker, *smm;
+	struct anon_slot *slots[FIELDS];
 };
 
 static int meet_a_hole(struct player *player)
@@ -29,11 +29,11 @@ static int meet_a_hole(struct player *player)
 	return err;
 }
 
-static int visit_one(struct player *player, struct plot *plot)
+static int visit_one(struct player *player, struct moving_slot *slot)
 {
-	unsigned int page = (unsigned int)player_below(player, terrain_pages(plot->terrain));
+	unsigned int page = (unsigned int)player_below(player, stamped_pages(slot->memory));
 
-	return plot_visit(player, plot, page, player_chance(player, 2));
+	return moving_slot_visit(player, slot, page, player_chance(player, 2));
 }
 
 static int visit_smm(struct player *player, const struct world *world)
@@ -68,7 +68,7 @@ static int visit(struct player *player)
 	case 10:
 		return visit_one(player, world->steady);
 	default:
-		return field_visit(player, world->fields[player_below(player, FIELDS)]);
+		return anon_slot_visit(player, world->slots[player_below(player, FIELDS)]);
 	}
 }
 
@@ -87,20 +87,20 @@ static int unmap(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		struct plot *plots[] = {world->steady, world->moving, world->read_only,
-					world->flicker, world->smm};
-		struct terrain *terrain = plots[player_below(player, 5)]->terrain;
-		unsigned int page = (unsigned int)player_below(player, terrain_pages(terrain));
+		struct moving_slot *slots[] = {world->steady, world->moving, world->read_only,
+					       world->flicker, world->smm};
+		struct stamped *memory = slots[player_below(player, 5)]->memory;
+		unsigned int page = (unsigned int)player_below(player, stamped_pages(memory));
 
 		if (player_chance(player, 3))
-			err = field_discard(player, world->fields[player_below(player, FIELDS)]);
+			err = anon_slot_discard(player, world->slots[player_below(player, FIELDS)]);
 		else if (player_chance(player, 3))
-			err = terrain_move_region(player, terrain, page / TERRAIN_TRACKED);
+			err = stamped_move_region(player, memory, page / STAMPED_PAGES);
 		else if (player_chance(player, 5))
-			terrain_bother(player, terrain);
+			stamped_invalidate(player, memory);
 		else
-			err = terrain_move_page(player, terrain, page);
-		player_dawdle(player, 10);
+			err = stamped_move_page(player, memory, page);
+		player_delay(player, 10);
 	}
 	return err;
 }
@@ -112,12 +112,12 @@ static int change_slots(struct player *player)
 
 	while (!err && player_goes_on(player)) {
 		if (player_chance(player, 3))
-			err = plot_delete_and_create(player, world->read_only);
+			err = moving_slot_delete_and_create(player, world->read_only);
 		else if (player_chance(player, 2))
-			err = plot_delete_and_create(player, world->moving);
+			err = moving_slot_delete_and_create(player, world->moving);
 		else
-			err = plot_move(player, world->moving);
-		player_dawdle(player, 40);
+			err = moving_slot_move(player, world->moving);
+		player_delay(player, 40);
 	}
 	return err;
 }
@@ -132,7 +132,7 @@ static int zap(struct player *player)
 		else
 			tdp_mmu_zap_range(player->stress->vm, tdp_gfn(first),
 					  1 + player_below(player, 0x2000));
-		player_dawdle(player, 20);
+		player_delay(player, 20);
 	}
 	return 0;
 }
@@ -144,31 +144,35 @@ static int watch(struct player *player)
 	while (!err && player_goes_on(player)) {
 		uint64_t first = player_below(player, 0x10000);
 
-		err = witness_walk(player, (unsigned int)player_below(player, 2), tdp_gfn(first),
-				   1 + player_below(player, 0x80000), 1);
+		err = walk_check(player, (unsigned int)player_below(player, 2), tdp_gfn(first),
+				 1 + player_below(player, 0x80000), 1);
 		if (!err)
 			tdp_mmu_mapped_level(player->stress->vm, 0, tdp_gfn(first));
-		player_dawdle(player, 10);
+		player_delay(player, 10);
 	}
 	return err;
 }
 
 static bool lay_out(struct stress *stress, struct world *world)
 {
-	const struct terrain_config any = {.regions = 3}, flicker = {1, .flicker_only = true};
-	const struct terrain_config breaks = {.regions = 2, .write_breaks = true};
+	const struct stamped_config any = {.regions = 3}, flicker = {1, .mixed_only = true};
+	const struct stamped_config breaks = {.regions = 2, .write_breaks = true};
 
-	world->steady = plot_create(stress, &breaks, 0, 0, tdp_gfn(0x1000), tdp_gfn(0x2000), false);
-	world->moving = plot_create(stress, &any, 0, 1, tdp_gfn(0x3000), tdp_gfn(0x4000), false);
-	world->read_only = plot_create(stress, &any, 0, 2, tdp_gfn(0x5000), tdp_gfn(0x6000), true);
+	world->steady =
+		moving_slot_create(stress, &breaks, 0, 0, tdp_gfn(0x1000), tdp_gfn(0x2000), false);
+	world->moving =
+		moving_slot_create(stress, &any, 0, 1, tdp_gfn(0x3000), tdp_gfn(0x4000), false);
+	world->read_only =
+		moving_slot_create(stress, &any, 0, 2, tdp_gfn(0x5000), tdp_gfn(0x6000), true);
 	world->flicker =
-		plot_create(stress, &flicker, 0, 3, tdp_gfn(0x7000), tdp_gfn(0x8000), false);
-	world->smm = plot_create(stress, &any, 1, 0, tdp_gfn(0x1000), tdp_gfn(0x2000), false);
-	world->fields[0] = field_create(stress, 4, tdp_gfn(0x9000), TDP_4K, 8);
-	world->fields[1] = field_create(stress, 5, tdp_gfn(0xa000), TDP_2M, 4);
-	world->fields[2] = field_create(stress, 6, tdp_gfn(1 << 18), TDP_1G, 2);
+		moving_slot_create(stress, &flicker, 0, 3, tdp_gfn(0x7000), tdp_gfn(0x8000), false);
+	world->smm =
+		moving_slot_create(stress, &any, 1, 0, tdp_gfn(0x1000), tdp_gfn(0x2000), false);
+	world->slots[0] = anon_slot_create(stress, 4, tdp_gfn(0x9000), TDP_4K, 8);
+	world->slots[1] = anon_slot_create(stress, 5, tdp_gfn(0xa000), TDP_2M, 4);
+	world->slots[2] = anon_slot_create(stress, 6, tdp_gfn(1 << 18), TDP_1G, 2);
 	return world->steady && world->moving && world->read_only && world->flicker && world->smm &&
-	       world->fields[0] && world->fields[1] && world->fields[2];
+	       world->slots[0] && world->slots[1] && world->slots[2];
 }
 
 static int set_up(struct stress *stress)

@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 struct world {
-	struct plot *coming, *read_only;
+	struct moving_slot *coming, *read_only;
 };
 
 static int poke(struct player *player)
@@ -17,10 +17,11 @@ static int poke(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		struct plot *plot = player_chance(player, 4) ? world->read_only : world->coming;
+		struct moving_slot *slot =
+			player_chance(player, 4) ? world->read_only : world->coming;
 
-		err = plot_visit(player, plot, (unsigned int)player_below(player, 3),
-				 player_chance(player, 4));
+		err = moving_slot_visit(player, slot, (unsigned int)player_below(player, 3),
+					player_chance(player, 4));
 	}
 	return err;
 }
@@ -31,22 +32,23 @@ static int come_and_go(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		err = plot_delete_and_create(player, world->coming);
-		player_dawdle(player, 3);
+		err = moving_slot_delete_and_create(player, world->coming);
+		player_delay(player, 3);
 	}
 	return err;
 }
 
 static int set_up(struct stress *stress)
 {
-	const struct terrain_config config = {.regions = 1, .small_only = true};
+	const struct stamped_config config = {.regions = 1, .small_only = true};
 	struct world *world = stress_allocate(stress, sizeof(*world));
 
 	if (!world)
 		return -ENOMEM;
-	world->coming = plot_create(stress, &config, 0, 0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	world->coming =
+		moving_slot_create(stress, &config, 0, 0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 	world->read_only =
-		plot_create(stress, &config, 0, 1, tdp_gfn(0x2000), tdp_gfn(0xa000), true);
+		moving_slot_create(stress, &config, 0, 1, tdp_gfn(0x2000), tdp_gfn(0xa000), true);
 	if (!world->coming || !world->read_only)
 		return -ENOMEM;
 	stress_cast_vcpus(stress, poke, world);

@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 
-#include "support/stress.h"
+#include "stress/stage/stress.h"
 
 #define GFN	0x40000ULL
 #define REGIONS 3 /* of 2M that are used */
@@ -46,7 +46,7 @@ static int recover(struct player *player)
 
 	while (player_goes_on(player)) {
 		u64_add_relaxed(&world->taken, tdp_vm_recover_nx_huge_pages(player->stress->vm));
-		player_dawdle(player, 4);
+		player_delay(player, 4);
 	}
 	return 0;
 }
@@ -80,5 +80,5 @@ const struct scenario scenario_nx_recovery_vs_fetch = {
 	.vcpus = 2,
 	.nx_ratio = 1,
 	.set_up = set_up,
-	.judge = judge,
+	.verify_end = judge,
 };

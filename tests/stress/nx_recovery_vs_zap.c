@@ -7,16 +7,16 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 struct world {
-	struct plot *plot;
+	struct moving_slot *slot;
 	atomic_u64 taken; /* tables, by recovery; relaxed, for the verdict at the end */
 };
 
-static int execute(struct player *player, struct plot *plot, unsigned int page)
+static int execute(struct player *player, struct moving_slot *slot, unsigned int page)
 {
-	uint64_t gfn = plot->gfn[0].n + terrain_offset(page);
+	uint64_t gfn = slot->gfn[0].n + stamped_offset(page);
 	struct tdp_access_result result;
 	int err = player_access(player, gfn << TDP_PAGE_SHIFT, TDP_FETCH, NULL, 0, &result);
 
@@ -28,16 +28,15 @@ static int execute(struct player *player, struct plot *plot, unsigned int page)
 
 static int visit(struct player *player)
 {
-	struct plot *plot = ((struct world *)player->arg)->plot;
+	struct moving_slot *slot = ((struct world *)player->arg)->slot;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		unsigned int page =
-			(unsigned int)player_below(player, terrain_pages(plot->terrain));
+		unsigned int page = (unsigned int)player_below(player, stamped_pages(slot->memory));
 
 		err = player_chance(player, 3)
-			      ? execute(player, plot, page)
-			      : plot_visit(player, plot, page, player_chance(player, 4));
+			      ? execute(player, slot, page)
+			      : moving_slot_visit(player, slot, page, player_chance(player, 4));
 	}
 	return err;
 }
@@ -48,7 +47,7 @@ static int recover(struct player *player)
 
 	while (player_goes_on(player)) {
 		u64_add_relaxed(&world->taken, tdp_vm_recover_nx_huge_pages(player->stress->vm));
-		player_dawdle(player, 6);
+		player_delay(player, 6);
 	}
 	return 0;
 }
@@ -60,12 +59,12 @@ static int zap(struct player *player)
 	while (player_goes_on(player)) {
 		if (player_chance(player, 3)) {
 			tdp_vm_set_nx_huge_pages(vm, false);
-			player_dawdle(player, 3);
+			player_delay(player, 3);
 			tdp_vm_set_nx_huge_pages(vm, true);
 		} else {
 			tdp_mmu_zap_all_fast(vm);
 		}
-		player_dawdle(player, 40);
+		player_delay(player, 40);
 	}
 	return 0;
 }
@@ -83,14 +82,15 @@ static int set_up(struct stress *stress)
 
 	if (!world)
 		return -ENOMEM;
-	world->plot = plot_create(stress, &(struct terrain_config){.regions = 3, .huge_only = true},
-				  0, 0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
-	if (!world->plot)
+	world->slot = moving_slot_create(stress,
+					 &(struct stamped_config){.regions = 3, .huge_only = true},
+					 0, 0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	if (!world->slot)
 		return -ENOMEM;
 	stress_cast_vcpus(stress, visit, world);
 	stress_cast(stress, "recovery", recover, world, 1);
 	stress_cast(stress, "zapper", zap, world, 1);
-	stress_cast(stress, "region mover", plot_region_mover, world->plot, 1);
+	stress_cast(stress, "region mover", moving_slot_region_mover, world->slot, 1);
 	return stress_cast_checker(stress);
 }
 
@@ -100,5 +100,5 @@ const struct scenario scenario_nx_recovery_vs_zap = {
 	.vcpus = 2,
 	.nx_ratio = 2,
 	.set_up = set_up,
-	.judge = judge,
+	.verify_end = judge,
 };

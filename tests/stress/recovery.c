@@ -3,41 +3,41 @@
  * huge leaves again, in place or by a zap, while vCPUs write to and read from what they
  * map, pages age and the host takes them back. A leaf that takes a table's place speaks
  * for pages that were not mapped, or protected: no write may be lost that is made by it
- * when logging has begun again (W1 of logbook.h).
+ * when logging has begun again (W1 of log_model.h).
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 /* Turns the log on and off; a read now and then tells whether all is there. */
 static int turn(struct player *player)
 {
-	struct logbook *book = player->arg;
+	struct log_model *model = player->arg;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		if (book->on && player_chance(player, 2))
-			err = logbook_collect(player, book);
+		if (model->on && player_chance(player, 2))
+			err = log_model_collect(player, model);
 		if (!err)
-			err = logbook_turn(player, book, !book->on);
-		player_dawdle(player, 10);
+			err = log_model_switch(player, model, !model->on);
+		player_delay(player, 10);
 	}
-	return err || !book->on ? err : logbook_collect(player, book);
+	return err || !model->on ? err : log_model_collect(player, model);
 }
 
 static int disturb(struct player *player)
 {
-	struct logbook *book = player->arg;
-	const struct tdp_backing *backing = tdp_anon_backing(book->anon);
+	struct log_model *model = player->arg;
+	const struct tdp_backing *backing = tdp_anon_backing(model->anon);
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
 		if (player_chance(player, 3))
-			err = logbook_discard(player, book);
+			err = log_model_discard(player, model);
 		else
 			tdp_host_age(player->stress->host, backing->hva,
 				     backing->hva + backing->bytes);
-		player_dawdle(player, 20);
+		player_delay(player, 20);
 	}
 	return err;
 }
@@ -55,15 +55,15 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	struct logbook *book =
-		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 2, TDP_2M},
-			       stress->config.manual_protect);
+	struct log_model *model =
+		log_model_create(stress, &(struct log_model_config){0, tdp_gfn(0x1000), 2, TDP_2M},
+				 stress->config.manual_protect);
 
-	if (!book)
+	if (!model)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, logbook_writer, book);
-	stress_cast(stress, "turner", turn, book, 1);
-	return stress_cast(stress, "disturber", disturb, book, 1); /* checked at the end */
+	stress_cast_vcpus(stress, log_model_writer, model);
+	stress_cast(stress, "turner", turn, model, 1);
+	return stress_cast(stress, "disturber", disturb, model, 1); /* checked at the end */
 }
 
 const struct scenario scenario_recovery = {

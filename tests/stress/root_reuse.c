@@ -7,35 +7,35 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 static int invalidate_and_move(struct player *player)
 {
-	struct plot *plot = player->arg;
-	struct terrain *terrain = plot->terrain;
+	struct moving_slot *slot = player->arg;
+	struct stamped *memory = slot->memory;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
 		tdp_mmu_zap_all_fast(player->stress->vm);
-		err = terrain_move_page(player, terrain,
-					(unsigned int)player_below(player, terrain_pages(terrain)));
+		err = stamped_move_page(player, memory,
+					(unsigned int)player_below(player, stamped_pages(memory)));
 		if (player_chance(player, 50) && !err)
-			err = terrain_move_region(player, terrain, 0);
-		player_dawdle(player, 2);
+			err = stamped_move_region(player, memory, 0);
+		player_delay(player, 2);
 	}
 	return err;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot =
-		plot_create(stress, &(struct terrain_config){.regions = 1, .small_only = true}, 0,
-			    0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot = moving_slot_create(
+		stress, &(struct stamped_config){.regions = 1, .small_only = true}, 0, 0,
+		tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "invalidator", invalidate_and_move, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	stress_cast(stress, "invalidator", invalidate_and_move, slot, 1);
 	return 0; /* no checker: it would slow down the going round */
 }
 

@@ -6,14 +6,14 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 #define CR0_PE	(1ULL << 0)
 #define CR0_WP	(1ULL << 16)
 #define CR4_PSE (1ULL << 4)
 
 struct world {
-	struct plot *plots[2];
+	struct moving_slot *slots[2];
 };
 
 /* With paging off, whatever the bits are, addresses stay physical. */
@@ -51,11 +51,12 @@ static int change_and_visit(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		struct plot *plot = world->plots[smm];
+		struct moving_slot *slot = world->slots[smm];
 
-		err = plot_visit(player, plot,
-				 (unsigned int)player_below(player, terrain_pages(plot->terrain)),
-				 player_chance(player, 3));
+		err = moving_slot_visit(
+			player, slot,
+			(unsigned int)player_below(player, stamped_pages(slot->memory)),
+			player_chance(player, 3));
 		if (!err && player_chance(player, 4))
 			err = change_role(player, &smm);
 	}
@@ -66,7 +67,7 @@ static int invalidate(struct player *player)
 {
 	while (player_goes_on(player)) {
 		tdp_mmu_zap_all_fast(player->stress->vm);
-		player_dawdle(player, 10);
+		player_delay(player, 10);
 	}
 	return 0;
 }
@@ -78,15 +79,16 @@ static int set_up(struct stress *stress)
 	if (!world)
 		return -ENOMEM;
 	for (unsigned int as = 0; as < 2; as++) {
-		world->plots[as] = plot_create(stress, &(struct terrain_config){.regions = 1}, as,
-					       0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
-		if (!world->plots[as])
+		world->slots[as] =
+			moving_slot_create(stress, &(struct stamped_config){.regions = 1}, as, 0,
+					   tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+		if (!world->slots[as])
 			return -ENOMEM;
 	}
 	stress_cast_vcpus(stress, change_and_visit, world);
 	stress_cast(stress, "invalidator", invalidate, world, 1);
-	stress_cast(stress, "mover", plot_page_mover, world->plots[0], 1);
-	stress_cast(stress, "smm mover", plot_region_mover, world->plots[1], 1);
+	stress_cast(stress, "mover", moving_slot_page_mover, world->slots[0], 1);
+	stress_cast(stress, "smm mover", moving_slot_region_mover, world->slots[1], 1);
 	return stress_cast_checker(stress);
 }
 

@@ -4,7 +4,7 @@
 #ifndef TDPSIM_TESTS_STRESS_SCENARIOS_H
 #define TDPSIM_TESTS_STRESS_SCENARIOS_H
 
-#include "support/stress.h"
+#include "stress/stage/stress.h"
 
 #define SCENARIOS(each)                                                                            \
 	each(mix) each(unmap_vs_fault) each(discard_vs_fault) each(zap_vs_fault)                   \
@@ -19,7 +19,7 @@
 								each(nx_recovery_vs_zap)           \
 									each(nx_recovery_vs_fetch)
 
-/* Two to four players with a few operations each (support/round.h). */
+/* Two to four players with a few operations each (stress/stage/round.h). */
 #define SMALL_SCENARIOS(each)                                                                      \
 	each(small_unmap_vs_fault) each(small_two_unmaps) each(small_zap_vs_fault) each(           \
 		small_freeze_vs_link) each(small_huge_zap_vs_access) each(small_split_vs_split)    \

@@ -1,21 +1,22 @@
 /*
  * A slot is deleted, created and moved under vCPUs that use it. After a deletion
- * nobody reaches its memory any more: plot.h's L1 and L2.
+ * nobody reaches its memory any more: moving_slot.h's L1 and L2.
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 2}, 0, 0,
-					tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = 2}, 0, 0,
+				   tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "landlord", plot_landlord, plot, 1);
-	stress_cast(stress, "page mover", plot_page_mover, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	stress_cast(stress, "landlord", moving_slot_changer, slot, 1);
+	stress_cast(stress, "page mover", moving_slot_page_mover, slot, 1);
 	return stress_cast_checker(stress);
 }
 

@@ -6,17 +6,17 @@
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 static int write_page(struct player *player)
 {
-	return logbook_write(player, player->arg, 0);
+	return log_model_write(player, player->arg, 0);
 }
 
 static int age(struct player *player)
 {
-	const struct logbook *book = player->arg;
-	uint64_t start = tdp_anon_backing(book->anon)->hva;
+	const struct log_model *model = player->arg;
+	uint64_t start = tdp_anon_backing(model->anon)->hva;
 
 	tdp_host_age(player->stress->host, start, start + TDP_PAGE_SIZE);
 	return 0;
@@ -25,17 +25,17 @@ static int age(struct player *player)
 /* Reads the log and, where that is apart, clears it: the next write is owed again. */
 static int collect(struct player *player)
 {
-	return logbook_collect(player, player->arg);
+	return log_model_collect(player, player->arg);
 }
 
 /* The page was written and has been reported; whoever writes it has to say so again. */
 static int prepare(struct player *player)
 {
-	struct logbook *book = player->arg;
-	int err = book->on ? 0 : logbook_turn(player, book, true);
+	struct log_model *model = player->arg;
+	int err = model->on ? 0 : log_model_switch(player, model, true);
 
 	if (!err)
-		err = logbook_write(player, book, 0);
+		err = log_model_write(player, model, 0);
 	return err ? err : collect(player);
 }
 
@@ -48,15 +48,15 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	struct logbook *book =
-		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 1, TDP_4K},
-			       stress->config.manual_protect);
+	struct log_model *model =
+		log_model_create(stress, &(struct log_model_config){0, tdp_gfn(0x1000), 1, TDP_4K},
+				 stress->config.manual_protect);
 
-	if (!book)
+	if (!model)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "writer", write_page, book);
-	stress_cast(stress, "ager", age, book, 1);
-	return stress_cast(stress, "collector", collect, book, 1);
+	stress_cast_vcpu(stress, "writer", write_page, model);
+	stress_cast(stress, "ager", age, model, 1);
+	return stress_cast(stress, "collector", collect, model, 1);
 }
 
 const struct scenario scenario_small_age_vs_fast = {
@@ -67,5 +67,5 @@ const struct scenario scenario_small_age_vs_fast = {
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = collect,
+	.verify_round = collect,
 };

@@ -1,30 +1,30 @@
 /*
  * A page that has been reported is written by two vCPUs, each of which gives W back
  * without mmu_lock, or whose CPU sets D, while the log is read and cleared: who takes the
- * mark takes the right away after it, so no write is lost (W1 of support/logbook.h, D2 of
+ * mark takes the right away after it, so no write is lost (W1 of stress/stage/log_model.h, D2 of
  * lib/mmu/dirty.h). One of them is an L2 guest, whose writes no CPU logs by D.
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 static int write_page(struct player *player)
 {
-	return logbook_write(player, player->arg, 0);
+	return log_model_write(player, player->arg, 0);
 }
 
 /* Reads the log and, where that is apart, clears it: the next write is owed again. */
 static int collect(struct player *player)
 {
-	return logbook_collect(player, player->arg);
+	return log_model_collect(player, player->arg);
 }
 
 /* The page was written and has been reported; whoever writes it has to say so again. */
 static int prepare(struct player *player)
 {
-	struct logbook *book = player->arg;
+	struct log_model *model = player->arg;
 	struct player *guest = &player->stress->players[1];
-	int err = book->on ? 0 : logbook_turn(player, book, true);
+	int err = model->on ? 0 : log_model_switch(player, model, true);
 
 	if (!err)
 		err = tdp_vcpu_set_guest_mode(guest->vcpu, true);
@@ -44,15 +44,15 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	struct logbook *book =
-		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 1, TDP_4K},
-			       stress->config.manual_protect);
+	struct log_model *model =
+		log_model_create(stress, &(struct log_model_config){0, tdp_gfn(0x1000), 1, TDP_4K},
+				 stress->config.manual_protect);
 
-	if (!book)
+	if (!model)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "writer", write_page, book);
-	stress_cast_vcpu(stress, "L2 writer", write_page, book);
-	return stress_cast(stress, "collector", collect, book, 1);
+	stress_cast_vcpu(stress, "writer", write_page, model);
+	stress_cast_vcpu(stress, "L2 writer", write_page, model);
+	return stress_cast(stress, "collector", collect, model, 1);
 }
 
 const struct scenario scenario_small_clear_vs_fast = {
@@ -63,5 +63,5 @@ const struct scenario scenario_small_clear_vs_fast = {
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = collect,
+	.verify_round = collect,
 };

@@ -1,36 +1,36 @@
 /*
  * The log is read and cleared while the host takes the page back and a vCPU writes it, by
  * the entry that is there or by a fault: the clear meets a hole or another leaf (P2 of
- * lib/mmu/protect.h), and the write is in the log (W1 of support/logbook.h).
+ * lib/mmu/protect.h), and the write is in the log (W1 of stress/stage/log_model.h).
  */
 #include <errno.h>
 
-#include "support/logbook.h"
+#include "stress/stage/log_model.h"
 
 static int write_page(struct player *player)
 {
-	return logbook_write(player, player->arg, 0);
+	return log_model_write(player, player->arg, 0);
 }
 
 static int take_back(struct player *player)
 {
-	return logbook_take_back(player, player->arg, 0);
+	return log_model_discard_at(player, player->arg, 0);
 }
 
 /* Reads the log and, where that is apart, clears it: the next write is owed again. */
 static int collect(struct player *player)
 {
-	return logbook_collect(player, player->arg);
+	return log_model_collect(player, player->arg);
 }
 
 /* The page was written and has been reported; whoever writes it has to say so again. */
 static int prepare(struct player *player)
 {
-	struct logbook *book = player->arg;
-	int err = book->on ? 0 : logbook_turn(player, book, true);
+	struct log_model *model = player->arg;
+	int err = model->on ? 0 : log_model_switch(player, model, true);
 
 	if (!err)
-		err = logbook_write(player, book, 0);
+		err = log_model_write(player, model, 0);
 	return err ? err : collect(player);
 }
 
@@ -43,15 +43,15 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	struct logbook *book =
-		logbook_create(stress, &(struct logbook_config){0, tdp_gfn(0x1000), 1, TDP_4K},
-			       stress->config.manual_protect);
+	struct log_model *model =
+		log_model_create(stress, &(struct log_model_config){0, tdp_gfn(0x1000), 1, TDP_4K},
+				 stress->config.manual_protect);
 
-	if (!book)
+	if (!model)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "writer", write_page, book);
-	stress_cast(stress, "host", take_back, book, 1);
-	return stress_cast(stress, "collector", collect, book, 1);
+	stress_cast_vcpu(stress, "writer", write_page, model);
+	stress_cast(stress, "host", take_back, model, 1);
+	return stress_cast(stress, "collector", collect, model, 1);
 }
 
 const struct scenario scenario_small_clear_vs_unmap = {
@@ -62,5 +62,5 @@ const struct scenario scenario_small_clear_vs_unmap = {
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = collect,
+	.verify_round = collect,
 };

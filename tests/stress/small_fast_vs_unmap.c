@@ -5,45 +5,45 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
-#include "support/old.h"
+#include "stress/stage/ageing.h"
+#include "stress/stage/page_set.h"
 
 static int read_page(struct player *player)
 {
-	return bed_read(player, player->arg, 0);
+	return page_set_read(player, player->arg, 0);
 }
 
 static int write_page(struct player *player)
 {
-	return bed_write(player, player->arg, 0);
+	return page_set_write(player, player->arg, 0);
 }
 
 static int move(struct player *player)
 {
-	return bed_move(player, player->arg, 0);
+	return page_set_move(player, player->arg, 0);
 }
 
 static int prepare(struct player *player)
 {
-	const struct bed *bed = player->arg;
-	int err = bed_prepare(player);
+	const struct page_set *set = player->arg;
+	int err = page_set_prepare(player);
 
 	if (!err)
 		err = write_page(player);
-	grow_old(player->stress, tdp_gfn(bed->config.gfn + bed_offset(bed, 0)));
+	age_page(player->stress, tdp_gfn(set->config.gfn + page_set_offset(set, 0)));
 	return err;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_page, bed);
-	stress_cast_vcpu(stress, "writer", write_page, bed);
-	return stress_cast(stress, "mover", move, bed, 1);
+	stress_cast_vcpu(stress, "reader", read_page, set);
+	stress_cast_vcpu(stress, "writer", write_page, set);
+	return stress_cast(stress, "mover", move, set, 1);
 }
 
 const struct scenario scenario_small_fast_vs_unmap = {
@@ -55,5 +55,5 @@ const struct scenario scenario_small_fast_vs_unmap = {
 	.no_ad = true,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

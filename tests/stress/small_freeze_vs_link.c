@@ -6,15 +6,15 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 /* The leaf is there and allows it: the walk would not ask for a smaller one. */
 static int map_page(struct player *player, unsigned int page)
 {
-	struct bed *bed = player->arg;
-	int err = player_fault(player, tdp_gfn(bed->config.gfn + bed_offset(bed, page)));
+	struct page_set *set = player->arg;
+	int err = player_fault(player, tdp_gfn(set->config.gfn + page_set_offset(set, page)));
 
-	return err ? err : bed_read(player, bed, page);
+	return err ? err : page_set_read(player, set, page);
 }
 
 static int map_lower(struct player *player)
@@ -29,27 +29,27 @@ static int map_its_neighbour(struct player *player)
 
 static int read_upper(struct player *player)
 {
-	return bed_read(player, player->arg, 2);
+	return page_set_read(player, player->arg, 2);
 }
 
 /* The huge leaf is there, in the third one's TLB. */
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
-	return err ? err : read_upper(bed_player(player, 2));
+	return err ? err : read_upper(page_set_player(player, 2));
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_HALVES, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_MIXED, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "lower", map_lower, bed);
-	stress_cast_vcpu(stress, "neighbour", map_its_neighbour, bed);
-	return stress_cast_vcpu(stress, "upper", read_upper, bed);
+	stress_cast_vcpu(stress, "lower", map_lower, set);
+	stress_cast_vcpu(stress, "neighbour", map_its_neighbour, set);
+	return stress_cast_vcpu(stress, "upper", read_upper, set);
 }
 
 const struct scenario scenario_small_freeze_vs_link = {
@@ -60,5 +60,5 @@ const struct scenario scenario_small_freeze_vs_link = {
 	.huge_fault = TDP_HUGE_FAULT_ZAP,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -6,41 +6,42 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int read_far(struct player *player)
 {
-	return bed_read(player, player->arg, 3);
+	return page_set_read(player, player->arg, 3);
 }
 
 static int write_near(struct player *player)
 {
-	return bed_write(player, player->arg, 0);
+	return page_set_write(player, player->arg, 0);
 }
 
 static int move_far(struct player *player)
 {
-	return bed_move(player, player->arg, 3);
+	return page_set_move(player, player->arg, 3);
 }
 
 /* The reader has the huge leaf in its TLB. */
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
 	return err ? err : read_far(player);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_HUGE_TO_READ, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress,
+		&(struct page_set_config){.shape = PAGE_SET_2M_UNTIL_WRITTEN, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_far, bed);
-	stress_cast_vcpu(stress, "writer", write_near, bed);
-	return stress_cast(stress, "mover", move_far, bed, 1);
+	stress_cast_vcpu(stress, "reader", read_far, set);
+	stress_cast_vcpu(stress, "writer", write_near, set);
+	return stress_cast(stress, "mover", move_far, set, 1);
 }
 
 const struct scenario scenario_small_huge_zap_vs_access = {
@@ -51,5 +52,5 @@ const struct scenario scenario_small_huge_zap_vs_access = {
 	.huge_fault = TDP_HUGE_FAULT_ZAP,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -5,13 +5,13 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 #include "vm/vm.h"
 
 #define SEEN_BEFORE ((1ULL << 31) - 1)
 
 struct world {
-	struct bed *bed;
+	struct page_set *set;
 	atomic_u32 done; /* the page has been read; release */
 };
 
@@ -24,7 +24,7 @@ static int read_page(struct player *player)
 {
 	struct world *world = player->arg;
 	uint64_t before = counter_read(&counters(player)->retries_locked), locked;
-	int err = bed_read(player, world->bed, 0);
+	int err = page_set_read(player, world->set, 0);
 
 	u32_store_release(&world->done, 1);
 	locked = counter_read(&counters(player)->retries_locked) - before;
@@ -38,8 +38,8 @@ static int read_page(struct player *player)
 static int invalidate(struct player *player)
 {
 	struct world *world = player->arg;
-	const struct counters *of_reader = counters(bed_player(player, 0));
-	uint64_t start = world->bed->backing.hva, past = start + world->bed->backing.bytes;
+	const struct counters *of_reader = counters(page_set_player(player, 0));
+	uint64_t start = world->set->backing.hva, past = start + world->set->backing.bytes;
 	uint64_t before = counter_read(&of_reader->retries);
 	unsigned int rounds = 0;
 
@@ -53,9 +53,9 @@ static int invalidate(struct player *player)
 static int prepare(struct player *player)
 {
 	struct world *world = player->arg;
-	int err = bed_read(player, world->bed, 1);
+	int err = page_set_read(player, world->set, 1);
 
-	bed_unmap(world->bed);
+	page_set_unmap(world->set);
 	u32_store_release(&world->done, 0);
 	u64_store_relaxed(&player->stress->vm->mmu.watched.invalidation.seq,
 			  SEEN_BEFORE); /* nobody acts */
@@ -66,7 +66,7 @@ static int settle(struct player *player)
 {
 	const struct world *world = player->arg;
 
-	return bed_settle(player, world->bed);
+	return page_set_verify(player, world->set);
 }
 
 static int set_up(struct stress *stress)
@@ -75,8 +75,9 @@ static int set_up(struct stress *stress)
 
 	if (!world)
 		return -ENOMEM;
-	world->bed = bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000});
-	if (!world->bed)
+	world->set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000});
+	if (!world->set)
 		return -ENOMEM;
 	stress_cast_vcpu(stress, "reader", read_page, world);
 	return stress_cast(stress, "invalidator", invalidate, world, 1);
@@ -89,5 +90,5 @@ const struct scenario scenario_small_long_invalidation = {
 	.steps = 400,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = settle,
+	.verify_round = settle,
 };

@@ -4,10 +4,10 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 struct world {
-	struct bed *bed;
+	struct page_set *set;
 	atomic_u32 there; /* the slot has been created; release */
 };
 
@@ -16,7 +16,7 @@ static int read_page(struct player *player)
 	struct world *world = player->arg;
 	enum tdp_outcome outcome;
 	bool there = u32_load_acquire(&world->there);
-	int err = bed_read_at(player, world->bed, world->bed->config.gfn, 0, &outcome);
+	int err = page_set_read_at(player, world->set, world->set->config.gfn, 0, &outcome);
 
 	if (!err && there && outcome != TDP_ACCESS_DONE)
 		return player_fail(player, "outcome %d where there is a slot", (int)outcome);
@@ -33,7 +33,7 @@ static int read_twice(struct player *player)
 static int create(struct player *player)
 {
 	struct world *world = player->arg;
-	int err = bed_set_slot(player, world->bed, world->bed->config.gfn, world->bed->pages);
+	int err = page_set_set_slot(player, world->set, world->set->config.gfn, world->set->pages);
 
 	u32_store_release(&world->there, 1);
 	return err;
@@ -46,7 +46,7 @@ static int prepare(struct player *player)
 	int err = 0;
 
 	if (u32_load_relaxed(&world->there)) /* nobody acts */
-		err = bed_set_slot(player, world->bed, world->bed->config.gfn, 0);
+		err = page_set_set_slot(player, world->set, world->set->config.gfn, 0);
 	u32_store_release(&world->there, 0);
 	return err ? err : read_page(player);
 }
@@ -56,7 +56,7 @@ static int settle(struct player *player)
 	struct world *world = player->arg;
 	int err = read_page(player);
 
-	return err ? err : bed_settle(player, world->bed);
+	return err ? err : page_set_verify(player, world->set);
 }
 
 static int set_up(struct stress *stress)
@@ -65,9 +65,10 @@ static int set_up(struct stress *stress)
 
 	if (!world)
 		return -ENOMEM;
-	world->bed = bed_create(
-		stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000, .absent = true});
-	if (!world->bed)
+	world->set = page_set_create(
+		stress,
+		&(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000, .absent = true});
+	if (!world->set)
 		return -ENOMEM;
 	stress_cast_vcpu(stress, "reader", read_page, world);
 	stress_cast_vcpu(stress, "late reader", read_twice, world);
@@ -81,5 +82,5 @@ const struct scenario scenario_small_mmio_vs_create = {
 	.steps = 300,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = settle,
+	.verify_round = settle,
 };

@@ -5,23 +5,23 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int execute(struct player *player)
 {
-	return bed_fetch(player, player->arg, 0);
+	return page_set_fetch(player, player->arg, 0);
 }
 
 static int stop_logging(struct player *player)
 {
-	return bed_log(player, player->arg, false);
+	return page_set_log(player, player->arg, false);
 }
 
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
-	return err ? err : bed_log(player, player->arg, true);
+	return err ? err : page_set_log(player, player->arg, true);
 }
 
 static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
@@ -33,13 +33,13 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_HUGE, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_2M, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "executor", execute, bed);
-	return stress_cast(stress, "landlord", stop_logging, bed, 1);
+	stress_cast_vcpu(stress, "executor", execute, set);
+	return stress_cast(stress, "landlord", stop_logging, set, 1);
 }
 
 const struct scenario scenario_small_nx_fetch_vs_log_end = {
@@ -51,5 +51,5 @@ const struct scenario scenario_small_nx_fetch_vs_log_end = {
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -5,16 +5,16 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int execute(struct player *player)
 {
-	return bed_fetch(player, player->arg, 0);
+	return page_set_fetch(player, player->arg, 0);
 }
 
 static int read_page(struct player *player)
 {
-	return bed_read(player, player->arg, 2);
+	return page_set_read(player, player->arg, 2);
 }
 
 static int recover(struct player *player)
@@ -25,14 +25,14 @@ static int recover(struct player *player)
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_HUGE, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_2M, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "executor", execute, bed);
-	stress_cast_vcpu(stress, "reader", read_page, bed);
-	return stress_cast(stress, "recovery", recover, bed, 1);
+	stress_cast_vcpu(stress, "executor", execute, set);
+	stress_cast_vcpu(stress, "reader", read_page, set);
+	return stress_cast(stress, "recovery", recover, set, 1);
 }
 
 const struct scenario scenario_small_nx_fetch_vs_read = {
@@ -42,6 +42,6 @@ const struct scenario scenario_small_nx_fetch_vs_read = {
 	.steps = 1000,
 	.nx_ratio = 1,
 	.set_up = set_up,
-	.prepare = bed_prepare,
-	.settle = bed_judge,
+	.prepare = page_set_prepare,
+	.verify_round = page_set_verify_round,
 };

@@ -5,16 +5,16 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int read_page(struct player *player)
 {
-	return bed_read(player, player->arg, 0);
+	return page_set_read(player, player->arg, 0);
 }
 
 static int execute(struct player *player)
 {
-	return bed_fetch(player, player->arg, 2);
+	return page_set_fetch(player, player->arg, 2);
 }
 
 static int recover(struct player *player)
@@ -25,31 +25,31 @@ static int recover(struct player *player)
 
 static int move(struct player *player)
 {
-	return bed_move(player, player->arg, 0);
+	return page_set_move(player, player->arg, 0);
 }
 
 /* The table is on the list, the page in the reader's TLB. */
 static int prepare(struct player *player)
 {
-	struct bed *bed = player->arg;
-	int err = bed_prepare(player);
+	struct page_set *set = player->arg;
+	int err = page_set_prepare(player);
 
 	if (!err)
-		err = bed_fetch(player, bed, 0);
+		err = page_set_fetch(player, set, 0);
 	return err ? err : read_page(player);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_HUGE, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_2M, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_page, bed);
-	stress_cast_vcpu(stress, "executor", execute, bed);
-	stress_cast(stress, "recovery", recover, bed, 1);
-	return stress_cast(stress, "mover", move, bed, 1);
+	stress_cast_vcpu(stress, "reader", read_page, set);
+	stress_cast_vcpu(stress, "executor", execute, set);
+	stress_cast(stress, "recovery", recover, set, 1);
+	return stress_cast(stress, "mover", move, set, 1);
 }
 
 const struct scenario scenario_small_nx_recovery_vs_unmap = {
@@ -60,5 +60,5 @@ const struct scenario scenario_small_nx_recovery_vs_unmap = {
 	.nx_ratio = 1,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

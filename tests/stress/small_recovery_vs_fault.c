@@ -5,37 +5,37 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int read_lower(struct player *player)
 {
-	return bed_read(player, player->arg, 0);
+	return page_set_read(player, player->arg, 0);
 }
 
 static int write_upper(struct player *player)
 {
-	return bed_write(player, player->arg, 2);
+	return page_set_write(player, player->arg, 2);
 }
 
 static int stop_logging(struct player *player)
 {
-	return bed_log(player, player->arg, false);
+	return page_set_log(player, player->arg, false);
 }
 
 static int move(struct player *player)
 {
-	return bed_move(player, player->arg, 0);
+	return page_set_move(player, player->arg, 0);
 }
 
 /* A table is there, made by a write to logged memory; the page is in the reader's TLB. */
 static int prepare(struct player *player)
 {
-	struct bed *bed = player->arg;
-	int err = bed_prepare(player);
+	struct page_set *set = player->arg;
+	int err = page_set_prepare(player);
 
 	if (!err)
-		err = bed_log(player, bed, true);
-	return err ? err : bed_write(player, bed, 0);
+		err = page_set_log(player, set, true);
+	return err ? err : page_set_write(player, set, 0);
 }
 
 static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
@@ -47,15 +47,15 @@ static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, u
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_HUGE, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_2M, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_lower, bed);
-	stress_cast_vcpu(stress, "writer", write_upper, bed);
-	stress_cast(stress, "landlord", stop_logging, bed, 1);
-	return stress_cast(stress, "mover", move, bed, 1);
+	stress_cast_vcpu(stress, "reader", read_lower, set);
+	stress_cast_vcpu(stress, "writer", write_upper, set);
+	stress_cast(stress, "landlord", stop_logging, set, 1);
+	return stress_cast(stress, "mover", move, set, 1);
 }
 
 const struct scenario scenario_small_recovery_vs_fault = {
@@ -66,5 +66,5 @@ const struct scenario scenario_small_recovery_vs_fault = {
 	.configure = configure,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

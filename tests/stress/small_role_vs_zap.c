@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 struct world {
-	struct bed *beds[2]; /* by address space */
+	struct page_set *sets[2]; /* by address space */
 };
 
 static int visit(struct player *player, unsigned int address_space)
@@ -18,7 +18,7 @@ static int visit(struct player *player, unsigned int address_space)
 
 	if (err)
 		return player_fail(player, "SMM cannot be entered: %d", err);
-	return bed_read(player, world->beds[address_space], 0);
+	return page_set_read(player, world->sets[address_space], 0);
 }
 
 static int go_and_come_back(struct player *player)
@@ -42,9 +42,9 @@ static int prepare(struct player *player)
 static int settle(struct player *player)
 {
 	const struct world *world = player->arg;
-	int err = bed_settle(player, world->beds[0]);
+	int err = page_set_verify(player, world->sets[0]);
 
-	return err ? err : bed_settle(player, world->beds[1]);
+	return err ? err : page_set_verify(player, world->sets[1]);
 }
 
 static int set_up(struct stress *stress)
@@ -54,10 +54,10 @@ static int set_up(struct stress *stress)
 	if (!world)
 		return -ENOMEM;
 	for (unsigned int as = 0; as < 2; as++) {
-		world->beds[as] = bed_create(stress, &(struct bed_config){.shape = BED_SMALL,
-									  .address_space = as,
-									  .gfn = 0x1000});
-		if (!world->beds[as])
+		world->sets[as] = page_set_create(
+			stress, &(struct page_set_config){
+					.shape = PAGE_SET_4K, .address_space = as, .gfn = 0x1000});
+		if (!world->sets[as])
 			return -ENOMEM;
 	}
 	stress_cast_vcpu(stress, "vcpu", go_and_come_back, world);
@@ -72,5 +72,5 @@ const struct scenario scenario_small_role_vs_zap = {
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = settle,
+	.verify_round = settle,
 };

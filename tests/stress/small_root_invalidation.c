@@ -5,11 +5,11 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int write_page(struct player *player)
 {
-	return bed_write(player, player->arg, 0);
+	return page_set_write(player, player->arg, 0);
 }
 
 static int zap(struct player *player)
@@ -20,27 +20,28 @@ static int zap(struct player *player)
 
 static int move(struct player *player)
 {
-	return bed_move(player, player->arg, 1);
+	return page_set_move(player, player->arg, 1);
 }
 
 /* The page that moves is mapped, the one that is written is not. */
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
-	return err ? err : bed_write(player, player->arg, 1);
+	return err ? err : page_set_write(player, player->arg, 1);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed = bed_create(
-		stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000, .witness = true});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){
+				.shape = PAGE_SET_4K, .gfn = 0x1000, .check_roots = true});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "writer", write_page, bed);
-	stress_cast(stress, "zapper", zap, bed, 1);
-	return stress_cast(stress, "mover", move, bed, 1);
+	stress_cast_vcpu(stress, "writer", write_page, set);
+	stress_cast(stress, "zapper", zap, set, 1);
+	return stress_cast(stress, "mover", move, set, 1);
 }
 
 const struct scenario scenario_small_root_invalidation = {
@@ -51,5 +52,5 @@ const struct scenario scenario_small_root_invalidation = {
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -5,13 +5,13 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 #define APART (1ULL << 18) /* what an entry of level 3 spans */
 
 static int read_page(struct player *player)
 {
-	return bed_read(player, player->arg, 0);
+	return page_set_read(player, player->arg, 0);
 }
 
 static int zap(struct player *player)
@@ -22,25 +22,25 @@ static int zap(struct player *player)
 
 static int unmap(struct player *player)
 {
-	const struct bed *bed = player->arg;
-	uint64_t start = bed->backing.hva, past = start + bed->backing.bytes;
+	const struct page_set *set = player->arg;
+	uint64_t start = set->backing.hva, past = start + set->backing.bytes;
 
-	tdp_host_invalidate_begin(bed->stress->host, start, past);
-	tdp_host_invalidate_end(bed->stress->host, start, past);
+	tdp_host_invalidate_begin(set->stress->host, start, past);
+	tdp_host_invalidate_end(set->stress->host, start, past);
 	return 0;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed = bed_create(
+	struct page_set *set = page_set_create(
 		stress,
-		&(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000, .pages = 3 * APART});
+		&(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000, .pages = 3 * APART});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_page, bed);
-	stress_cast(stress, "zapper", zap, bed, 1);
-	return stress_cast(stress, "unmapper", unmap, bed, 1);
+	stress_cast_vcpu(stress, "reader", read_page, set);
+	stress_cast(stress, "zapper", zap, set, 1);
+	return stress_cast(stress, "unmapper", unmap, set, 1);
 }
 
 const struct scenario scenario_small_root_put = {
@@ -50,6 +50,6 @@ const struct scenario scenario_small_root_put = {
 	.steps = 10000,
 	.maxphyaddr = 36,
 	.set_up = set_up,
-	.prepare = bed_prepare,
-	.settle = bed_judge,
+	.prepare = page_set_prepare,
+	.verify_round = page_set_verify_round,
 };

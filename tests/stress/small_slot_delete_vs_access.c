@@ -5,54 +5,55 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int read_page(struct player *player)
 {
-	struct bed *bed = player->arg;
+	struct page_set *set = player->arg;
 	enum tdp_outcome outcome;
 
-	return bed_read_at(player, bed, bed->config.gfn, 0, &outcome);
+	return page_set_read_at(player, set, set->config.gfn, 0, &outcome);
 }
 
 static int write_page(struct player *player)
 {
-	struct bed *bed = player->arg;
+	struct page_set *set = player->arg;
 	enum tdp_outcome outcome;
 
-	return bed_write_at(player, bed, bed->config.gfn, 1, &outcome);
+	return page_set_write_at(player, set, set->config.gfn, 1, &outcome);
 }
 
 static int delete (struct player *player)
 {
-	struct bed *bed = player->arg;
-	int err = bed_set_slot(player, bed, bed->config.gfn, 0);
+	struct page_set *set = player->arg;
+	int err = page_set_set_slot(player, set, set->config.gfn, 0);
 
 	if (!err)
-		bed_close(bed);
+		page_set_close(set);
 	return err;
 }
 
 static int prepare(struct player *player)
 {
-	struct bed *bed = player->arg;
-	int err = bed_set_slot(player, bed, bed->config.gfn, bed->pages);
+	struct page_set *set = player->arg;
+	int err = page_set_set_slot(player, set, set->config.gfn, set->pages);
 
 	if (!err)
-		err = bed_prepare(player);
+		err = page_set_prepare(player);
 	return err ? err : read_page(player);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed = bed_create(
-		stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000, .absent = true});
+	struct page_set *set = page_set_create(
+		stress,
+		&(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000, .absent = true});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_page, bed);
-	stress_cast_vcpu(stress, "writer", write_page, bed);
-	return stress_cast(stress, "landlord", delete, bed, 1);
+	stress_cast_vcpu(stress, "reader", read_page, set);
+	stress_cast_vcpu(stress, "writer", write_page, set);
+	return stress_cast(stress, "landlord", delete, set, 1);
 }
 
 const struct scenario scenario_small_slot_delete_vs_access = {
@@ -63,5 +64,5 @@ const struct scenario scenario_small_slot_delete_vs_access = {
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -5,13 +5,13 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 #define OLD 0x1000
 #define NEW 0x2000
 
 struct world {
-	struct bed *bed;
+	struct page_set *set;
 	atomic_u32 moved; /* release */
 };
 
@@ -20,7 +20,7 @@ static int read_at(struct player *player, uint64_t gfn, enum tdp_outcome once_mo
 	struct world *world = player->arg;
 	enum tdp_outcome outcome;
 	bool moved = u32_load_acquire(&world->moved);
-	int err = bed_read_at(player, world->bed, gfn, 0, &outcome);
+	int err = page_set_read_at(player, world->set, gfn, 0, &outcome);
 
 	if (!err && moved && outcome != once_moved)
 		return player_fail(player, "gfn 0x%llx: outcome %d after the slot has moved",
@@ -41,7 +41,7 @@ static int read_new(struct player *player)
 static int move(struct player *player)
 {
 	struct world *world = player->arg;
-	int err = bed_set_slot(player, world->bed, NEW, world->bed->pages);
+	int err = page_set_set_slot(player, world->set, NEW, world->set->pages);
 
 	u32_store_release(&world->moved, 1);
 	return err;
@@ -50,12 +50,12 @@ static int move(struct player *player)
 static int prepare(struct player *player)
 {
 	struct world *world = player->arg;
-	int err = bed_set_slot(player, world->bed, OLD, world->bed->pages);
+	int err = page_set_set_slot(player, world->set, OLD, world->set->pages);
 
 	u32_store_release(&world->moved, 0);
 	if (!err)
 		err = read_old(player);
-	return err ? err : read_new(bed_player(player, 1));
+	return err ? err : read_new(page_set_player(player, 1));
 }
 
 static int settle(struct player *player)
@@ -65,7 +65,7 @@ static int settle(struct player *player)
 
 	if (!err)
 		err = read_new(player);
-	return err ? err : bed_settle(player, world->bed);
+	return err ? err : page_set_verify(player, world->set);
 }
 
 static int set_up(struct stress *stress)
@@ -74,8 +74,9 @@ static int set_up(struct stress *stress)
 
 	if (!world)
 		return -ENOMEM;
-	world->bed = bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = OLD});
-	if (!world->bed)
+	world->set = page_set_create(stress,
+				     &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = OLD});
+	if (!world->set)
 		return -ENOMEM;
 	stress_cast_vcpu(stress, "old reader", read_old, world);
 	stress_cast_vcpu(stress, "new reader", read_new, world);
@@ -90,5 +91,5 @@ const struct scenario scenario_small_slot_move = {
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = settle,
+	.verify_round = settle,
 };

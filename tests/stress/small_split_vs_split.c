@@ -5,45 +5,46 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int write_lower(struct player *player)
 {
-	return bed_write(player, player->arg, 0);
+	return page_set_write(player, player->arg, 0);
 }
 
 static int write_upper(struct player *player)
 {
-	return bed_write(player, player->arg, 2);
+	return page_set_write(player, player->arg, 2);
 }
 
 /* From an exit that was under way: the leaf, once there, allows what is asked. */
 static int read_lower(struct player *player)
 {
-	struct bed *bed = player->arg;
-	int err = player_fault(player, tdp_gfn(bed->config.gfn + bed_offset(bed, 0)));
+	struct page_set *set = player->arg;
+	int err = player_fault(player, tdp_gfn(set->config.gfn + page_set_offset(set, 0)));
 
-	return err ? err : bed_read(player, bed, 0);
+	return err ? err : page_set_read(player, set, 0);
 }
 
 /* The huge leaf is there, in the first one's TLB. */
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
-	return err ? err : bed_read(player, player->arg, 0);
+	return err ? err : page_set_read(player, player->arg, 0);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_HUGE_TO_READ, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress,
+		&(struct page_set_config){.shape = PAGE_SET_2M_UNTIL_WRITTEN, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "writer", write_lower, bed);
-	stress_cast_vcpu(stress, "other writer", write_upper, bed);
-	return stress_cast_vcpu(stress, "reader", read_lower, bed);
+	stress_cast_vcpu(stress, "writer", write_lower, set);
+	stress_cast_vcpu(stress, "other writer", write_upper, set);
+	return stress_cast_vcpu(stress, "reader", read_lower, set);
 }
 
 const struct scenario scenario_small_split_vs_split = {
@@ -54,5 +55,5 @@ const struct scenario scenario_small_split_vs_split = {
 	.huge_fault = TDP_HUGE_FAULT_SPLIT,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -7,50 +7,50 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int read_lower(struct player *player)
 {
-	return bed_read(player, player->arg, 0);
+	return page_set_read(player, player->arg, 0);
 }
 
 static int read_its_neighbour(struct player *player)
 {
-	return bed_read(player, player->arg, 1);
+	return page_set_read(player, player->arg, 1);
 }
 
 static int read_upper(struct player *player)
 {
-	return bed_read(player, player->arg, 2);
+	return page_set_read(player, player->arg, 2);
 }
 
 static int zap_upper(struct player *player)
 {
-	const struct bed *bed = player->arg;
+	const struct page_set *set = player->arg;
 
-	tdp_mmu_zap_range(bed->stress->vm, tdp_gfn(bed->config.gfn + bed_offset(bed, 2)), 1);
+	tdp_mmu_zap_range(set->stress->vm, tdp_gfn(set->config.gfn + page_set_offset(set, 2)), 1);
 	return 0;
 }
 
 /* The table is there, with a page in it. */
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
 	return err ? err : read_lower(player);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_HALVES, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_MIXED, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "lower", read_lower, bed);
-	stress_cast_vcpu(stress, "neighbour", read_its_neighbour, bed);
-	stress_cast_vcpu(stress, "upper", read_upper, bed);
-	return stress_cast(stress, "zapper", zap_upper, bed, 1);
+	stress_cast_vcpu(stress, "lower", read_lower, set);
+	stress_cast_vcpu(stress, "neighbour", read_its_neighbour, set);
+	stress_cast_vcpu(stress, "upper", read_upper, set);
+	return stress_cast(stress, "zapper", zap_upper, set, 1);
 }
 
 const struct scenario scenario_small_table_vs_huge = {
@@ -60,5 +60,5 @@ const struct scenario scenario_small_table_vs_huge = {
 	.steps = 800,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -5,29 +5,29 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int read_both(struct player *player)
 {
-	int err = bed_read(player, player->arg, 1);
+	int err = page_set_read(player, player->arg, 1);
 
-	return err ? err : bed_read(player, player->arg, 0);
+	return err ? err : page_set_read(player, player->arg, 0);
 }
 
 static int move(struct player *player)
 {
-	return bed_move(player, player->arg, player->number);
+	return page_set_move(player, player->arg, player->number);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_both, bed);
-	return stress_cast(stress, "mover", move, bed, 2);
+	stress_cast_vcpu(stress, "reader", read_both, set);
+	return stress_cast(stress, "mover", move, set, 2);
 }
 
 const struct scenario scenario_small_two_unmaps = {
@@ -36,6 +36,6 @@ const struct scenario scenario_small_two_unmaps = {
 	.vcpus = 1,
 	.steps = 500,
 	.set_up = set_up,
-	.prepare = bed_prepare,
-	.settle = bed_judge,
+	.prepare = page_set_prepare,
+	.verify_round = page_set_verify_round,
 };

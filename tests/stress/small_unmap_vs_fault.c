@@ -4,41 +4,41 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int read_page(struct player *player)
 {
-	return bed_read(player, player->arg, 0);
+	return page_set_read(player, player->arg, 0);
 }
 
 static int write_page(struct player *player)
 {
-	return bed_write(player, player->arg, 0);
+	return page_set_write(player, player->arg, 0);
 }
 
 static int move(struct player *player)
 {
-	return bed_move(player, player->arg, 0);
+	return page_set_move(player, player->arg, 0);
 }
 
 /* The reader has it in its TLB. */
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
 	return err ? err : read_page(player);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_page, bed);
-	stress_cast_vcpu(stress, "writer", write_page, bed);
-	return stress_cast(stress, "mover", move, bed, 1);
+	stress_cast_vcpu(stress, "reader", read_page, set);
+	stress_cast_vcpu(stress, "writer", write_page, set);
+	return stress_cast(stress, "mover", move, set, 1);
 }
 
 const struct scenario scenario_small_unmap_vs_fault = {
@@ -48,5 +48,5 @@ const struct scenario scenario_small_unmap_vs_fault = {
 	.steps = 300,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

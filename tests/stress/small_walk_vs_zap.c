@@ -1,22 +1,22 @@
 /*
- * A lockless walk over a root that is invalidated and zapped meanwhile (witness.h says
+ * A lockless walk over a root that is invalidated and zapped meanwhile (walk_check.h says
  * what is judged), while a vCPU leaves that root for a new one.
  */
 #include <errno.h>
 
-#include "support/bed.h"
-#include "support/witness.h"
+#include "stress/stage/page_set.h"
+#include "stress/stage/walk_check.h"
 
 static int read_page(struct player *player)
 {
-	return bed_read(player, player->arg, 0);
+	return page_set_read(player, player->arg, 0);
 }
 
 static int walk(struct player *player)
 {
-	const struct bed *bed = player->arg;
+	const struct page_set *set = player->arg;
 
-	return witness_walk(player, 0, tdp_gfn(bed->config.gfn), 3, TDP_4K);
+	return walk_check(player, 0, tdp_gfn(set->config.gfn), 3, TDP_4K);
 }
 
 static int zap(struct player *player)
@@ -27,21 +27,21 @@ static int zap(struct player *player)
 
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
 	return err ? err : read_page(player);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "reader", read_page, bed);
-	stress_cast(stress, "witness", walk, bed, 1);
-	return stress_cast(stress, "zapper", zap, bed, 1);
+	stress_cast_vcpu(stress, "reader", read_page, set);
+	stress_cast(stress, "witness", walk, set, 1);
+	return stress_cast(stress, "zapper", zap, set, 1);
 }
 
 const struct scenario scenario_small_walk_vs_zap = {
@@ -52,5 +52,5 @@ const struct scenario scenario_small_walk_vs_zap = {
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -6,20 +6,20 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 #define NEAR 0x1000
 #define FAR  (NEAR + (1ULL << 27)) /* another entry of level 4 */
 
 struct world {
-	struct bed *near, *far;
+	struct page_set *near, *far;
 };
 
 static int read_far(struct player *player)
 {
 	const struct world *world = player->arg;
 
-	return bed_read(player, world->far, 0);
+	return page_set_read(player, world->far, 0);
 }
 
 static int zap(struct player *player)
@@ -32,13 +32,13 @@ static int move_near(struct player *player)
 {
 	const struct world *world = player->arg;
 
-	return bed_move(player, world->near, 0);
+	return page_set_move(player, world->near, 0);
 }
 
 static int prepare(struct player *player)
 {
 	const struct world *world = player->arg;
-	int err = bed_read(player, world->near, 0);
+	int err = page_set_read(player, world->near, 0);
 
 	return err ? err : read_far(player);
 }
@@ -46,9 +46,9 @@ static int prepare(struct player *player)
 static int settle(struct player *player)
 {
 	const struct world *world = player->arg;
-	int err = bed_settle(player, world->near);
+	int err = page_set_verify(player, world->near);
 
-	return err ? err : bed_settle(player, world->far);
+	return err ? err : page_set_verify(player, world->far);
 }
 
 static int set_up(struct stress *stress)
@@ -57,9 +57,10 @@ static int set_up(struct stress *stress)
 
 	if (!world)
 		return -ENOMEM;
-	world->near = bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = NEAR});
-	world->far =
-		bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = FAR, .slot = 1});
+	world->near = page_set_create(stress,
+				      &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = NEAR});
+	world->far = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = FAR, .slot = 1});
 	if (!world->near || !world->far)
 		return -ENOMEM;
 	stress_cast_vcpu(stress, "reader", read_far, world);
@@ -75,5 +76,5 @@ const struct scenario scenario_small_yield_in_zap = {
 	.maxphyaddr = 40,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = settle,
+	.verify_round = settle,
 };

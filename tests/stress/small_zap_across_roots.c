@@ -5,26 +5,26 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 #define GFN 0x1000
 
 struct world {
-	struct bed *beds[2]; /* by address space */
+	struct page_set *sets[2]; /* by address space */
 };
 
 static int read_page(struct player *player)
 {
 	const struct world *world = player->arg;
 
-	return bed_read(player, world->beds[0], 0);
+	return page_set_read(player, world->sets[0], 0);
 }
 
 static int read_in_smm(struct player *player)
 {
 	const struct world *world = player->arg;
 
-	return bed_read(player, world->beds[1], 0);
+	return page_set_read(player, world->sets[1], 0);
 }
 
 /* From far before the page: the walk gets on, and may give way before it is there. */
@@ -39,12 +39,12 @@ static int move(struct player *player)
 {
 	const struct world *world = player->arg;
 
-	return bed_move(player, world->beds[1], 0);
+	return page_set_move(player, world->sets[1], 0);
 }
 
 static int prepare(struct player *player)
 {
-	struct player *other = bed_player(player, 1);
+	struct player *other = page_set_player(player, 1);
 	int err = tdp_vcpu_set_smm(other->vcpu, true);
 
 	if (err)
@@ -56,9 +56,9 @@ static int prepare(struct player *player)
 static int settle(struct player *player)
 {
 	const struct world *world = player->arg;
-	int err = bed_settle(player, world->beds[0]);
+	int err = page_set_verify(player, world->sets[0]);
 
-	return err ? err : bed_settle(player, world->beds[1]);
+	return err ? err : page_set_verify(player, world->sets[1]);
 }
 
 static int set_up(struct stress *stress)
@@ -68,10 +68,10 @@ static int set_up(struct stress *stress)
 	if (!world)
 		return -ENOMEM;
 	for (unsigned int as = 0; as < 2; as++) {
-		world->beds[as] = bed_create(
-			stress,
-			&(struct bed_config){.shape = BED_SMALL, .address_space = as, .gfn = GFN});
-		if (!world->beds[as])
+		world->sets[as] = page_set_create(
+			stress, &(struct page_set_config){
+					.shape = PAGE_SET_4K, .address_space = as, .gfn = GFN});
+		if (!world->sets[as])
 			return -ENOMEM;
 	}
 	stress_cast_vcpu(stress, "reader", read_page, world);
@@ -88,5 +88,5 @@ const struct scenario scenario_small_zap_across_roots = {
 	.maxphyaddr = 36,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = settle,
+	.verify_round = settle,
 };

@@ -5,46 +5,46 @@
  */
 #include <errno.h>
 
-#include "support/bed.h"
+#include "stress/stage/page_set.h"
 
 static int write_page(struct player *player)
 {
-	return bed_write(player, player->arg, 0);
+	return page_set_write(player, player->arg, 0);
 }
 
 static int zap(struct player *player)
 {
-	const struct bed *bed = player->arg;
+	const struct page_set *set = player->arg;
 
-	tdp_mmu_zap_range(bed->stress->vm, tdp_gfn(bed->config.gfn + bed_offset(bed, 0)), 2);
+	tdp_mmu_zap_range(set->stress->vm, tdp_gfn(set->config.gfn + page_set_offset(set, 0)), 2);
 	return 0;
 }
 
 static int move(struct player *player)
 {
-	return bed_move(player, player->arg, 0);
+	return page_set_move(player, player->arg, 0);
 }
 
 /* Both pages are in the vCPU's TLB. */
 static int prepare(struct player *player)
 {
-	int err = bed_prepare(player);
+	int err = page_set_prepare(player);
 
 	if (!err)
-		err = bed_write(player, player->arg, 0);
-	return err ? err : bed_write(player, player->arg, 1);
+		err = page_set_write(player, player->arg, 0);
+	return err ? err : page_set_write(player, player->arg, 1);
 }
 
 static int set_up(struct stress *stress)
 {
-	struct bed *bed =
-		bed_create(stress, &(struct bed_config){.shape = BED_SMALL, .gfn = 0x1000});
+	struct page_set *set = page_set_create(
+		stress, &(struct page_set_config){.shape = PAGE_SET_4K, .gfn = 0x1000});
 
-	if (!bed)
+	if (!set)
 		return -ENOMEM;
-	stress_cast_vcpu(stress, "writer", write_page, bed);
-	stress_cast(stress, "zapper", zap, bed, 1);
-	return stress_cast(stress, "mover", move, bed, 1);
+	stress_cast_vcpu(stress, "writer", write_page, set);
+	stress_cast(stress, "zapper", zap, set, 1);
+	return stress_cast(stress, "mover", move, set, 1);
 }
 
 const struct scenario scenario_small_zap_vs_fault = {
@@ -54,5 +54,5 @@ const struct scenario scenario_small_zap_vs_fault = {
 	.steps = 300,
 	.set_up = set_up,
 	.prepare = prepare,
-	.settle = bed_judge,
+	.verify_round = page_set_verify_round,
 };

@@ -6,38 +6,38 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 /* Everybody reads first, so that the huge leaf is there; then all write at once. */
 static int read_then_write(struct player *player)
 {
-	struct plot *plot = player->arg;
+	struct moving_slot *slot = player->arg;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		unsigned int pages = terrain_pages(plot->terrain);
+		unsigned int pages = stamped_pages(slot->memory);
 		unsigned int region =
-			(unsigned int)player_below(player, plot->terrain->config.regions);
+			(unsigned int)player_below(player, slot->memory->config.regions);
 
-		for (unsigned int i = 0; i < TERRAIN_TRACKED && !err; i++)
-			err = plot_visit(player, plot, region * TERRAIN_TRACKED + i, false);
+		for (unsigned int i = 0; i < STAMPED_PAGES && !err; i++)
+			err = moving_slot_visit(player, slot, region * STAMPED_PAGES + i, false);
 		if (!err)
-			err = plot_visit(player, plot, (unsigned int)player_below(player, pages),
-					 true);
+			err = moving_slot_visit(player, slot,
+						(unsigned int)player_below(player, pages), true);
 	}
 	return err;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot =
-		plot_create(stress, &(struct terrain_config){.regions = 2, .write_breaks = true}, 0,
-			    0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot = moving_slot_create(
+		stress, &(struct stamped_config){.regions = 2, .write_breaks = true}, 0, 0,
+		tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, read_then_write, plot);
-	stress_cast(stress, "region mover", plot_region_mover, plot, 1);
+	stress_cast_vcpus(stress, read_then_write, slot);
+	stress_cast(stress, "region mover", moving_slot_region_mover, slot, 1);
 	return stress_cast_checker(stress);
 }
 

@@ -7,10 +7,10 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 /*
- * Pages that ask for 4K, and one that asks for 2M (terrain.h, halves). Few, and at
+ * Pages that ask for 4K, and one that asks for 2M (stamped.h, halves). Few, and at
  * the table's beginning: a remover comes by while a fault is on its way there.
  */
 #define SMALL_FIRST 1
@@ -19,7 +19,7 @@
 
 static int run_guest(struct player *player)
 {
-	const struct plot *plot = player->arg;
+	const struct moving_slot *slot = player->arg;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
@@ -27,20 +27,20 @@ static int run_guest(struct player *player)
 
 		if (player->number > 0)
 			page = SMALL_FIRST + player_below(player, SMALL_PAGES);
-		err = player_fault(player, tdp_gfn(plot->gfn[0].n + page));
+		err = player_fault(player, tdp_gfn(slot->gfn[0].n + page));
 	}
 	return err;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot =
-		plot_create(stress, &(struct terrain_config){.regions = 1, .halves = true}, 0, 0,
-			    tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = 1, .halves = true},
+				   0, 0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	return stress_cast_vcpus(stress, run_guest, plot); /* checked at the end */
+	return stress_cast_vcpus(stress, run_guest, slot); /* checked at the end */
 }
 
 const struct scenario scenario_table_removal_vs_fault = {

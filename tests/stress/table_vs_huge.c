@@ -6,34 +6,33 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 static int zap(struct player *player)
 {
-	struct plot *plot = player->arg;
+	struct moving_slot *slot = player->arg;
 
 	while (player_goes_on(player)) {
-		unsigned int page =
-			(unsigned int)player_below(player, terrain_pages(plot->terrain));
+		unsigned int page = (unsigned int)player_below(player, stamped_pages(slot->memory));
 
 		tdp_mmu_zap_range(player->stress->vm,
-				  tdp_gfn(plot->gfn[0].n + terrain_offset(page)), 1);
-		player_dawdle(player, 2);
+				  tdp_gfn(slot->gfn[0].n + stamped_offset(page)), 1);
+		player_delay(player, 2);
 	}
 	return 0;
 }
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot =
-		plot_create(stress, &(struct terrain_config){.regions = 2, .flicker_only = true}, 0,
-			    0, tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot = moving_slot_create(
+		stress, &(struct stamped_config){.regions = 2, .mixed_only = true}, 0, 0,
+		tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "zapper", zap, plot, 2);
-	stress_cast(stress, "region mover", plot_region_mover, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	stress_cast(stress, "zapper", zap, slot, 2);
+	stress_cast(stress, "region mover", moving_slot_region_mover, slot, 1);
 	return stress_cast_checker(stress);
 }
 

@@ -1,21 +1,22 @@
 /*
  * The host moves pages and whole 2M blocks while vCPUs fault them in: N1 and N2 of
- * lib/mmu/invalidate.h. Terrain's S1 to S3 are the oracle.
+ * lib/mmu/invalidate.h. Stamped memory's S1 to S3 are the oracle.
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 static int set_up(struct stress *stress)
 {
-	struct plot *plot = plot_create(stress, &(struct terrain_config){.regions = 3}, 0, 0,
-					tdp_gfn(0x1000), tdp_gfn(0x9000), false);
+	struct moving_slot *slot =
+		moving_slot_create(stress, &(struct stamped_config){.regions = 3}, 0, 0,
+				   tdp_gfn(0x1000), tdp_gfn(0x9000), false);
 
-	if (!plot)
+	if (!slot)
 		return -ENOMEM;
-	stress_cast_vcpus(stress, plot_visitor, plot);
-	stress_cast(stress, "page mover", plot_page_mover, plot, 1);
-	stress_cast(stress, "region mover", plot_region_mover, plot, 1);
+	stress_cast_vcpus(stress, moving_slot_visitor, slot);
+	stress_cast(stress, "page mover", moving_slot_page_mover, slot, 1);
+	stress_cast(stress, "region mover", moving_slot_region_mover, slot, 1);
 	return stress_cast_checker(stress);
 }
 

@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "support/stress.h"
+#include "stress/stage/stress.h"
 
 #define FIRST  0x1000
 #define APART  (1ULL << 27) /* what an entry of level 4 spans */
@@ -61,7 +61,7 @@ static int invalidate_memory(struct player *player)
 	while (player_goes_on(player)) {
 		tdp_host_invalidate_begin(player->stress->host, HVA, past);
 		tdp_host_invalidate_end(player->stress->host, HVA, past);
-		player_dawdle(player, 10);
+		player_delay(player, 10);
 	}
 	return 0;
 }
@@ -70,7 +70,7 @@ static int invalidate_roots(struct player *player)
 {
 	while (player_goes_on(player)) {
 		tdp_mmu_zap_all_fast(player->stress->vm);
-		player_dawdle(player, 10);
+		player_delay(player, 10);
 	}
 	return 0;
 }

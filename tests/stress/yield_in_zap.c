@@ -7,14 +7,14 @@
  */
 #include <errno.h>
 
-#include "support/plot.h"
+#include "stress/stage/moving_slot.h"
 
 #define FIRST 0x1000
-#define FAR   4		   /* plots that lie apart ... */
+#define FAR   4		   /* moving slots that lie apart ... */
 #define APART (1ULL << 27) /* ... by what an entry of level 4 spans */
 
 struct world {
-	struct plot *near, *far[FAR];
+	struct moving_slot *near, *far[FAR];
 };
 
 static int visit(struct player *player)
@@ -23,12 +23,14 @@ static int visit(struct player *player)
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		struct plot *plot = player_chance(player, 3) ? world->far[player_below(player, FAR)]
-							     : world->near;
+		struct moving_slot *slot = player_chance(player, 3)
+						   ? world->far[player_below(player, FAR)]
+						   : world->near;
 
-		err = plot_visit(player, plot,
-				 (unsigned int)player_below(player, terrain_pages(plot->terrain)),
-				 player_chance(player, 2));
+		err = moving_slot_visit(
+			player, slot,
+			(unsigned int)player_below(player, stamped_pages(slot->memory)),
+			player_chance(player, 2));
 	}
 	return err;
 }
@@ -36,48 +38,49 @@ static int visit(struct player *player)
 static int zap(struct player *player)
 {
 	const struct world *world = player->arg;
-	uint64_t frames = terrain_frames(world->near->terrain);
+	uint64_t frames = stamped_frames(world->near->memory);
 
 	while (player_goes_on(player)) {
 		if (player_chance(player, 3))
 			tdp_mmu_zap_all_fast(player->stress->vm);
 		else
 			tdp_mmu_zap_range(player->stress->vm, tdp_gfn(FIRST), frames);
-		player_dawdle(player, 3);
+		player_delay(player, 3);
 	}
 	return 0;
 }
 
-/* All of the terrain at once: many leaves, many chances to give way. */
+/* All of the stamped memory at once: many leaves, many chances to give way. */
 static int move_all(struct player *player)
 {
 	const struct world *world = player->arg;
 	int err = 0;
 
 	while (!err && player_goes_on(player)) {
-		terrain_bother(player, world->near->terrain);
-		err = terrain_move_all(player, world->near->terrain);
-		player_dawdle(player, 10);
+		stamped_invalidate(player, world->near->memory);
+		err = stamped_move_all(player, world->near->memory);
+		player_delay(player, 10);
 	}
 	return err;
 }
 
 static int set_up(struct stress *stress)
 {
-	const struct terrain_config large = {.regions = 16, .small_only = true};
-	const struct terrain_config little = {.regions = 1};
+	const struct stamped_config large = {.regions = 16, .small_only = true};
+	const struct stamped_config little = {.regions = 1};
 	struct world *world = stress_allocate(stress, sizeof(*world));
 
 	if (!world)
 		return -ENOMEM;
-	world->near = plot_create(stress, &large, 0, 0, tdp_gfn(FIRST), tdp_gfn(0x9000), false);
+	world->near =
+		moving_slot_create(stress, &large, 0, 0, tdp_gfn(FIRST), tdp_gfn(0x9000), false);
 	if (!world->near)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < FAR; i++) {
 		tdp_gfn_t gfn = tdp_gfn((i + 1) * APART);
 
-		world->far[i] =
-			plot_create(stress, &little, 0, i + 1, gfn, tdp_gfn(gfn.n + 0x1000), false);
+		world->far[i] = moving_slot_create(stress, &little, 0, i + 1, gfn,
+						   tdp_gfn(gfn.n + 0x1000), false);
 		if (!world->far[i])
 			return -ENOMEM;
 	}

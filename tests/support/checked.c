@@ -9,7 +9,7 @@
 
 #include "support/checked.h"
 
-void slot_set(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pages, bool read_only)
+void slot_set(struct checked *guest, unsigned int id, uint64_t gfn, uint64_t pages, bool read_only)
 {
 	struct tdp_memslot slot = {
 		.id = id,
@@ -22,7 +22,7 @@ void slot_set(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pages
 	assert_int_equal(tdp_vm_set_memslot(guest->vm, &slot), 0);
 }
 
-void guest_begin(struct guest *guest, const struct shape *shape)
+void checked_begin(struct checked *guest, const struct shape *shape)
 {
 	struct tdp_host_config host = {
 		.memory_bytes = 2ULL << 30,
@@ -56,7 +56,7 @@ void guest_begin(struct guest *guest, const struct shape *shape)
 	slot_set(guest, 0, BASE_GFN, PAGES, false);
 }
 
-void guest_end(struct guest *guest)
+void checked_end(struct checked *guest)
 {
 	tdp_vm_destroy(guest->vm);
 	tdp_anon_destroy(guest->anon);
@@ -65,38 +65,39 @@ void guest_end(struct guest *guest)
 
 int setup_4k(void **state)
 {
-	static struct guest guest;
+	static struct checked guest;
 
-	guest_begin(&guest, &(struct shape){.page = TDP_4K});
+	checked_begin(&guest, &(struct shape){.page = TDP_4K});
 	*state = &guest;
 	return 0;
 }
 
 int setup_2m(void **state)
 {
-	static struct guest guest;
+	static struct checked guest;
 
-	guest_begin(&guest, &(struct shape){.page = TDP_2M});
+	checked_begin(&guest, &(struct shape){.page = TDP_2M});
 	*state = &guest;
 	return 0;
 }
 
 int setup_no_ad(void **state)
 {
-	static struct guest guest;
+	static struct checked guest;
 
-	guest_begin(&guest, &(struct shape){.format = TDP_EPT, .page = TDP_4K, .no_ad = true});
+	checked_begin(&guest, &(struct shape){.format = TDP_EPT, .page = TDP_4K, .no_ad = true});
 	*state = &guest;
 	return 0;
 }
 
 int teardown(void **state)
 {
-	guest_end(*state);
+	checked_end(*state);
 	return 0;
 }
 
-enum tdp_outcome touch(struct guest *guest, unsigned int vcpu, uint64_t gfn, enum tdp_access access)
+enum tdp_outcome touch(struct checked *guest, unsigned int vcpu, uint64_t gfn,
+		       enum tdp_access access)
 {
 	struct tdp_access_request request = {.address = gfn << TDP_PAGE_SHIFT, .access = access};
 	struct tdp_access_result result;
@@ -105,7 +106,7 @@ enum tdp_outcome touch(struct guest *guest, unsigned int vcpu, uint64_t gfn, enu
 	return result.outcome;
 }
 
-void touch_all(struct guest *guest, unsigned int vcpu, enum tdp_access access)
+void touch_all(struct checked *guest, unsigned int vcpu, enum tdp_access access)
 {
 	for (uint64_t gfn = BASE_GFN; gfn < BASE_GFN + PAGES; gfn += 64)
 		assert_int_equal(touch(guest, vcpu, gfn, access), TDP_ACCESS_DONE);
@@ -114,7 +115,7 @@ void touch_all(struct guest *guest, unsigned int vcpu, enum tdp_access access)
 
 void note_violation(void *context, enum tdp_invariant invariant, const char *sentence)
 {
-	struct guest *guest = context;
+	struct checked *guest = context;
 
 	if (!guest->first[0])
 		snprintf(guest->first, sizeof(guest->first), "%s: %s",
@@ -122,14 +123,14 @@ void note_violation(void *context, enum tdp_invariant invariant, const char *sen
 	guest->found[invariant]++;
 }
 
-uint64_t judge(struct guest *guest)
+uint64_t judge(struct checked *guest)
 {
 	memset(guest->found, 0, sizeof(guest->found));
 	guest->first[0] = 0;
 	return tdp_vm_check(guest->vm, note_violation, guest);
 }
 
-void assert_in_order(struct guest *guest)
+void assert_in_order(struct checked *guest)
 {
 	uint64_t count = judge(guest);
 
@@ -137,7 +138,7 @@ void assert_in_order(struct guest *guest)
 		fail_msg("%llu violations; %s", (unsigned long long)count, guest->first);
 }
 
-void assert_only(struct guest *guest, enum tdp_invariant invariant)
+void assert_only(struct checked *guest, enum tdp_invariant invariant)
 {
 	uint64_t count = judge(guest), others = 0;
 
@@ -148,12 +149,12 @@ void assert_only(struct guest *guest, enum tdp_invariant invariant)
 			 tdp_invariant_name(invariant), (unsigned long long)count, guest->first);
 }
 
-struct lookup entry_of(const struct guest *guest, uint64_t gfn)
+struct lookup entry_of(const struct checked *guest, uint64_t gfn)
 {
 	return lookup_last(&guest->vm->mmu, guest->vcpu[0]->context.root.table, tdp_gfn(gfn));
 }
 
-atomic_u64 *link_of(const struct guest *guest, uint64_t gfn)
+atomic_u64 *link_of(const struct checked *guest, uint64_t gfn)
 {
 	return table_of_entry(guest->host, entry_of(guest, gfn).slot)->parent;
 }
@@ -166,13 +167,13 @@ uint64_t plant(atomic_u64 *slot, uint64_t value)
 	return was;
 }
 
-void forget_translations(struct guest *guest)
+void forget_translations(struct checked *guest)
 {
 	for (unsigned int i = 0; i < 2; i++)
 		tdp_vcpu_flush_tlb(guest->vcpu[i]);
 }
 
-void assert_planted(struct guest *guest, atomic_u64 *slot, uint64_t value,
+void assert_planted(struct checked *guest, atomic_u64 *slot, uint64_t value,
 		    enum tdp_invariant invariant)
 {
 	uint64_t was;

@@ -1,6 +1,6 @@
 /*
- * Guests under check: a VM with two vCPUs and a slot of 16 MiB, and what the checker
- * says about them.
+ * For tests of the checker: a VM with two vCPUs and a slot of 16 MiB, and the violations that
+ * the checker finds in it.
  */
 #ifndef TESTS_SUPPORT_CHECKED_H
 #define TESTS_SUPPORT_CHECKED_H
@@ -15,13 +15,13 @@
 #define PAGES	 4096	 /* 16 MiB */
 #define HOLE_GFN 0x100000
 
-struct guest {
+struct checked {
 	struct tdp_host *host;
 	struct tdp_anon *anon;
 	struct tdp_vm *vm;
 	struct tdp_vcpu *vcpu[2];
 	uint64_t found[TDP_INVARIANTS];
-	char first[640]; /* sentence */
+	char first[640]; /* the first sentence of the checker */
 };
 
 struct shape {
@@ -33,8 +33,8 @@ struct shape {
 	enum tdp_choice slot_zap_all;
 };
 
-void guest_begin(struct guest *guest, const struct shape *shape);
-void guest_end(struct guest *guest);
+void checked_begin(struct checked *guest, const struct shape *shape);
+void checked_end(struct checked *guest);
 
 /* CMocka fixtures: a guest over 4K pages, over 2M pages, on a CPU without A/D flags. */
 int setup_4k(void **state);
@@ -47,30 +47,30 @@ int teardown(void **state);
 #define guest_no_ad_test(f) cmocka_unit_test_setup_teardown(f, setup_no_ad, teardown)
 
 /* Creates, moves or (0 pages) deletes a slot over the front of the guest's memory. */
-void slot_set(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pages, bool read_only);
+void slot_set(struct checked *guest, unsigned int id, uint64_t gfn, uint64_t pages, bool read_only);
 
-enum tdp_outcome touch(struct guest *guest, unsigned int vcpu, uint64_t gfn,
+enum tdp_outcome touch(struct checked *guest, unsigned int vcpu, uint64_t gfn,
 		       enum tdp_access access);
-/* A page of each 64 of the slot, and a hole. */
-void touch_all(struct guest *guest, unsigned int vcpu, enum tdp_access access);
+/* Touches one page in 64 of the slot, and a gfn outside it. */
+void touch_all(struct checked *guest, unsigned int vcpu, enum tdp_access access);
 
 /* For tdp_vm_check(), with the guest as its context. */
 void note_violation(void *context, enum tdp_invariant invariant, const char *sentence);
-uint64_t judge(struct guest *guest);
-void assert_in_order(struct guest *guest);
-/* Found, and nothing else was. */
-void assert_only(struct guest *guest, enum tdp_invariant invariant);
+uint64_t judge(struct checked *guest);
+void assert_in_order(struct checked *guest);
+/* Fails unless this invariant is violated, and no other. */
+void assert_only(struct checked *guest, enum tdp_invariant invariant);
 
 /* The entry that the translation of `gfn` ends at, for vCPU 0. */
-struct lookup entry_of(const struct guest *guest, uint64_t gfn);
-/* The entry that links the table which `gfn`'s entry lies in. */
-atomic_u64 *link_of(const struct guest *guest, uint64_t gfn);
+struct lookup entry_of(const struct checked *guest, uint64_t gfn);
+/* The entry that links the table of that entry. */
+atomic_u64 *link_of(const struct checked *guest, uint64_t gfn);
 
-/* What it was. */
+/* Stores a value in an entry; returns the old one. */
 uint64_t plant(atomic_u64 *slot, uint64_t value);
-void forget_translations(struct guest *guest);
-/* Replaces one entry, with no TLB in the way, for a check that must find `invariant` alone. */
-void assert_planted(struct guest *guest, atomic_u64 *slot, uint64_t value,
+void forget_translations(struct checked *guest);
+/* Plants an entry, with TLBs flushed; fails unless the checker finds `invariant` alone. */
+void assert_planted(struct checked *guest, atomic_u64 *slot, uint64_t value,
 		    enum tdp_invariant invariant);
 
 #endif

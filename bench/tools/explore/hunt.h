@@ -6,7 +6,7 @@
 #define BENCH_TOOLS_EXPLORE_HUNT_H
 
 #include "platform/virtual/search.h"
-#include "support/stress.h"
+#include "stress/stage/stress.h"
 
 #define HUNT_SWITCHES 65536
 #define HUNT_OUTPUT   8192

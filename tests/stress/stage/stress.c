@@ -1,11 +1,13 @@
 /* The stage of a stress scenario. See stress.h. */
-#include "support/round.h"
+#include "stress/stage/stress.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "stress/stage/random.h"
+#include "stress/stage/round.h"
 
 #define GIB	    ((uint64_t)1 << 30)
 #define MIB	    ((uint64_t)1 << 20)
@@ -14,16 +16,10 @@
 #define FIRST_HVA   ((uint64_t)1 << 46) /* of scripted memory; anonymous memory lies below */
 #define CHECK_WAIT  300			/* pauses between two checks */
 
-#define VISITS_BETWEEN_YIELDS 64
-#define YIELDING_PAUSES	      66
-
-#define EPT_READ_OF_LINEAR_ADDRESS 0x181
-#define NPT_READ_OF_FINAL_PAGE	   (1ULL << 32 | 4)
-
 /*
- * A run is cut into slices, each with a VM of its own, so that every lock, both
- * formats, each way to drop a slot, to break up a huge leaf and to age pages, and teardown
- * are met in any run. What the command line says goes before.
+ * A run is divided into slices. Each has a new VM, so that any run covers every lock, both
+ * formats, both values of the policies below, and teardown. Options of the command line
+ * override a variant.
  */
 static const struct variant {
 	enum tdp_lock_policy lock;
@@ -52,136 +48,9 @@ static const struct variant {
 
 static const char *const lock_names[] = {"baseline", "exclusive", "shared", "percpu"};
 
-/* Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014: splitmix64. */
-static uint64_t mix(uint64_t *state)
-{
-	uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
 static uint64_t random_of(uint64_t seed)
 {
-	return mix(&seed);
-}
-
-uint64_t player_random(struct player *player)
-{
-	return mix(&player->random);
-}
-
-/*
- * With more players than CPUs whoever never waits plays until its time slice
- * ends, milliseconds later, and those that wait for it get nothing done. As many
- * pauses as make the native engine give the CPU away.
- */
-static void step_aside(void)
-{
-	unsigned int rounds = 0;
-
-	for (unsigned int i = 0; i < YIELDING_PAUSES; i++)
-		tdp_pause(&rounds);
-}
-
-static bool time_is_left(const struct stress *stress)
-{
-	return !tdp_flag_raised(stress->stop) && tdp_clock_now() < stress->deadline;
-}
-
-bool player_goes_on(struct player *player)
-{
-	player->rounds++;
-	if (player->vcpu && player_chance(player, VISITS_BETWEEN_YIELDS))
-		step_aside();
-	return time_is_left(player->stress);
-}
-
-void player_dawdle(struct player *player, unsigned int most)
-{
-	uint64_t count = player_below(player, most + 1);
-
-	while (count--) {
-		unsigned int rounds = 0;
-
-		tdp_pause(&rounds);
-	}
-	if (player_chance(player, 4))
-		step_aside();
-}
-
-int player_fail(struct player *player, const char *format, ...)
-{
-	char sentence[400];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(sentence, sizeof(sentence), format, args);
-	va_end(args);
-	u32_add_relaxed(&player->stress->failures, 1);
-	tdp_flag_raise(player->stress->stop);
-	fprintf(stderr, "%s: %s %u: %s\n", player->stress->scenario->name, player->name,
-		player->number, sentence);
-	return -EPROTO;
-}
-
-/*
- * Few table frames, and a reader that has lost its CPU: freed tables wait, and for
- * a while there is none. That is no fault of anybody's.
- */
-static int access_with_patience(struct player *player, const struct tdp_access_request *request,
-				struct tdp_access_result *result)
-{
-	unsigned int rounds = 0;
-	int err;
-
-	while ((err = tdp_vcpu_access(player->vcpu, request, result)) == -ENOMEM) {
-		if (!time_is_left(player->stress))
-			return PLAYER_TIME_UP;
-		tdp_pause(&rounds);
-	}
-	return err;
-}
-
-int player_access(struct player *player, uint64_t gpa, enum tdp_access access, void *data,
-		  size_t bytes, struct tdp_access_result *result)
-{
-	struct tdp_access_request request = {
-		.address = gpa, .access = access, .data = data, .bytes = bytes};
-	int err;
-
-	*result = (struct tdp_access_result){0};
-	err = access_with_patience(player, &request, result);
-	if (err == PLAYER_TIME_UP)
-		return err;
-	if (err)
-		return player_fail(player, "gpa 0x%llx: an access ended with %d",
-				   (unsigned long long)gpa, err);
-	if (result->outcome == TDP_ACCESS_REFUSED || result->outcome == TDP_ACCESS_GUEST_FAULT)
-		return player_fail(player, "gpa 0x%llx: outcome %d, error %d",
-				   (unsigned long long)gpa, (int)result->outcome, result->error);
-	return 0;
-}
-
-int player_fault(struct player *player, tdp_gfn_t gfn)
-{
-	struct tdp_fault fault = {
-		.gpa = gfn.n << TDP_PAGE_SHIFT,
-		.error_code = player->stress->format == TDP_EPT ? EPT_READ_OF_LINEAR_ADDRESS
-								: NPT_READ_OF_FINAL_PAGE,
-	};
-	enum tdp_fault_result result = TDP_FAULT_RETRY;
-	int err = tdp_vcpu_load_root(player->vcpu);
-
-	if (!err)
-		err = tdp_vcpu_fault(player->vcpu, &fault, &result);
-	if (err == -ENOMEM) /* freed tables wait, as above */
-		return 0;
-	if (err || result == TDP_FAULT_EMULATE || result == TDP_FAULT_WRITE_PROTECTED)
-		return player_fail(player, "gfn 0x%llx: a fault ended with %d, %d",
-				   (unsigned long long)gfn.n, (int)result, err);
-	return 0;
+	return random_next(&seed);
 }
 
 static int play(struct tdp_actor *self, void *arg)
@@ -236,38 +105,6 @@ int stress_cast_vcpu(struct stress *stress, const char *name, player_body *body,
 	return err;
 }
 
-/* What one call of the checker found. */
-struct inspection {
-	const struct stress *stress;
-	uint64_t findings; /* that are none of the baseline's */
-};
-
-/* A bug that the baseline's kernel had may show, as what docs/model.md says and no more. */
-static bool is_of_the_baseline(const struct stress *stress, enum tdp_invariant invariant)
-{
-	return stress->policy.spurious_if_allowed == TDP_OFF &&
-	       (invariant == TDP_INVARIANT_TLB || invariant == TDP_INVARIANT_STALE_ACCESS);
-}
-
-static void hear_violation(void *context, enum tdp_invariant invariant, const char *sentence)
-{
-	struct inspection *inspection = context;
-
-	if (is_of_the_baseline(inspection->stress, invariant))
-		return;
-	inspection->findings++;
-	fprintf(stderr, "%s: checker: %s: %s\n", inspection->stress->scenario->name,
-		tdp_invariant_name(invariant), sentence);
-}
-
-uint64_t stress_inspect(struct stress *stress)
-{
-	struct inspection inspection = {.stress = stress};
-
-	tdp_vm_check(stress->vm, hear_violation, &inspection);
-	return inspection.findings;
-}
-
 static int check_again(struct player *player)
 {
 	while (player_goes_on(player)) {
@@ -276,7 +113,7 @@ static int check_again(struct player *player)
 		if (violations)
 			return player_fail(player, "%llu violations",
 					   (unsigned long long)violations);
-		player_dawdle(player, CHECK_WAIT);
+		player_delay(player, CHECK_WAIT);
 	}
 	return 0;
 }
@@ -286,11 +123,11 @@ int stress_cast_checker(struct stress *stress)
 	return stress_cast(stress, "checker", check_again, NULL, 1);
 }
 
-void stress_keep(struct stress *stress, void (*end)(void *thing), void *thing)
+void stress_defer(struct stress *stress, void (*end)(void *thing), void *thing)
 {
-	if (stress->thing_count == STRESS_THINGS_MAX)
+	if (stress->cleanup_count == STRESS_CLEANUPS_MAX)
 		abort();
-	stress->things[stress->thing_count++] = (struct stress_thing){end, thing};
+	stress->cleanups[stress->cleanup_count++] = (struct stress_cleanup){end, thing};
 }
 
 void *stress_allocate(struct stress *stress, size_t bytes)
@@ -298,7 +135,7 @@ void *stress_allocate(struct stress *stress, size_t bytes)
 	void *memory = calloc(1, bytes);
 
 	if (memory)
-		stress_keep(stress, free, memory);
+		stress_defer(stress, free, memory);
 	return memory;
 }
 
@@ -314,7 +151,7 @@ struct tdp_anon *stress_anon(struct stress *stress, uint64_t bytes, enum tdp_lev
 
 	if (tdp_anon_create(stress->host, &config, &anon))
 		return NULL;
-	stress_keep(stress, end_anon, anon);
+	stress_defer(stress, end_anon, anon);
 	return anon;
 }
 
@@ -400,7 +237,7 @@ static int build_vm(struct stress *stress, const struct stress_options *options,
 static int build_vcpus(struct stress *stress, const struct stress_options *options)
 {
 	const struct scenario *scenario = stress->scenario;
-	/* In a small scenario each has a part of its own. */
+	/* Each vCPU of a small scenario has its own part, so their number is fixed. */
 	unsigned int count =
 		options->vcpus && !scenario->prepare ? options->vcpus : scenario->vcpus;
 
@@ -435,8 +272,8 @@ static void dismantle(struct stress *stress)
 	struct tdp_host_memory usage = {0};
 
 	tdp_vm_destroy(stress->vm);
-	while (stress->thing_count) {
-		struct stress_thing *last = &stress->things[--stress->thing_count];
+	while (stress->cleanup_count) {
+		struct stress_cleanup *last = &stress->cleanups[--stress->cleanup_count];
 
 		last->end(last->thing);
 	}
@@ -482,7 +319,7 @@ static int judge(struct stress *stress)
 			(unsigned long long)violations);
 		return -EPROTO;
 	}
-	return stress->scenario->judge ? stress->scenario->judge(stress) : 0;
+	return stress->scenario->verify_end ? stress->scenario->verify_end(stress) : 0;
 }
 
 static void print_slice(struct stress *stress)
@@ -516,10 +353,10 @@ static int run_slice(const struct scenario *scenario, const struct stress_option
 	if (!err)
 		err = perform(&stress);
 	if (err == -EDEADLK)
-		return 1; /* who holds what they wait for never lets go of it */
+		return 1; /* the deadlocked players still hold what teardown needs */
 	if (!err)
 		err = judge(&stress);
-	/* What the scenario is about may not have happened in so short a time. */
+	/* In so short a run, what the scenario is about may not have happened. */
 	if (brief && err == -ENODATA)
 		err = 0;
 	if (stress.vm)
@@ -535,8 +372,8 @@ int stress_run(const struct scenario *scenario, const struct stress_options *opt
 
 	each = options->milliseconds * MILLISECOND / slices;
 	for (unsigned int i = 0; i < slices; i++) {
-		int err = run_slice(scenario, options, &variants[i % SLICES], mix(&state), each,
-				    false);
+		int err = run_slice(scenario, options, &variants[i % SLICES], random_next(&state),
+				    each, false);
 
 		if (err)
 			return err;
@@ -550,5 +387,5 @@ int stress_run_once(const struct scenario *scenario, const struct stress_options
 	const struct variant *variant = &variants[(options->seed + SLICES - 1) % SLICES];
 	uint64_t state = options->seed;
 
-	return run_slice(scenario, options, variant, mix(&state), nanoseconds, true);
+	return run_slice(scenario, options, variant, random_next(&state), nanoseconds, true);
 }

@@ -1,33 +1,33 @@
-/* Visiting a terrain: an access, and what it must have seen. See terrain.h. */
-#include "support/terrain.h"
+/* An access to stamped memory, and what it must see. See stamped.h. */
+#include "stress/stage/stamped.h"
 
-/* What was seen in one access. */
+/* What one access saw. */
 struct sight {
-	uint64_t words[TERRAIN_WORDS];
-	uint64_t dead, born; /* before it, after it */
+	uint64_t words[STAMPED_WORDS];
+	uint64_t dead, born; /* loaded before the access, after it */
 };
 
 /* S1 */
-static int judge_stamp(struct player *player, const struct terrain_page *page,
+static int judge_stamp(struct player *player, const struct stamped_page *page,
 		       const struct sight *sight, tdp_gfn_t gfn)
 {
 	uint64_t stamp = sight->words[0];
 	uint64_t epoch = stamp & 0xffffffff;
 
-	if (stamp >> 48 == TERRAIN_MAGIC && (stamp >> 32 & 0xffff) == page->id &&
+	if (stamp >> 48 == STAMPED_MAGIC && (stamp >> 32 & 0xffff) == page->id &&
 	    epoch > sight->dead && epoch <= sight->born)
 		return 0;
 	return player_fail(player, "gfn 0x%llx, page %llu, epochs %llu to %llu: saw 0x%llx (%s)",
 			   (unsigned long long)gfn.n, (unsigned long long)page->id,
 			   (unsigned long long)sight->dead + 1, (unsigned long long)sight->born,
 			   (unsigned long long)stamp,
-			   stamp == TERRAIN_POISON		? "a dead frame"
-			   : stamp >> 48 != TERRAIN_MAGIC	? "no stamp"
+			   stamp == STAMPED_POISON		? "a frame after its epoch"
+			   : stamp >> 48 != STAMPED_MAGIC	? "no stamp"
 			   : (stamp >> 32 & 0xffff) != page->id ? "another page"
-								: "a dead epoch");
+								: "an epoch that is over");
 }
 
-static int look(struct player *player, const struct terrain_page *page, tdp_gfn_t gfn,
+static int look(struct player *player, const struct stamped_page *page, tdp_gfn_t gfn,
 		struct sight *sight, enum tdp_outcome *outcome)
 {
 	size_t bytes = (2 + tdp_vcpu_id(player->vcpu)) * sizeof(sight->words[0]);
@@ -45,15 +45,15 @@ static int look(struct player *player, const struct terrain_page *page, tdp_gfn_
 }
 
 /* S2 */
-static int judge_word(struct player *player, struct terrain_memory *memory,
+static int judge_word(struct player *player, struct stamped_record *record,
 		      const struct sight *sight, tdp_gfn_t gfn)
 {
 	uint64_t epoch = sight->words[0] & 0xffffffff;
-	uint64_t expected = memory->epoch == epoch ? memory->value : 0;
+	uint64_t expected = record->epoch == epoch ? record->value : 0;
 	uint64_t word = sight->words[1 + tdp_vcpu_id(player->vcpu)];
 
-	if (word == expected || (memory->unsure && (word == 0 || word == memory->value))) {
-		*memory = (struct terrain_memory){.epoch = epoch, .value = word};
+	if (word == expected || (record->unsure && (word == 0 || word == record->value))) {
+		*record = (struct stamped_record){.epoch = epoch, .value = word};
 		return 0;
 	}
 	return player_fail(player, "gfn 0x%llx, epoch %llu: read 0x%llx, had written 0x%llx",
@@ -62,11 +62,11 @@ static int judge_word(struct player *player, struct terrain_memory *memory,
 }
 
 /*
- * A write lands in whichever epoch lives then. In which one only the next look
- * can tell: what was written is there, or nothing.
+ * A write lands in the epoch that is current then. Only the next read shows in which: it
+ * sees the value, or 0.
  */
-static int write_and_look(struct player *player, const struct terrain_page *page,
-			  struct terrain_memory *memory, tdp_gfn_t gfn, uint64_t stamp_before,
+static int write_and_look(struct player *player, const struct stamped_page *page,
+			  struct stamped_record *record, tdp_gfn_t gfn, uint64_t stamp_before,
 			  enum tdp_outcome *outcome)
 {
 	uint64_t value = player_random(player) | 1;
@@ -78,27 +78,27 @@ static int write_and_look(struct player *player, const struct terrain_page *page
 	*outcome = result.outcome;
 	if (err || result.outcome != TDP_ACCESS_DONE)
 		return err;
-	*memory = (struct terrain_memory){stamp_before & 0xffffffff, value, true};
+	*record = (struct stamped_record){stamp_before & 0xffffffff, value, true};
 	err = look(player, page, gfn, &after, outcome);
 	if (err || *outcome != TDP_ACCESS_DONE)
 		return err;
-	if (after.words[0] == stamp_before) /* the same epoch all the while */
-		memory->unsure = false;
-	return judge_word(player, memory, &after, gfn);
+	if (after.words[0] == stamp_before) /* the epoch did not change in between */
+		record->unsure = false;
+	return judge_word(player, record, &after, gfn);
 }
 
-int terrain_visit(struct player *player, struct terrain *terrain, struct terrain_memory *memories,
+int stamped_visit(struct player *player, struct stamped *memory, struct stamped_record *records,
 		  tdp_gfn_t gfn, unsigned int page, bool write, enum tdp_outcome *outcome)
 {
-	struct terrain_page *tracked_page =
-		&terrain->regions[page / TERRAIN_TRACKED].pages[page % TERRAIN_TRACKED];
+	struct stamped_page *stamped_page =
+		&memory->regions[page / STAMPED_PAGES].pages[page % STAMPED_PAGES];
 	struct sight before;
-	int err = look(player, tracked_page, gfn, &before, outcome);
+	int err = look(player, stamped_page, gfn, &before, outcome);
 
 	if (err || *outcome != TDP_ACCESS_DONE)
 		return err;
-	err = judge_word(player, &memories[page], &before, gfn);
+	err = judge_word(player, &records[page], &before, gfn);
 	if (err || !write)
 		return err;
-	return write_and_look(player, tracked_page, &memories[page], gfn, before.words[0], outcome);
+	return write_and_look(player, stamped_page, &records[page], gfn, before.words[0], outcome);
 }

@@ -1,8 +1,8 @@
 /*
- * A child process for a body that is to stop. No core file: it would be one for
- * every run of the tests.
+ * Runs a body that is expected to abort in a child process. It writes no core file, which
+ * would appear in every run of the tests.
  */
-#include "support/stops.h"
+#include "support/aborts.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -16,14 +16,14 @@ static _Noreturn void child(void (*body)(void *arg), void *arg)
 	int null = open("/dev/null", O_WRONLY);
 
 	setrlimit(RLIMIT_CORE, &no_core);
-	/* CMocka and the sanitizers would catch it and tell another story. */
+	/* CMocka and the sanitizers would catch the signal and report something else. */
 	signal(SIGABRT, SIG_DFL);
 	dup2(null, STDERR_FILENO);
 	body(arg);
 	_exit(0);
 }
 
-bool stops(void (*body)(void *arg), void *arg)
+bool aborts(void (*body)(void *arg), void *arg)
 {
 	pid_t pid = fork();
 	int status;

@@ -1,5 +1,5 @@
-/* A lockless walk that judges. See witness.h. */
-#include "support/witness.h"
+/* Checks a lockless walk. See walk_check.h. */
+#include "stress/stage/walk_check.h"
 
 #include <errno.h>
 
@@ -12,7 +12,7 @@ static int wrong(struct player *player, const struct tdp_entry *entry, const cha
 			   (unsigned long long)entry->value, what);
 }
 
-/* Tables lie in front of the data (host/host.h). */
+/* Table frames have lower numbers than data frames (host/host.h). */
 static int judge_value(struct player *player, const struct tdp_entry *entry)
 {
 	struct tdp_host *host = player->stress->host;
@@ -47,8 +47,8 @@ static int judge_step(struct player *player, const struct tdp_entry *from,
 	return 0;
 }
 
-int witness_walk(struct player *player, unsigned int address_space, tdp_gfn_t start, uint64_t pages,
-		 unsigned int min_level)
+int walk_check(struct player *player, unsigned int address_space, tdp_gfn_t start, uint64_t pages,
+	       unsigned int min_level)
 {
 	struct tdp_entry previous = {0}, entry;
 	struct tdp_iter *iter;

@@ -1,7 +1,7 @@
-/* How a small scenario is played. See round.h. */
-#include "support/round.h"
+/* Runs the rounds of a small scenario. See round.h. */
+#include "stress/stage/round.h"
 
-#define LATE_AT_MOST 4 /* pauses before a part */
+#define DELAY_MOST 4 /* pauses before the operations of a player */
 
 static struct player *first(struct stress *stress)
 {
@@ -20,12 +20,12 @@ int round_begin(struct stress *stress)
 
 int round_end(struct stress *stress)
 {
-	if (!stress->once || !stress->scenario->settle)
+	if (!stress->once || !stress->scenario->verify_round)
 		return 0;
-	return stress->scenario->settle(first(stress));
+	return stress->scenario->verify_round(first(stress));
 }
 
-/* Nobody acts yet: the others wait to meet. */
+/* The other players wait at the barrier. */
 static int open_round(struct player *player, int err)
 {
 	bool over = err || !player_goes_on(player);
@@ -39,11 +39,11 @@ static int open_round(struct player *player, int err)
 	return err;
 }
 
-/* Nobody acts any more. */
+/* All players have ended their operations. */
 static int close_round(struct player *player)
 {
 	const struct scenario *scenario = player->stress->scenario;
-	int err = scenario->settle ? scenario->settle(player) : 0;
+	int err = scenario->verify_round ? scenario->verify_round(player) : 0;
 	uint64_t violations;
 
 	if (err)
@@ -65,7 +65,7 @@ int round_play(struct player *player)
 		tdp_barrier_wait(stress->rounds);
 		if (u32_load_acquire(&stress->over))
 			return err;
-		player_dawdle(player, LATE_AT_MOST);
+		player_delay(player, DELAY_MOST);
 		err = player->body(player);
 		tdp_barrier_wait(stress->rounds);
 		if (player == first(stress) && !err)

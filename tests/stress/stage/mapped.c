@@ -1,5 +1,5 @@
-/* Who still maps a frame. See mapped.h. */
-#include "support/mapped.h"
+/* Which roots map a frame. See mapped.h. */
+#include "stress/stage/mapped.h"
 
 #include "mmu/lookup.h"
 #include "mmu/root.h"

@@ -1,5 +1,5 @@
-/* Pages grow old. See old.h. */
-#include "support/old.h"
+/* Ages a page. See ageing.h. */
+#include "stress/stage/ageing.h"
 
 #include "mmu/flush.h"
 #include "mmu/lookup.h"
@@ -20,8 +20,8 @@ static void age(struct mmu_actor *task, struct table *root, tdp_gfn_t gfn)
 	mmu_read_end(task);
 }
 
-/* Under the shared lock: the flush is made before anybody can look for it. */
-void grow_old(struct stress *stress, tdp_gfn_t gfn)
+/* The shared lock is held until the flush: nobody observes the change without it. */
+void age_page(struct stress *stress, tdp_gfn_t gfn)
 {
 	struct mmu_actor *task = mmu_task_get(&stress->vm->mmu);
 	struct mmu_shared shared = mmu_lock_shared(task);
