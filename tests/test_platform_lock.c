@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <tdpsim/run.h>
 
-#include "platform/lock.h"
+#include "platform/rwlock.h"
 #include "support/deadline.h"
 
 #define ACTORS_MAX 128

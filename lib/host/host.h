@@ -13,8 +13,8 @@
 
 #include <tdpsim/host.h>
 
-#include "platform/lock.h"
 #include "platform/rcu.h"
+#include "platform/rwlock.h"
 
 struct frame_allocator; /* frame.c */
 struct notifier;	/* notify.h */

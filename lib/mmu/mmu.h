@@ -26,7 +26,7 @@
 #include "observe/counter.h"
 #include "observe/tracepoint.h"
 #include "paging/iter.h"
-#include "platform/lock.h"
+#include "platform/rwlock.h"
 
 struct mmu_context;
 struct mmu_actor;

@@ -17,8 +17,8 @@
 
 #include "platform/atomic.h"
 #include "platform/charge.h"
-#include "platform/lock.h"
 #include "platform/rcu.h"
+#include "platform/rwlock.h"
 
 static char report[8192];
 
