@@ -15,8 +15,8 @@
  * the recorded one and exceeds it by less than 1/TDP_HISTOGRAM_STEPS. Fixed size,
  * no allocation, every value has a bucket. Zeroed memory is an empty histogram.
  *
- * Threads: one at a time for each histogram; everybody has their own, and they are
- * merged when all rest.
+ * Threads: one at a time for each histogram. Give each thread its own and merge them
+ * when all have stopped.
  */
 struct tdp_histogram {
 	uint64_t count;	  /* sum of all buckets */
@@ -34,7 +34,7 @@ TDP_API void tdp_histogram_merge(struct tdp_histogram *into, const struct tdp_hi
  */
 TDP_API uint64_t tdp_histogram_percentile(const struct tdp_histogram *histogram, double percent);
 
-/** The largest value that falls into bucket `bucket`, below TDP_HISTOGRAM_BUCKETS. */
+/** The largest value that bucket number `bucket` (below TDP_HISTOGRAM_BUCKETS) holds. */
 TDP_API uint64_t tdp_histogram_bucket_end(unsigned int bucket);
 
 #endif

@@ -13,7 +13,7 @@
  */
 struct tdp_host;
 
-/** What the library's own metadata is allocated from; libc if all NULL. */
+/** The allocator of the library's own metadata; libc's if all is NULL. */
 struct tdp_allocator {
 	/** `bytes` aligned to `alignment` (a power of two), zeroed; NULL if there is none. */
 	void *(*allocate)(void *context, size_t alignment, size_t bytes);
@@ -21,7 +21,7 @@ struct tdp_allocator {
 	void *context;
 };
 
-/** Who asks for memory; told to the `fail` hook of a host's config. */
+/** What an allocation is for: an argument of the `fail` hook of a host's config. */
 enum tdp_allocation {
 	TDP_ALLOCATE_METADATA,
 	TDP_ALLOCATE_TABLE_FRAME,
@@ -33,18 +33,18 @@ struct tdp_host_config {
 	size_t size;		 /* see tdpsim/types.h */
 	uint64_t memory_bytes;	 /* data frames; 0 means 64 GiB; a multiple of 1 GiB */
 	uint64_t table_bytes;	 /* frames for page tables, apart from data; 0: by memory_bytes */
-	uint64_t carveout_bytes; /* memory at the front of the data region that is never handed
-				    out (devices, scripted backings); a multiple of 1 GiB */
+	uint64_t carveout_bytes; /* memory at the start of the data region that the library never
+				    allocates (devices, scripted backings); a multiple of 1 GiB */
 	unsigned int nodes;	 /* NUMA nodes that share the memory evenly; 0 means 1 */
 	unsigned int maxphyaddr; /* width of a physical address, 36 to 52; 0 means 52 */
 	uint64_t hugetlb_2m;	 /* pages set aside for 2M backing; 0: taken from what is free */
 	uint64_t hugetlb_1g;	 /* likewise for 1G */
-	bool check;		 /* poison freed frames, keep histories: slower, finds stale use */
+	bool check; /* poison freed frames and keep histories, to find stale use; slower */
 	struct tdp_allocator allocator;
-	/** A reason in words for an error just about to be returned. May be NULL. */
+	/** Called with a reason in words before an error is returned. May be NULL. */
 	void (*report)(void *context, const char *sentence);
 	void *report_context;
-	/** Asked before every allocation; true makes it fail. May be NULL. Any thread. */
+	/** Called before every allocation, by any thread; true makes it fail. May be NULL. */
 	bool (*fail)(void *context, enum tdp_allocation allocation);
 	void *fail_context;
 };
@@ -54,23 +54,23 @@ struct tdp_host_config {
  * *host alone. `config` may be NULL for the defaults.
  *
  * -EINVAL   a field is out of its range (the report says which)
- * -ENOMEM   the address space for the frames, or metadata, is not to be had
+ * -ENOMEM   no address space for the frames, or no metadata
  * -EOPNOTSUPP  this build or machine cannot map so large a host (TSan: 512 GiB;
  *              vm.overcommit_memory=2)
  */
 TDP_API int tdp_host_create(const struct tdp_host_config *config, struct tdp_host **host);
 
 /**
- * NULL is allowed. All VMs and memory of the host must have been destroyed: what
- * is left would point at nothing, so the program stops if there is any.
+ * NULL is allowed. Destroy all VMs and memory of the host first: the program stops if
+ * any is left, because it would point to freed memory.
  */
 TDP_API void tdp_host_destroy(struct tdp_host *host);
 
-/** Where the memory is; a snapshot that is exact while nobody allocates. */
+/** How the host's memory is used; exact while no other call allocates or frees. */
 struct tdp_host_memory {
 	uint64_t table_frames;	 /* in use for page tables, waiting for a grace period included */
 	uint64_t data_frames;	 /* 4 KiB frames in use for guest memory */
-	uint64_t metadata_bytes; /* asked of the allocator and not given back */
+	uint64_t metadata_bytes; /* allocated and not released */
 	uint64_t free_table_frames;
 	uint64_t free_data_frames;
 };

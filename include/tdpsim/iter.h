@@ -5,9 +5,8 @@
 
 /**
  * Lockless iteration over the entries of a VM's tables, while vCPUs fault and
- * others zap. Visits parents first and frame numbers never go backwards. What
- * is handed out is a snapshot: what the slot held at some moment after the step
- * to it began.
+ * others zap. Visits parents first; frame numbers never go backwards. Each
+ * entry is a snapshot: its value at some moment after the step to it began.
  */
 struct tdp_iter;
 
@@ -24,7 +23,7 @@ struct tdp_entry {
  * Begins at the youngest valid root of `address_space`, over [start, start +
  * pages), entries of levels >= min_level (1 to 5).
  *
- * -EINVAL  arguments out of range (an empty range has no entries to begin at)
+ * -EINVAL  arguments out of range (an empty range has no entries)
  * -ENOENT  the address space has no root
  * -ENOMEM  no metadata
  */
@@ -35,9 +34,9 @@ TDP_API int tdp_iter_begin(struct tdp_vm *vm, unsigned int address_space, tdp_gf
 TDP_API bool tdp_iter_next(struct tdp_iter *iter, struct tdp_entry *entry);
 
 /**
- * NULL is allowed. While an iterator is open no table of the host is freed, and a
- * change of memory slots waits for its end: the thread that has one open must not
- * make one.
+ * NULL is allowed. While an iterator is open the host frees no table, and a change
+ * of memory slots waits until it ends: the thread that holds the iterator must not
+ * change slots.
  */
 TDP_API void tdp_iter_end(struct tdp_iter *iter);
 

@@ -6,9 +6,8 @@
 #define TDP_MEMSLOTS 512 /* ids of an address space: 0 to TDP_MEMSLOTS - 1 */
 
 /**
- * A memory slot: guest frames laid over memory of the host's process. `hva` says
- * where in `backing` the slot begins; the backing is borrowed and must outlive
- * the slot.
+ * A memory slot: guest frames that map memory of the host's process, from address
+ * `hva` of `backing` on. The backing is borrowed and must outlive the slot.
  */
 struct tdp_memslot {
 	size_t size;		    /* see tdpsim/types.h */
@@ -24,15 +23,15 @@ struct tdp_memslot {
 
 /**
  * Creates, deletes (pages 0) or moves (another gfn) a slot, or changes its
- * `log_dirty`, as KVM_SET_USER_MEMORY_REGION does; the order of steps is upstream's
- * (slot marked invalid, grace period, flush of its mappings, commit; a flag is
- * published alone, and its mappings stay). On return no vCPU uses the old slot any
- * more.
+ * `log_dirty`, as KVM_SET_USER_MEMORY_REGION does, in upstream's order of steps: the
+ * slot is marked invalid, a grace period passes, its mappings are zapped and flushed,
+ * the new slot is published. A change of the flag publishes it and keeps the mappings.
+ * On return no vCPU uses the old slot.
  *
- * -EINVAL  a field is out of range, or a change that KVM refuses too (size, backing,
- *          read-only flag of an existing slot)
+ * -EINVAL  a field is out of range, or the change is one that KVM refuses (size,
+ *          backing, read-only flag of an existing slot)
  * -EEXIST  overlaps another slot of the address space
- * -ENOENT  deletes a slot that is not there
+ * -ENOENT  there is no slot to delete
  * -ENOMEM  no metadata; nothing changed
  */
 TDP_API int tdp_vm_set_memslot(struct tdp_vm *vm, const struct tdp_memslot *slot);

@@ -4,9 +4,9 @@
 #include <tdpsim/vm.h>
 
 /**
- * Drops all roots the fast way (kvm_mmu_zap_all_fast): marks them invalid, makes
- * every vCPU leave its own, then zaps them under the shared lock. vCPUs fault
- * their memory in again, into new roots, meanwhile.
+ * Drops all roots at once (kvm_mmu_zap_all_fast): marks them invalid, makes every
+ * vCPU leave its root, then zaps them under the shared lock. Meanwhile vCPUs run and
+ * fault their memory into new roots.
  */
 TDP_API void tdp_mmu_zap_all_fast(struct tdp_vm *vm);
 

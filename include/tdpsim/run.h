@@ -59,7 +59,7 @@ struct tdp_run_config {
  *
  * -EINVAL      no body, a size that cannot be read, or a CPU that does not exist or may
  *              not be used
- * -EOPNOTSUPP  the config names a machine or a schedule that this library does not have
+ * -EOPNOTSUPP  the config has a machine or a schedule, and this release knows none
  * -EAGAIN      the host has no room for so many threads
  * -ENOMEM      out of memory
  *
@@ -74,11 +74,11 @@ TDP_API size_t tdp_actor_index(const struct tdp_actor *self);
 TDP_API const char *tdp_actor_name(const struct tdp_actor *self);
 
 /**
- * A place where a number of actors wait for each other, as often as they like:
- * the boundaries between the phases of a measurement. What was written before a
- * wait by any of them may be read after it by all.
+ * A place where a number of actors wait for each other, as often as they like, such
+ * as between the phases of a measurement. After a wait each of them may read what any
+ * of them wrote before it.
  *
- * Threads: actors only, never more of them at once than take part.
+ * Threads: actors only, and no more of them at once than take part.
  */
 struct tdp_barrier;
 
@@ -90,24 +90,23 @@ struct tdp_barrier;
  * -ENOMEM  out of memory
  */
 TDP_API int tdp_barrier_create(size_t count, struct tdp_barrier **barrier);
-/** NULL is allowed. Nobody waits there; the first to come out of a wait may do it. */
+/** NULL is allowed. Nobody may wait there; the first actor after a wait may call it. */
 TDP_API void tdp_barrier_destroy(struct tdp_barrier *barrier);
-/** Returns when as many actors as take part have called this. */
+/** Returns when all actors that take part have called it. */
 TDP_API void tdp_barrier_wait(struct tdp_barrier *barrier);
-/** One actor takes no part any more; the others go on without it. */
+/** The calling actor leaves; the others no longer wait for it. */
 TDP_API void tdp_barrier_leave(struct tdp_barrier *barrier);
 
 /**
- * One round of an actor's own retry loop: lets others run, and for longer the
- * longer the loop lasts. `*rounds` is the loop's state and begins as 0. A loop
- * that waits without it may wait for ever, in the virtual engine certainly.
+ * One round of an actor's own retry loop: lets others run, the longer the more rounds
+ * there were. `*rounds` is the loop's state; set it to 0 before the loop. A loop that
+ * waits without it may never end, and in simulated time never does.
  */
 TDP_API void tdp_pause(unsigned int *rounds);
 
 /**
- * A request that actors look at: to stop, or to begin. It is down until it is
- * raised, by anybody, and stays up; what was written before it was raised may be
- * read by whoever found it up.
+ * A request to actors, such as to stop. It is down until anyone raises it, and then
+ * stays up. A thread that found it up may read what was written before it was raised.
  */
 struct tdp_flag;
 
@@ -125,15 +124,15 @@ TDP_API void tdp_flag_raise_from_signal(struct tdp_flag *flag);
 /** Threads: any. */
 TDP_API bool tdp_flag_raised(const struct tdp_flag *flag);
 /**
- * Returns true once the flag is up, or false after so many nanoseconds; the waiting
- * itself takes no processor time. For who does something from time to time until
- * told to stop. In simulated time a signal handler's raise is seen at the end of
- * the wait. Threads: any.
+ * Returns true once the flag is up, or false after so many nanoseconds; the wait takes
+ * no processor time. Meant for an actor that works at intervals until it shall stop.
+ * In simulated time a raise by a signal handler is seen when the wait is over.
+ * Threads: any.
  */
 TDP_API bool tdp_flag_wait(const struct tdp_flag *flag, uint64_t nanoseconds);
 
 /**
- * Nanoseconds since some moment in the past; never goes back. In simulated time,
+ * Nanoseconds since some moment in the past; never goes back. In simulated time it is
  * the calling actor's clock.
  */
 TDP_API uint64_t tdp_clock_now(void);

@@ -3,14 +3,14 @@
 
 #include <tdpsim/vcpu.h>
 
-/** Counters under KVM's names, kept at the transitions; gauges are signed. */
+/** Counters under KVM's names, changed where an entry changes; gauges are signed. */
 struct tdp_stats {
 	/* of the VM */
 	int64_t pages_4k, pages_2m, pages_1g; /* leaves now, over all roots */
 	int64_t nx_lpage_splits;
 	int64_t tables; /* linked page tables, roots not counted */
 	uint64_t remote_tlb_flush_requests;
-	uint64_t remote_tlb_flush; /* of those: at least one vCPU was in guest mode */
+	uint64_t remote_tlb_flush; /* requests that found a vCPU in guest mode */
 	/* of the vCPUs, added up */
 	uint64_t pf_taken;
 	uint64_t pf_fixed;
@@ -28,10 +28,10 @@ struct tdp_stats {
 	uint64_t accesses;
 };
 
-/** Exact while no vCPU runs, else a sum of values read one after the other. */
+/** Exact while no vCPU runs; otherwise the values are read one after the other. */
 TDP_API void tdp_vm_stats(struct tdp_vm *vm, struct tdp_stats *stats);
 
-/** Only the vCPU's own counters; the others are 0. Call from its actor or while it rests. */
+/** The vCPU's own counters; all others are 0. Called by its actor, or between its calls. */
 TDP_API void tdp_vcpu_stats(const struct tdp_vcpu *vcpu, struct tdp_stats *stats);
 
 #endif

@@ -4,10 +4,9 @@
 #include <tdpsim/policy.h>
 
 /**
- * Tracepoints of the MMU, in the order in which KVM emits them. The first group
- * are the kernel's own (systems kvm and kvmmmu) and are written in its ftrace
- * text; the second are moments at which the kernel has no tracepoint but a probe
- * can stand.
+ * Tracepoints of the MMU, in the order in which KVM emits them. The first group are
+ * the kernel's own (systems kvm and kvmmmu), written in its ftrace text. The second
+ * are moments at which the kernel has no tracepoint, but where a probe can be set.
  */
 enum tdp_trace_kind {
 	TDP_TRACE_PAGE_FAULT,		  /* kvm_page_fault */
@@ -24,10 +23,11 @@ enum tdp_trace_kind {
 	TDP_TRACE_ZAP_ALL_FAST,		  /* kvm_mmu_zap_all_fast */
 	TDP_TRACE_UNMAP_HVA_RANGE,	  /* kvm_unmap_hva_range */
 	TDP_TRACE_DIRTY_RING_PUSH,	  /* kvm_dirty_ring_push */
-	TDP_TRACE_DIRTY_RING_RESET,	  /* kvm_dirty_ring_reset: once a ring, recycled or not */
-	TDP_TRACE_AGE_HVA,		  /* kvm_age_hva */
-	TDP_TRACE_TEST_AGE_HVA,		  /* kvm_test_age_hva */
-	TDP_TRACE_DIRTY_RING_EXIT,	  /* kvm_dirty_ring_exit: the vCPU may not enter */
+	TDP_TRACE_DIRTY_RING_RESET, /* kvm_dirty_ring_reset: once for each ring, even an empty one
+				     */
+	TDP_TRACE_AGE_HVA,	    /* kvm_age_hva */
+	TDP_TRACE_TEST_AGE_HVA,	    /* kvm_test_age_hva */
+	TDP_TRACE_DIRTY_RING_EXIT,  /* kvm_dirty_ring_exit: the vCPU may not enter */
 
 	TDP_TRACE_FAULT_RETURN, /* the fault handler returns */
 	TDP_TRACE_FLUSH,	/* a remote TLB flush of the VM */
@@ -59,7 +59,7 @@ struct tdp_trace_event {
 			uint64_t address, error_code; /* PFERR bits */
 			uint64_t entry_at;	      /* host-physical */
 			uint64_t old_entry, new_entry;
-			int result; /* RET_PF number of the baseline */
+			int result; /* RET_PF number (policy ret_pf) */
 			bool spurious, fixed;
 			bool narrow; /* the kernel keeps 32 bits of the error code (6.1) */
 		} fast_page_fault;
@@ -107,13 +107,13 @@ struct tdp_trace_event {
 			uint64_t hva;
 		} test_age_hva;
 		struct {
-			unsigned int ring;     /* the vCPU whose it is */
+			unsigned int ring;     /* id of the vCPU that owns the ring */
 			uint32_t dirty, reset; /* entries ever pushed and recycled */
 			uint32_t slot;	       /* push: id, address space from bit 16 on */
 			uint64_t offset;       /* push: of the page in its slot */
 		} dirty_ring;
 		struct {
-			int result; /* RET_PF number of the baseline, or a negative errno */
+			int result; /* RET_PF number, or a negative errno */
 		} fault_return;
 		struct {
 			uint64_t gfn, pages; /* pages 0: all */
@@ -132,7 +132,7 @@ struct tdp_trace_event {
 
 typedef void (*tdp_trace_sink)(void *context, const struct tdp_trace_event *event);
 
-/** The kernel's name of the event, as "kvm_tdp_mmu_spte_changed". */
+/** The kernel's name of the event, such as "kvm_tdp_mmu_spte_changed". */
 TDP_API const char *tdp_trace_name(enum tdp_trace_kind kind);
 
 /**
@@ -144,9 +144,8 @@ TDP_API int tdp_trace_text(const struct tdp_trace_event *event, char *buffer, si
 struct tdp_vm;
 
 /**
- * Hands the events kept in the vCPUs' rings, oldest first over all of them, to
- * `sink` and empties the rings. No vCPU may run. Returns how many events were
- * overwritten before they were read.
+ * Calls `sink` for the events in all vCPUs' rings, oldest first, and empties the
+ * rings. No vCPU may run. Returns how many events were overwritten unread.
  */
 TDP_API uint64_t tdp_trace_drain(struct tdp_vm *vm, tdp_trace_sink sink, void *context);
 

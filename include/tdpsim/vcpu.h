@@ -6,8 +6,8 @@
 #include <tdpsim/walk.h>
 
 /**
- * A virtual CPU: registers as far as they decide how addresses translate, a TLB,
- * a reference to a root. Used by one actor at a time.
+ * A virtual CPU: the registers that decide how addresses translate, a TLB, and a
+ * reference to a root. Used by one actor at a time.
  */
 struct tdp_vcpu;
 
@@ -37,16 +37,16 @@ struct tdp_access_request {
 	enum tdp_access access;
 	bool user;    /* CPL 3 */
 	uint64_t rip; /* for tracepoints only */
-	void *data;   /* NULL: the page's content is neither read nor written */
+	void *data;   /* copied from or to the page; NULL: its content is not touched */
 	size_t bytes; /* of `data` */
 };
 
 /** What came of a guest access. None of these is a failure of the simulator. */
 enum tdp_outcome {
 	TDP_ACCESS_DONE,
-	TDP_ACCESS_FAULT, /* tdp_vcpu_enter() only: an exit that the MMU must handle */
+	TDP_ACCESS_FAULT, /* tdp_vcpu_enter() only: an exit that the caller handles */
 	TDP_ACCESS_MMIO,  /* user space must emulate: no slot, or a write to a read-only one */
-	TDP_ACCESS_GUEST_FAULT, /* the guest's own tables refused */
+	TDP_ACCESS_GUEST_FAULT, /* the guest's own tables refuse the access */
 	TDP_ACCESS_REFUSED,	/* KVM_RUN would fail: see `error` (-EFAULT, -EHWPOISON) */
 	TDP_ACCESS_RING_FULL,	/* the dirty ring must be harvested and reset first */
 };
@@ -59,7 +59,7 @@ struct tdp_fault {
 	uint64_t rip;
 };
 
-/** KVM's RET_PF codes; the numbers of the baseline stand in tracepoints only. */
+/** KVM's RET_PF codes; in tracepoints they have the numbers of policy ret_pf. */
 enum tdp_fault_result {
 	TDP_FAULT_RETRY,
 	TDP_FAULT_EMULATE,
@@ -80,33 +80,33 @@ struct tdp_access_result {
 };
 
 /**
- * Makes an access as a running guest does: TLB, walk, A/D update, data; on an
- * exit handles the fault and enters again until it is done or somebody else must
- * act. An NPT or EPT table is loaded first where the vCPU has none.
+ * Makes an access as a running guest does: TLB, walk, A/D update, data. On an exit it
+ * handles the fault and enters again, until the access is done or the outcome says who
+ * must act. If the vCPU has no root, one is loaded first.
  *
- * -ENOMEM  the fault could not get memory; nothing is half done
- * -EINVAL  the access crosses a page, or is of no known kind
+ * -ENOMEM  no memory for the fault; the access was not made
+ * -EINVAL  the access crosses a page, or its kind is unknown
  */
 TDP_API int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 			    struct tdp_access_result *result);
 
 /**
- * What the guest feels: from now on each access that takes an exit adds to `stalls`
- * the nanoseconds from its first exit until it is done, or is given up. A full ring
- * only interrupts: its access goes on with the vCPU's next, and what is done for it in
- * between is a part. What needs no exit is not in it and pays nothing for it; what
- * does is read the clock for twice.
- * NULL, as a vCPU begins: nothing is timed. `stalls` is borrowed until another one
- * takes its place. Called by the vCPU's actor, or while it rests.
+ * Times how long exits stall the guest: from now on each access with an exit records in
+ * `stalls` the nanoseconds from its first exit until it is done or given up. Accesses
+ * without an exit are not timed; the others read the clock twice. An access that a full
+ * dirty ring interrupts is continued by the vCPU's next access, and the time between
+ * the two counts.
+ * NULL, as at creation: nothing is timed. `stalls` is borrowed until the next call.
+ * Called by the vCPU's actor, or between its calls.
  */
 TDP_API void tdp_vcpu_time_stalls(struct tdp_vcpu *vcpu, struct tdp_histogram *stalls);
 
-/** One attempt in guest mode: like tdp_vcpu_access() but a fault is left to the caller. */
+/** One attempt in guest mode: like tdp_vcpu_access(), but the caller handles the fault. */
 TDP_API int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 			   struct tdp_access_result *result);
 
 /**
- * Handles one exit as KVM's page-fault handler does and says what came of it.
+ * Handles one exit as KVM's page-fault handler does and stores the result.
  * Returns 0, or with TDP_FAULT_ERROR the handler's negative errno (-EFAULT,
  * -EHWPOISON, -ENOMEM, -EINVAL for a reserved bit in a present entry).
  */
@@ -114,30 +114,28 @@ TDP_API int tdp_vcpu_fault(struct tdp_vcpu *vcpu, const struct tdp_fault *fault,
 			   enum tdp_fault_result *result);
 
 /**
- * Loads a root and serves pending requests now instead of at the next entry.
+ * Loads a root and handles pending requests now instead of at the next entry.
  *
  * -ENOMEM  no frame for the root
  */
 TDP_API int tdp_vcpu_load_root(struct tdp_vcpu *vcpu);
 
 /**
- * Looks up the entry that the way to `gfn` ends at under the root that the vCPU has
- * loaded: a leaf, or the entry below which there is no table. It is what its slot
- * held at some moment during the call; `gfn` of the entry is the first frame that
- * it spans. Where the root's tables do not reach `gfn` at all, the entry is `gfn`
- * itself at level TDP_NOT_MAPPED.
+ * Looks up the last entry on the path to `gfn` under the root that the vCPU has loaded:
+ * a leaf, or an entry that links no table. Its value is that of some moment during the
+ * call, and its `gfn` is the first frame that it spans. If the root's tables cannot
+ * reach `gfn`, the entry is `gfn` itself at level TDP_NOT_MAPPED.
  *
- * Takes no lock and changes nothing: no fault, no use of the TLB, no accessed flag.
- * A root that has been invalidated is seen until the vCPU leaves it. Called by the
- * vCPU's actor.
+ * Takes no lock and changes nothing: no fault, no TLB entry, no accessed flag. An
+ * invalidated root is used until the vCPU leaves it. Called by the vCPU's actor.
  *
  * -ENOENT  no root is loaded; *entry is left alone
  */
 TDP_API int tdp_vcpu_lookup(struct tdp_vcpu *vcpu, tdp_gfn_t gfn, struct tdp_entry *entry);
 
 /**
- * The same for `count` frames, entries[i] for gfns[i], all inside one section in
- * which no table of the host is freed. Neighbours in the list cost least.
+ * The same for `count` frames, entries[i] for gfns[i], in one RCU section. Frames that
+ * are neighbours in the list and in the tables cost least.
  *
  * -ENOENT  no root is loaded; `entries` is left alone
  */
@@ -158,8 +156,8 @@ enum tdp_register_change {
 };
 
 /**
- * Changes registers with upstream's effect on the vCPU's root: kept, dropped and
- * found again, or re-made in another role.
+ * Changes registers, with upstream's effect on the vCPU's root: it is kept, dropped and
+ * found again, or replaced by one of another role.
  *
  * -EINVAL  a combination that the processor refuses
  */
@@ -172,8 +170,8 @@ TDP_API int tdp_vcpu_set_smm(struct tdp_vcpu *vcpu, bool smm);
 /**
  * Enters or leaves an L2 guest that has no nested paging: the same guest-physical
  * addresses, another root (role bit guest_mode). The CPU would log L2's writes by
- * L2's addresses, so it logs none: they are found by protection, whatever policy
- * dirty_track says. While in SMM the vCPU runs in L1, and is back in L2 after it.
+ * L2's addresses, so it logs none: L2's writes are found by protection whatever policy
+ * dirty_track says. In SMM the vCPU runs in L1, and returns to L2 after it.
  *
  * -EINVAL  enters L2 in SMM
  */

@@ -17,12 +17,12 @@ struct tdp_vm;
 
 /** KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
 enum tdp_manual_protect {
-	TDP_MANUAL_PROTECT_OFF,	    /* reading the log protects again what it reports */
-	TDP_MANUAL_PROTECT_ON,	    /* tdp_vm_clear_dirty_log() does, chosen pages at a time */
-	TDP_MANUAL_PROTECT_ALL_SET, /* and a log begins with every page marked, nothing protected */
+	TDP_MANUAL_PROTECT_OFF,	    /* reading the log protects the reported pages again */
+	TDP_MANUAL_PROTECT_ON,	    /* tdp_vm_clear_dirty_log() does, for the pages asked for */
+	TDP_MANUAL_PROTECT_ALL_SET, /* and a log begins with every page marked and none protected */
 };
 
-/** All zero is a VM as upstream would make it; new fields are appended. */
+/** All zero is a VM as upstream would make it. */
 struct tdp_vm_config {
 	size_t size; /* see tdpsim/types.h */
 	enum tdp_format format;
@@ -35,10 +35,11 @@ struct tdp_vm_config {
 	bool no_mmio_caching;
 	bool reserved_not_present; /* NPT: see struct tdp_walk_config */
 	bool l1tf;		   /* a CPU with L1TF: MMIO entries keep the top 5 frame bits set */
-	enum tdp_level max_level;  /* largest leaf the hardware knows; 0 means 1G */
+	enum tdp_level max_level;  /* largest leaf that the hardware has; 0 means 1G */
 	unsigned int address_spaces; /* 1, or 2 with SMM; 0 means 2 */
-	bool check;		     /* keep what the checker needs; slower */
-	/** Every event, on the thread and under the locks where it happens: must not call back. */
+	bool check;		     /* keep what tdp_vm_check() needs; slower */
+	/** Called for every event, by the acting thread with its locks held: must not call the
+	    library. */
 	tdp_trace_sink trace;
 	void *trace_context;
 	size_t trace_ring; /* events kept for each vCPU, a power of two; 0: none */
@@ -47,9 +48,9 @@ struct tdp_vm_config {
 	    to 65536, and more than the 64, or 576 where the CPU logs writes, that are kept free
 	    for what a running vCPU may still push. 0: the log is a bitmap. */
 	unsigned int dirty_ring;
-	bool dirty_ring_with_bitmap;	/* pages dirtied without a vCPU go to a bitmap beside it */
-	bool no_nx_huge_pages;		/* KVM_CAP_VM_DISABLE_NX_HUGE_PAGES */
-	unsigned int nx_recovery_ratio; /* a round recovers 1/ratio of the list; 0 means 60 */
+	bool dirty_ring_with_bitmap;	    /* a bitmap beside it, for pages that no vCPU dirties */
+	bool no_nx_huge_pages;		    /* KVM_CAP_VM_DISABLE_NX_HUGE_PAGES */
+	unsigned int nx_recovery_ratio;	    /* a round recovers 1/ratio of the list; 0 means 60 */
 	unsigned int nx_recovery_period_ms; /* between rounds; 0: by the ratio, about an hour for
 					       the whole list */
 	/** The CPU's mode-based execute control (EPT) or guest-mode execute trap (NPT) is in use,
@@ -60,7 +61,8 @@ struct tdp_vm_config {
 /**
  * Stores a new VM in *vm, to be ended with tdp_vm_destroy(), or leaves *vm alone.
  *
- * -EINVAL  fields of `config` contradict each other or the host (the host's report says which)
+ * -EINVAL  fields of `config` are out of range, or contradict each other or the host (the
+ *          host's report says which)
  * -ENOMEM  no metadata
  */
 TDP_API int tdp_vm_create(struct tdp_host *host, const struct tdp_vm_config *config,

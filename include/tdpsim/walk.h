@@ -15,13 +15,13 @@
  * 15.25 (nested paging) and 5.3 (long-mode paging).
  */
 
-/** What the walked machine is able to do. All zero: NPT, 4 levels, all features off. */
+/** Features of the machine that walks. All zero: NPT, 4 levels, all features off. */
 struct tdp_walk_config {
 	size_t size; /* see tdpsim/types.h */
 	enum tdp_format format;
 	unsigned int levels;	 /* 4 or 5; 0 means 4 */
 	unsigned int maxphyaddr; /* N, 36 to 52; 0 means 52 */
-	bool no_2m;		 /* 2M leaves are not known (reserved bit 7) */
+	bool no_2m;		 /* the CPU has no 2M leaves: bit 7 is reserved */
 	bool no_1g;
 	/* EPT */
 	bool ad;		 /* EPTP bit 6: accessed and dirty flags */
@@ -73,18 +73,18 @@ struct tdp_walk_request {
 	enum tdp_access access;
 	bool user;	     /* CPL 3; for tdp_walk_gpa(): the linear address was a user one */
 	bool table;	     /* tdp_walk_gpa() only: access to a guest paging-structure entry */
-	bool linear_invalid; /* no linear address lies behind it (qualification bit 7 clear) */
-	bool no_update;	     /* look only: leave accessed and dirty flags, guest's and ours */
+	bool linear_invalid; /* there is no linear address (qualification bit 7 clear) */
+	bool no_update;	     /* set no accessed or dirty flag, the guest's or ours */
 };
 
 enum tdp_walk_outcome {
 	TDP_WALK_DONE,
 	TDP_WALK_VIOLATION,   /* EPT violation; NPT fault without a reserved bit */
 	TDP_WALK_MISCONFIG,   /* EPT misconfiguration; NPT fault with a reserved bit */
-	TDP_WALK_GUEST_FAULT, /* the guest's own tables refused: #PF, no exit. A linear address
-				 that is not canonical (#GP) ends here too, with error code 0 */
+	TDP_WALK_GUEST_FAULT, /* the guest's own tables refuse the access: #PF, no exit. A linear
+				 address that is not canonical (#GP) too, with error code 0 */
 	TDP_WALK_NO_FRAME,    /* an entry points at memory the host does not have */
-	TDP_WALK_LOG_FULL,    /* a vCPU's walk alone: the CPU's log of written pages is full */
+	TDP_WALK_LOG_FULL,    /* a vCPU's walk only: the CPU's log of written pages is full */
 };
 
 /** One bit for each kind of access, by supervisor code or by code at CPL 3. */
@@ -96,7 +96,7 @@ struct tdp_walk_result {
 	/** Done: the 4 KiB host frame of the access, and the smallest leaf that maps it. */
 	tdp_pfn_t pfn;
 	unsigned int level;
-	/** Done: what the two dimensions together allow: to code of the request's privilege, ... */
+	/** Done: what guest tables and second level together allow code of that privilege ... */
 	bool writable, executable;
 	/** ... and whether code at CPL 3 may read. */
 	bool user;
@@ -113,43 +113,43 @@ struct tdp_walk_result {
 	/** The second-level entry at which the walk of `gpa` ended. */
 	uint64_t entry;
 	unsigned int entry_level;
-	/** Bit of the entry that says that a violation may become #VE is clear (EPT bit 63). */
+	/** EPT: the entry's bit 63 (suppress #VE) is clear. */
 	bool ve_convertible;
 };
 
 /**
  * Translates a guest-physical address through the tables under `root`, with the
- * checks, the order and the A/D updates of the hardware. Takes no lock: the
- * caller makes sure that tables stay (a vCPU in guest mode does by the flush
- * protocol, others by holding still what could change them).
+ * checks, the order and the A/D updates of the hardware. Takes no lock: the caller
+ * makes sure that no table is freed. For a vCPU in guest mode the flush protocol
+ * does; others must keep anyone from removing tables.
  *
  * -EINVAL  the config, or the request, is out of range (the host's report says
- *          how); *result is left alone
+ *          which); *result is left alone
  */
 TDP_API int tdp_walk_gpa(const struct tdp_host *host, const struct tdp_walk_config *config,
 			 tdp_pfn_t root, const struct tdp_walk_request *request,
 			 struct tdp_walk_result *result);
 
-/** The same for a guest-linear address: each guest table is met through the second level. */
+/** The same for a guest-linear address; reads guest tables through the second level. */
 TDP_API int tdp_walk(const struct tdp_host *host, const struct tdp_walk_config *config,
 		     tdp_pfn_t root, const struct tdp_guest_paging *paging,
 		     const struct tdp_walk_request *request, struct tdp_walk_result *result);
 
 /**
- * Prints how `gpa` is translated: a line for each entry met, from the root down,
- * and a last one with what came of it. Changes no entry.
+ * Prints how `gpa` is translated: a line for each entry on the path, from the root
+ * down, and a last one with the outcome. Changes no entry.
  *
  * -EINVAL  as tdp_walk_gpa()
- * -EIO     `out` took no more
+ * -EIO     writing to `out` failed
  */
 TDP_API int tdp_dump_walk(const struct tdp_host *host, const struct tdp_walk_config *config,
 			  tdp_pfn_t root, uint64_t gpa, FILE *out);
 
 /**
- * Prints the tree under `root`: indented by level, neighbouring leaves that map
- * neighbouring frames with the same flags folded into one line. Ends after
- * `max_lines` lines with one that says so (0: no limit). Other threads may change
- * the tree meanwhile; the caller makes sure that its tables stay.
+ * Prints the tree under `root`, indented by level. Neighbouring leaves that map
+ * neighbouring frames with the same flags share a line. After `max_lines` lines (0: no
+ * limit) a last line says that there is more. Other threads may change the tree
+ * meanwhile; the caller makes sure that no table of it is freed.
  */
 TDP_API int tdp_dump_tables(const struct tdp_host *host, const struct tdp_walk_config *config,
 			    tdp_pfn_t root, unsigned int max_lines, FILE *out);
