@@ -37,9 +37,9 @@ static bool settle_range(struct trace *trace, size_t i)
 }
 
 /*
- * Moves the lines of an unmap or of a round of NX recovery up behind its first ones. Who
- * waits for mmu_lock goes on when the lock is released, although a marker of its thread may
- * already stand between.
+ * Moves the lines of an unmap or of a round of NX recovery up behind its first ones. They
+ * were printed under mmu_lock; a marker in between comes from a thread that then waits for
+ * the lock.
  */
 static void gather(struct trace *trace, size_t i)
 {

@@ -85,7 +85,7 @@ struct replay {
 	unsigned int cpu_count;
 	struct tdp_backing backing; /* of all slots: the address space of the process */
 	bool nx_huge_pages;	    /* the module's parameter, as it is now */
-	bool recovering; /* in a round of NX recovery: its zap_sp lines but the first say no more */
+	bool recovering; /* in a round of NX recovery: its further zap_sp lines begin no new one */
 	uint64_t ring_size; /* entries of a vCPU's dirty ring */
 	uint64_t ring_next; /* the entry that user space reads next */
 
