@@ -11,6 +11,7 @@ struct header header_unknown(void)
 			       .minor = NOT_STATED,
 			       .format = NOT_STATED,
 			       .levels = NOT_STATED,
+			       .four_access = NOT_STATED,
 			       .ad = NOT_STATED,
 			       .pml = NOT_STATED,
 			       .eager_split = NOT_STATED,

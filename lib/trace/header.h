@@ -16,6 +16,7 @@ struct header {
 	int major, minor; /* of the kernel */
 	int format;	  /* enum stated_format */
 	int levels;	  /* 4 or 5: no header states it, trace_read() takes it from the entries */
+	int four_access; /* four access bits, as from 7.2 on, or three; likewise from the entries */
 	int ad, pml, eager_split, nx_huge_pages, mmio_caching;
 };
 

@@ -42,29 +42,37 @@ static int to_text(struct trace *trace, struct bytes *bytes, struct problem *pro
 	return err;
 }
 
-/*
- * How deep the machine's tables are stands in no header: the entries show it. Two
- * witnesses are asked for, so that one wrong line is a difference and not another
- * machine.
- */
-static void state_levels(struct trace *trace)
+static unsigned int level_shown(const struct event *event)
 {
-	unsigned int four = 0, five = 0, level;
+	return event->kind == EVENT_SPTE_CHANGED ? event->u.changed.level
+	       : event->kind == EVENT_GET_PAGE	 ? event->u.page.level
+	       : event->kind == EVENT_LOAD_ROOT	 ? event->u.load.level
+						 : 0;
+}
+
+/*
+ * No header states how deep the machine's tables are, and a trace.dat states no kernel: the
+ * entries show both. Two witnesses are asked for, so that one wrong line is a difference
+ * and not another machine.
+ */
+static void state_shown(struct trace *trace)
+{
+	unsigned int four = 0, five = 0, access[2] = {0, 0};
 
 	for (size_t i = 0; i < trace->count; i++) {
 		const struct event *event = &trace->events[i];
 
-		level = event->kind == EVENT_SPTE_CHANGED ? event->u.changed.level
-			: event->kind == EVENT_GET_PAGE	  ? event->u.page.level
-			: event->kind == EVENT_LOAD_ROOT  ? event->u.load.level
-							  : 0;
-		four += level == 4;
-		five += level == 5;
+		four += level_shown(event) == 4;
+		five += level_shown(event) == 5;
+		if (event->kind == EVENT_SPTE_REQUESTED)
+			access[event->u.requested.has_access]++;
 	}
 	if (five > 1)
 		trace->header.levels = 5;
 	else if (four > 1)
 		trace->header.levels = 4;
+	if (access[0] > 1 || access[1] > 1)
+		trace->header.four_access = access[1] > access[0];
 }
 
 static int read_opened(int fd, struct trace *trace, struct problem *problem)
@@ -79,7 +87,7 @@ static int read_opened(int fd, struct trace *trace, struct problem *problem)
 	if (!err)
 		err = text_parse(trace, problem);
 	if (!err) {
-		state_levels(trace);
+		state_shown(trace);
 		err = settle_trace(trace);
 		if (err)
 			problem_state(problem, err, "%s: no memory for its events", trace->path);

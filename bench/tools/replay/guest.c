@@ -42,13 +42,30 @@ static enum step_result run_failed(struct replay *replay, unsigned int vcpu, int
 	return STEP_OVER;
 }
 
+/*
+ * The fault under the cursor begins behind the marks of the pages that the CPU's log held:
+ * the exit empties the log first.
+ */
+static size_t first_of_fault(const struct replay *replay)
+{
+	const struct trace *trace = replay->trace;
+	size_t first = replay->cursor;
+
+	while (first < trace->count && (trace->events[first].kind == EVENT_MARK_DIRTY ||
+					trace->events[first].kind == EVENT_RING_PUSH))
+		first++;
+	return first < trace->count ? first : replay->cursor;
+}
+
 static void prepare_answer(struct replay *replay)
 {
-	const struct event *first = replay_peek(replay);
+	size_t first;
 
-	if (first)
-		script_prepare(replay, replay->cursor,
-			       script_fault_end(replay->trace, replay->cursor), first->task);
+	if (!replay_peek(replay))
+		return;
+	first = first_of_fault(replay);
+	script_prepare(replay, first, script_fault_end(replay->trace, first),
+		       replay->trace->events[first].task);
 }
 
 /* What the CPU reports is input, down to what only an emulator reports (survey.h). */

@@ -82,11 +82,22 @@ int setting_value(enum setting setting, const char *text)
 	return SETTING_UNKNOWN;
 }
 
+/* The newest whose lines look like those of the trace. */
+static int newest_baseline(const struct header *header)
+{
+	int newest = baseline_value("latest");
+	bool exact;
+
+	if (header->four_access == 0 && kernel_has_layout_7_2((enum tdp_baseline)newest))
+		return (int)kernel_baseline(7, 1, &exact);
+	return newest;
+}
+
 static int baseline_of(const struct header *header, bool *exact)
 {
 	if (header->major == NOT_STATED) {
 		*exact = false;
-		return baseline_value("latest");
+		return newest_baseline(header);
 	}
 	return (int)kernel_baseline(header->major, header->minor, exact);
 }

@@ -49,8 +49,8 @@ enum setting settings_join(const struct settings *stated, const struct settings 
 
 /*
  * Fills what is still unknown, and marks in `assumed` which settings those are: for a kernel
- * without a baseline the one before it, else the newest; for all else upstream's defaults
- * on NPT.
+ * without a baseline the one before it, without a kernel the newest whose lines look like
+ * those of the trace; for all else upstream's defaults on NPT.
  */
 void settings_assume(struct settings *settings, const struct header *header,
 		     bool assumed[SETTING_COUNT]);
