@@ -47,7 +47,7 @@ struct crew_phase {
 	unsigned int number;
 	crew_part *part; /* of each vCPU; NULL: the vCPUs wait */
 	/*
-	 * Of the director, or NULL. If there is a part as well, it runs until
+	 * Of the director, or NULL. If there is a part as well, the part may end only after
 	 * crew_task_done(), and the time of the phase is that of the task.
 	 */
 	crew_task *task;

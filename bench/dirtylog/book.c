@@ -7,6 +7,7 @@
 #include "dirtylog/draw.h"
 
 #define REGION_PAGES 512 /* of 2M */
+#define PML_ENTRIES  512 /* of the log of writes that a CPU keeps */
 
 enum state {
 	OPEN,
@@ -68,6 +69,15 @@ static enum state protected_state(const struct book *book, enum state state)
 	}
 }
 
+/* With --exit-keeps-log a read of the log misses what the logs of the CPUs hold. */
+static uint64_t most_lost(const struct book *book, const struct tdp_policy *policy)
+{
+	const struct guest_options *guest = &book->options->guest;
+	bool pml = book->dbit && guest->format == TDP_EPT;
+
+	return pml && policy->exit_keeps_log == TDP_ON ? (uint64_t)guest->vcpus * PML_ENTRIES : 0;
+}
+
 void book_enable(struct book *book, const struct tdp_policy *policy)
 {
 	const struct dirtylog *options = book->options;
@@ -76,6 +86,7 @@ void book_enable(struct book *book, const struct tdp_policy *policy)
 	book->eager = policy->eager_split == TDP_ON;
 	book->zap = policy->huge_fault == TDP_HUGE_FAULT_ZAP;
 	book->fixes_twice = policy->spurious_if_allowed != TDP_ON;
+	book->lost_most = most_lost(book, policy);
 	memset(book->state, options->guest.backing == TDP_4K ? OPEN : HUGE_OPEN, book->pages);
 	if (options->guest.manual_protect == TDP_MANUAL_PROTECT_ALL_SET) {
 		for (uint64_t page = 0; page < book->pages; page++)
@@ -219,6 +230,7 @@ struct verdict book_judge(struct book *book, uint64_t rings_full)
 		verdict.lost += (uint64_t)__builtin_popcountll(written & ~reported);
 		verdict.surplus += (uint64_t)__builtin_popcountll(reported & ~book->marked[word]);
 	}
+	verdict.lost_most = book->lost_most;
 	verdict.written = bits_count(book->written, book->pages);
 	verdict.reported = bits_count(book->reported, book->pages);
 	verdict.fixed_least = book->fixed;

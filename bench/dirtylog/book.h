@@ -51,6 +51,7 @@ struct book {
 	unsigned int *gone; /* of each backing page: 1 + the vCPU that may tell it is zapped */
 	uint64_t *written, *marked, *doubtful, *reported;
 	uint64_t fixed, accesses; /* in the dirty phase so far */
+	uint64_t lost_most;	  /* as in struct verdict */
 };
 
 /* What a dirty phase and the log after it must have come to. */
@@ -58,6 +59,7 @@ struct verdict {
 	uint64_t written;		  /* distinct pages */
 	uint64_t reported;		  /* by the log */
 	uint64_t lost;			  /* written, but not reported */
+	uint64_t lost_most;		  /* by the documented bug of the baseline */
 	uint64_t surplus;		  /* reported without a reason */
 	uint64_t fixed_least, fixed_most; /* pf_fixed of the dirty phase */
 };
