@@ -1,5 +1,5 @@
 /*
- * What is done by short ways when nobody is told of changes, neither the checker nor a
+ * What is done by short ways when nobody is observed of changes, neither the checker nor a
  * trace: the same as by the long ones. Nearly all other tests go those.
  */
 #include "support/inside.h"
@@ -10,14 +10,14 @@
 #include "mmu/clear.h"
 
 /* Whoever acts for the VM, and its vCPUs, from now on. */
-static void tell(struct guest *guest, bool told)
+static void tell(struct guest *guest, bool observed)
 {
 	struct mmu_actor *task = ptr_load_seq_cst(&guest->vm->mmu.tasks.all);
 
 	for (; task; task = task->next_task)
-		task->told = told;
+		task->observed = told;
 	for (unsigned int i = 0; i < guest->config.vcpus; i++)
-		guest->vcpus[i]->context.actor.told = told;
+		guest->vcpus[i]->context.actor.observed = observed;
 }
 
 static uint64_t next(uint64_t *random)
@@ -54,13 +54,13 @@ static void clear_both_ways(struct guest *guest, uint64_t random, uint64_t bits)
 	uint64_t mask = next(&random) & next(&random);
 	struct mmu_actor *task = mmu_task_get(&guest->vm->mmu);
 
-	for (int told = 0; told < 2; told++) {
-		atomic_u64 *entries = told ? aloud : quiet;
+	for (int observed = 0; told < 2; told++) {
+		atomic_u64 *entries = observed ? aloud : quiet;
 		struct mmu_exclusive exclusive;
 		struct mmu_shared shared;
 
 		fill(guest, entries, random);
-		task->told = told;
+		task->observed = told;
 		exclusive = mmu_lock_exclusive(task);
 		entries_clear_masked(exclusive, &parent, entries, from, mask, bits);
 		mmu_unlock_exclusive(exclusive);
@@ -117,7 +117,7 @@ static struct guest *protected(void **state, struct guest_config config, enum td
 	return guest;
 }
 
-/* Each exit of which the long way makes a fast fault, told or not. */
+/* Each exit of which the long way makes a fast fault, observed or not. */
 static void touch_twice(struct guest *guest, uint64_t page)
 {
 	uint64_t fast = guest_stats(guest).pf_fast, aloud;

@@ -22,8 +22,8 @@ static void stale(struct tlb_check *check, const struct tlb_entry *entry, const 
 {
 	char history[HISTORY_BYTES];
 
-	history_tell(&check->checker->mmu->checks.history, check->vcpu->smm ? 1 : 0, entry->gfn,
-		     history);
+	history_describe(&check->checker->mmu->checks.history, check->vcpu->smm ? 1 : 0, entry->gfn,
+			 history);
 	violation(check->checker, TDP_INVARIANT_TLB,
 		  "vCPU %u, TLB entry for 0x%" PRIx64 " (gfn 0x%" PRIx64 " to pfn 0x%" PRIx64
 		  ", rights 0x%x): %s%s",

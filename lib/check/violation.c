@@ -46,7 +46,7 @@ void violation_at(struct checker *checker, enum tdp_invariant invariant,
 {
 	char history[HISTORY_BYTES];
 
-	history_tell(&checker->mmu->checks.history, spot->address_space, spot->gfn, history);
+	history_describe(&checker->mmu->checks.history, spot->address_space, spot->gfn, history);
 	violation(checker, invariant,
 		  "gfn 0x%" PRIx64 ", level %u, entry 0x%016" PRIx64 ", root 0x%" PRIx64
 		  " of role 0x%08" PRIx32 ": %s%s",

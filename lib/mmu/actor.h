@@ -11,7 +11,7 @@ void mmu_actor_fini(struct mmu_actor *actor);
 static inline void mmu_actor_listen(struct mmu_actor *actor, const struct trace_ring *ring)
 {
 	actor->traced = tracing(&actor->mmu->tracer, ring);
-	actor->told = actor->traced || actor->mmu->check;
+	actor->observed = actor->traced || actor->mmu->check;
 }
 
 #endif

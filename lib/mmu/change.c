@@ -1,4 +1,4 @@
-/* Changing an entry, and what a change entails. See change.h. */
+/* Changing an entry, and the consequences of a change. See change.h. */
 #include "mmu/change.h"
 
 #include "host/age.h"
@@ -26,7 +26,7 @@ static void remove_entry(struct mmu_held held, struct spot *spot)
 	entry_changed(held, spot, e->frozen);
 }
 
-/* A table of 4K entries that nobody is told of: all that follows is the gauge. */
+/* A table of 4K entries without an observer: only the gauge follows. */
 static void remove_leaves(struct mmu_held held, atomic_u64 *entries, bool closed)
 {
 	const struct encoding *e = &held.actor->mmu->encoding;
@@ -47,7 +47,7 @@ static void remove_entries(struct mmu_held held, struct spot first)
 	}
 }
 
-/* A table that was just unlinked: takes it apart and frees it after a grace period. */
+/* Freezes the entries of a table that was just unlinked, and frees it after a grace period. */
 static void remove_table(struct mmu_held held, const struct spot *parent, struct table *table)
 {
 	struct mmu_actor *actor = held.actor;
@@ -64,7 +64,7 @@ static void remove_table(struct mmu_held held, const struct spot *parent, struct
 	mmu_gauge(actor, GAUGE_TABLES, -1);
 	if (nx_disallows(table))
 		nx_forget(actor, table);
-	if (spot.level == TDP_4K && !actor->told)
+	if (spot.level == TDP_4K && !actor->observed)
 		remove_leaves(held, spot.slot, spot.closed);
 	else
 		remove_entries(held, spot);
@@ -83,8 +83,8 @@ static void check_change(const struct encoding *e, const struct spot *spot, uint
 }
 
 /*
- * Who takes an entry away must find it alive, and what a leaf mapped still out. In
- * the kernel the latter is a page whose state is changed after it was freed.
+ * An entry that is removed must be alive, and the frame that a leaf maps must still be allocated.
+ * In the kernel the latter is a page whose state is changed after it was freed.
  */
 static void check_removed(struct mmu *mmu, const struct spot *spot)
 {
@@ -96,7 +96,7 @@ static void check_removed(struct mmu *mmu, const struct spot *spot)
 	if (!spot_is_leaf(&mmu->encoding, spot) || old == FRAME_POISON || !host->config.check ||
 	    frame_is_out(host, spte_pfn(old)))
 		return;
-	history_tell(&mmu->checks.history, spot->address_space, spot->gfn, history);
+	history_describe(&mmu->checks.history, spot->address_space, spot->gfn, history);
 	mmu_note(mmu, TDP_INVARIANT_MAPPING,
 		 "gfn 0x%llx, level %u: entry 0x%016llx was taken away after its frame had been "
 		 "given back%s",
@@ -119,7 +119,7 @@ static void watch_change(struct mmu_actor *actor, const struct spot *spot, uint6
 						    .new = new});
 }
 
-void entry_tell(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
+void entry_report(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
 {
 	if (actor->mmu->check)
 		watch_change(actor, spot, new);
@@ -144,7 +144,7 @@ static void entry_changed(struct mmu_held held, const struct spot *spot, uint64_
 		removed = table_of(actor->mmu->host, spte_pfn(spot->entry));
 	if (removed && removed_first)
 		remove_table(held, spot, removed);
-	entry_told(actor, spot, new);
+	entry_report_if_observed(actor, spot, new);
 	if (was_leaf != is_leaf)
 		mmu_gauge(actor, gauge_of_leaves(spot->level), is_leaf ? 1 : -1);
 	if (removed && !removed_first)
@@ -156,7 +156,7 @@ static inline void hole_filled(struct mmu_actor *actor, const struct spot *spot,
 {
 	const struct encoding *e = &actor->mmu->encoding;
 
-	entry_told(actor, spot, new);
+	entry_report_if_observed(actor, spot, new);
 	if (!spte_leaf(e, new, spot->level))
 		return;
 	check_change(e, spot, new, false, true);

@@ -1,21 +1,20 @@
 /*
- * Changing an entry, and what a change entails
+ * Changing an entry, and the consequences of a change
  *
- * Every change of an entry under mmu_lock goes through one of these, so that
- * tracepoints, gauges and the life of tables follow from the transition itself
- * (Linux arch/x86/kvm/mmu/tdp_mmu.c, handle_changed_spte(), 6.12).
+ * Every change of an entry under mmu_lock goes through one of these functions, so that tracepoints,
+ * gauges and the life of tables follow from the transition itself (Linux
+ * arch/x86/kvm/mmu/tdp_mmu.c, handle_changed_spte(), 6.12).
  *
  * Rules
  *   C1  A present leaf never changes its frame without being non-present between.
- *   C2  Nobody replaces a frozen entry but who froze it; everybody else takes it
- *       for busy.
- *   C3  What is unlinked from a table's parent is gone over entry by entry: under
- *       the shared lock each is exchanged with the frozen value until what comes
- *       out is not frozen by another, so no late compare-and-swap can succeed.
- *       In a tree whose root is invalid (R4 of root.h) a hole is frozen by a store.
- *   C4  Under the exclusive lock an entry that the hardware or a fast page fault may
- *       change is exchanged only for the sake of who is told what it was: whatever they
- *       set goes with the entry, and a swap of theirs that comes later fails.
+ *   C2  Only the actor that froze an entry replaces it; all others treat it as busy.
+ *   C3  After a table is unlinked, each of its entries is frozen. Under the shared lock it is
+ *       exchanged with the frozen value until the old value is not one that another actor froze, so
+ *       no late compare-and-swap can succeed. In a tree whose root is invalid (R4 of root.h) a hole
+ *       is frozen by a store.
+ *   C4  Under the exclusive lock an entry that the hardware or a fast page fault may change is
+ *       exchanged only if an observer needs the old value; otherwise a store suffices: bits that
+ *       they set are lost with the entry, and a later swap of theirs fails.
  */
 #ifndef TDPSIM_MMU_CHANGE_H
 #define TDPSIM_MMU_CHANGE_H
@@ -25,19 +24,20 @@
 /* Under the shared lock: false if the entry was no longer spot->entry, which is refreshed. */
 bool entry_set_atomic(struct mmu_shared shared, struct spot *spot, uint64_t new);
 
-/* change.c: who listens is told of a change. The spot still holds the old value. */
-void entry_tell(struct mmu_actor *actor, const struct spot *spot, uint64_t new);
+/* Reports a change to the tracer and the checker. The spot still holds the old value. */
+void entry_report(struct mmu_actor *actor, const struct spot *spot, uint64_t new);
 
-/* What every change entails but the gauges and the table below. */
-static inline void entry_told(struct mmu_actor *actor, const struct spot *spot, uint64_t new)
+/* Every consequence of a change but the gauges and the removal of the table below. */
+static inline void entry_report_if_observed(struct mmu_actor *actor, const struct spot *spot,
+					    uint64_t new)
 {
-	if (__builtin_expect(actor->told, 0))
-		entry_tell(actor, spot, new);
+	if (__builtin_expect(actor->observed, 0))
+		entry_report(actor, spot, new);
 }
 
 /*
- * entry_set_atomic() of a leaf to where nothing is, which is what most faults do. The
- * spot is handed over as it is, so that it needs no memory unless somebody listens.
+ * entry_set_atomic() of a leaf into an empty entry, which is what most faults do. The spot is
+ * passed as a constant, so that it stays in registers unless there is an observer.
  */
 static inline bool entry_fill(struct mmu_shared shared, const struct spot *spot, uint64_t leaf)
 {
@@ -46,8 +46,8 @@ static inline bool entry_fill(struct mmu_shared shared, const struct spot *spot,
 
 	if (!u64_cas_acq_rel(spot->slot, &found, leaf))
 		return false;
-	if (__builtin_expect(actor->told, 0)) {
-		struct spot told = {
+	if (__builtin_expect(actor->observed, 0)) {
+		struct spot reported = {
 			.slot = spot->slot,
 			.entry = spot->entry,
 			.gfn = spot->gfn,
@@ -55,7 +55,7 @@ static inline bool entry_fill(struct mmu_shared shared, const struct spot *spot,
 			.address_space = spot->address_space,
 		};
 
-		entry_tell(actor, &told, leaf);
+		entry_report(actor, &reported, leaf);
 	}
 	mmu_gauge(actor, gauge_of_leaves(spot->level), 1);
 	return true;
@@ -64,20 +64,19 @@ static inline bool entry_fill(struct mmu_shared shared, const struct spot *spot,
 /* Under the exclusive lock: always succeeds. */
 void entry_set(struct mmu_exclusive exclusive, struct spot *spot, uint64_t new);
 
-/* In whichever mode is held; under the exclusive lock always true. */
+/* In either mode; under the exclusive lock always true. */
 bool entry_change(struct mmu_held held, struct spot *spot, uint64_t new);
 
 /*
- * Under the shared lock: freezes the entry, flushes its range, makes it
- * non-present. False if it changed before. Until 6.9 the table below was taken
- * apart before the flush (policy zap_flush_first).
+ * Under the shared lock: freezes the entry, flushes its range, makes it non-present. False if it
+ * had changed. Until 6.9 the table below was removed before the flush (policy zap_flush_first).
  */
 bool entry_zap_atomic(struct mmu_shared shared, struct spot *spot);
 
-/* Makes a new table the child that the spot's entry is to link: its role, its place. */
+/* Gives a new table the role and place of the child that the spot's entry will link. */
 void entry_prepare_table(struct mmu_actor *actor, const struct spot *spot, struct table *child);
 
-/* Links a new table below the spot's entry; false if the entry changed. */
+/* Links a new table below the spot's entry; false if the entry had changed. */
 bool entry_link_table(struct mmu_held held, struct spot *spot, struct table *table);
 
 #endif

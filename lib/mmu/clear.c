@@ -25,14 +25,14 @@ static inline void clear_bits(struct mmu_held held, struct spot *spot, uint64_t 
 		if (!clear_once(held, spot, bits))
 			continue;
 		if (observed)
-			entry_tell(held.actor, spot, spot->entry & ~bits);
+			entry_report(held.actor, spot, spot->entry & ~bits);
 		spot->entry &= ~bits;
 	}
 }
 
 void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits)
 {
-	clear_bits(held, spot, bits, held.actor->told);
+	clear_bits(held, spot, bits, held.actor->observed);
 	DCHECK(!spot_is_leaf(&held.actor->mmu->encoding, spot) ||
 	       spte_writability_legal(&held.actor->mmu->encoding, spot->entry));
 }
@@ -113,7 +113,7 @@ LOOP void clear_masked_exclusive(struct bulk_clear clear, atomic_u64 *entries, u
 void entries_clear_bits(struct mmu_shared shared, const struct spot *parent, atomic_u64 *entries,
 			unsigned int from, unsigned int to, uint64_t bits)
 {
-	if (shared.held.actor->told)
+	if (shared.held.actor->observed)
 		for (unsigned int i = from; i < to; i++)
 			clear_observed(shared.held, parent, entries, i, bits);
 	else
@@ -123,7 +123,7 @@ void entries_clear_bits(struct mmu_shared shared, const struct spot *parent, ato
 void entries_clear_masked(struct mmu_exclusive exclusive, const struct spot *parent,
 			  atomic_u64 *entries, unsigned int from, uint64_t mask, uint64_t bits)
 {
-	if (exclusive.held.actor->told)
+	if (exclusive.held.actor->observed)
 		for (; mask; mask &= mask - 1)
 			clear_observed(exclusive.held, parent, entries,
 				       from + (unsigned int)__builtin_ctzll(mask), bits);

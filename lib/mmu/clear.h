@@ -8,9 +8,8 @@
 #include "mmu/held.h"
 
 /*
- * Takes bits away from a present leaf, and no others: what the hardware or a fast page
- * fault sets meanwhile stays. Any other entry is left alone. spot->entry is then what
- * the slot holds.
+ * Clears bits of a present leaf and no others: bits that the hardware or a fast page fault sets
+ * meanwhile stay. Any other entry is left alone. spot->entry is then the value of the slot.
  */
 void entry_clear_bits(struct mmu_held held, struct spot *spot, uint64_t bits);
 

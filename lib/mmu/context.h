@@ -1,7 +1,6 @@
 /*
- * A vCPU's half of the MMU: its root, its caches, its TLB, its counters, and
- * whether it is in guest mode. Embedded in the vCPU; used by its actor, but for
- * the words that others raise.
+ * A vCPU's half of the MMU: its root, its caches, its TLB, its counters, and whether it is in guest
+ * mode. Embedded in the vCPU; used by its actor, except for the words that other actors raise.
  */
 #ifndef TDPSIM_MMU_CONTEXT_H
 #define TDPSIM_MMU_CONTEXT_H
@@ -10,14 +9,14 @@
 #include "paging/tlb.h"
 #include "paging/write_log.h"
 
-/* Tables at hand for a fault, so that it allocates nothing under mmu_lock. */
+/* Free tables for a fault, so that it allocates nothing under mmu_lock. */
 struct table_cache {
 	unsigned int count;
-	unsigned int needed; /* by one fault, at most; immutable */
+	unsigned int needed; /* most that one fault can need; immutable */
 	struct table *tables[TDP_LEVEL_MAX];
 };
 
-/* The page that the vCPU last met a hole at; valid for one memslot generation. */
+/* The page of the last hole that the vCPU met; valid for one memslot generation. */
 struct mmio_cache {
 	uint64_t generation;
 	uint64_t gpa; /* page aligned; ~0: empty */
@@ -69,10 +68,9 @@ struct plain_exits {
 
 struct mmu_context {
 	/*
-	 * The flush protocol (flush.h). `inside` is odd while the vCPU makes an
-	 * attempt in guest mode; written by the vCPU alone, so a waiter that sees it
-	 * change knows that the attempt has ended. The other two are raised by
-	 * anybody, sequentially consistent.
+	 * The flush protocol (flush.h). `inside` is odd while the vCPU makes an attempt in guest
+	 * mode; written by the vCPU alone, so a waiter that sees it change knows that the attempt
+	 * has ended. Any actor raises the other two, sequentially consistent.
 	 */
 	_Alignas(CACHE_LINE) atomic_u64 inside;
 	_Alignas(CACHE_LINE) atomic_u64 flush_generation;

@@ -24,8 +24,8 @@ void cpu_log_destroy(struct mmu_context *context, struct mmu *mmu)
 }
 
 /*
- * Marks what is in the log. Until 6.13 the youngest came first, because the CPU fills
- * the log downwards and it was read upwards (37c3ddfe5238).
+ * Marks the pages in the log. Until 6.13 the youngest came first: the CPU fills the log downwards,
+ * and KVM read it upwards (37c3ddfe5238).
  */
 static void mark_all(struct mmu_actor *actor, struct mmu_context *context, uint32_t count)
 {
@@ -45,7 +45,7 @@ void cpu_log_drain(struct mmu_actor *actor, struct mmu_context *context)
 {
 	struct write_log *log = context->write_log;
 
-	/* Acquire: whoever has just emptied it has made its marks. */
+	/* Acquire: an actor that has just emptied it has made its marks. */
 	if (!log || !u32_load_acquire(&log->count))
 		return;
 	mmu_read_begin(actor);

@@ -36,8 +36,8 @@ static void flush_and_end(struct mmu_actor *task, const struct memslot *slot, bo
 }
 
 /*
- * A log that begins with every page marked may hold leaves that nobody protected when
- * logging began. They are found here, when the first marks of a page are taken
+ * A log that begins with every page marked may hold leaves that no pass protected when logging
+ * began. They are found here, when the first marks of a page are taken
  * (kvm_arch_mmu_enable_log_dirty_pt_masked()).
  */
 static void protect_huge_ends(struct mmu_exclusive exclusive, const struct memslot *slot,
@@ -148,7 +148,7 @@ void mmu_dirty_log_enabled(struct mmu_actor *task, const struct memslot *slot)
 {
 	struct mmu_shared shared;
 
-	/* Every page is marked: none has to be noticed before its mark is taken. */
+	/* Every page is marked: no write needs to be noticed before its mark is taken. */
 	if (task->mmu->logging.manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
 		return;
 	mmu_split_slot(task, slot);
@@ -156,7 +156,7 @@ void mmu_dirty_log_enabled(struct mmu_actor *task, const struct memslot *slot)
 	shared = mmu_lock_shared(task);
 	mmu_protect_slot(shared, slot);
 	mmu_unlock_shared(shared);
-	flush_and_end(task, slot, true); /* D4: whether anything was found or not */
+	flush_and_end(task, slot, true); /* D4: whether a leaf was found or not */
 }
 
 void mmu_dirty_log_disabled(struct mmu_actor *task, const struct memslot *slot)

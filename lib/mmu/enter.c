@@ -15,7 +15,9 @@ static void mmio_cache_clear(struct mmu_context *context)
 	context->mmio.gpa = ~0ULL;
 }
 
-/* Frames are told from others by their high bits: the tables are the host's first ones. */
+/*
+ * A mask over the high bits tells table frames from others: the tables are the host's first frames.
+ */
 static void know_links(struct mmu_context *context)
 {
 	const struct mmu *mmu = context->actor.mmu;
@@ -30,9 +32,8 @@ static void know_links(struct mmu_context *context)
 }
 
 /*
- * An exit is plain if what it is about was not present, and no entry of a kind of its
- * own. Where more than the fault itself is to be done at each exit, none is: no code has
- * bits that lie outside of the mask.
+ * An exit is plain if its entry was not present and no MMIO entry. Where every exit entails work
+ * beyond the fault itself, no exit is: no code has bits outside of the mask.
  */
 static void know_plain_exits(struct mmu_context *context)
 {
@@ -95,7 +96,7 @@ void mmu_context_unload(struct mmu_context *context)
 	mmio_cache_clear(context);
 }
 
-/* The bits of a leaf of ordinary memory over a hole; what else it may be is for map.c. */
+/* The bits of a leaf of ordinary memory in an empty entry; map.c makes all other leaves. */
 static uint64_t leaf_bits(const struct encoding *e, uint32_t role)
 {
 	uint64_t bits = spte_make_leaf(e, &(struct leaf){.level = TDP_4K,
@@ -156,9 +157,9 @@ int mmu_context_prepare(struct mmu_context *context)
 	uint32_t requests = 0;
 	int err = 0;
 
-	if (u32_load_relaxed(&context->requests)) { /* hint: mmu_guest_enter() looks again */
+	if (u32_load_relaxed(&context->requests)) { /* a hint: mmu_guest_enter() tests again */
 		requests = u32_exchange_acq_rel(&context->requests, 0);
-		cpu_log_drain(&context->actor, context); /* it was kicked out for them */
+		cpu_log_drain(&context->actor, context); /* a reader of the log kicked it out */
 		free_obsolete_root(context);
 	}
 	if (!context->root.table)

@@ -12,27 +12,27 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 		      struct tdp_trace_event *events, size_t event_count);
 void mmu_context_fini(struct mmu_context *context);
 
-/* Another role: the root that is loaded no longer fits and is dropped. */
+/* Changes the role: the root that is loaded no longer fits and is dropped. */
 void mmu_context_set_role(struct mmu_context *context, uint32_t role);
 
 /*
- * Drops the root and what was cached of it; a later load finds it again or makes
- * another (kvm_mmu_unload()).
+ * Drops the root and what was cached of it; a later load finds it again or makes another
+ * (kvm_mmu_unload()).
  */
 void mmu_context_unload(struct mmu_context *context);
 
 #define MMU_RING_FULL 1
 
 /*
- * Serves what others asked for and sees to it that there is a root. To be called
- * before guest mode. -ENOMEM: no frame for a root. MMU_RING_FULL: guest mode must not
- * be entered before entries of the vCPU's dirty ring have been recycled.
+ * Serves the requests of other actors and makes sure that a root is loaded. To be called before
+ * guest mode. -ENOMEM: no frame for a root. MMU_RING_FULL: guest mode must not be entered before
+ * entries of the vCPU's dirty ring have been recycled.
  */
 int mmu_context_prepare(struct mmu_context *context);
 
 /*
- * Enters guest mode for one attempt, with nothing in the TLB that was to be flushed.
- * False: there is a request to serve first, the vCPU is not inside.
+ * Enters guest mode for one attempt, after the flushes that are due. False: there is a request to
+ * serve first, the vCPU is not inside.
  */
 static inline bool mmu_guest_enter(struct mmu_context *context)
 {
@@ -51,7 +51,7 @@ static inline bool mmu_guest_enter(struct mmu_context *context)
 	return true;
 }
 
-/* Release: what the attempt read and wrote is done before a waiter goes on (F1). */
+/* Release: the attempt's reads and writes are done before a waiter continues (F1). */
 static inline void mmu_guest_leave(struct mmu_context *context)
 {
 	u64_store_release(&context->inside, u64_load_relaxed(&context->inside) + 1);

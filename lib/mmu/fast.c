@@ -62,7 +62,7 @@ static inline void mark(const struct fault *fault)
 	struct mmu_context *context = fault->context;
 	const struct memslot *slot = fault->slot;
 
-	if (context->actor.told || context->dirty_ring)
+	if (context->actor.observed || context->dirty_ring)
 		mmu_mark_dirty(&context->actor, slot, fault->gfn);
 	else if (slot && slot->log_dirty && slot->log->words)
 		dirty_log_mark(slot->log, fault->gfn.n - slot->gfn.n);
@@ -129,7 +129,7 @@ int fault_fast(struct fault *fault)
 
 	while (!try_to_fix(fault, &attempt) && ++tries < FAST_TRIES)
 		;
-	if (__builtin_expect(context->actor.told, 0) && mmu_tracing(&context->actor))
+	if (__builtin_expect(context->actor.observed, 0) && mmu_tracing(&context->actor))
 		trace_fast(fault, &attempt);
 	if (attempt.step != STEP_INVALID)
 		counter_bump(&context->counters.pf_fast);

@@ -106,8 +106,8 @@ void mmu_request_all(struct mmu_actor *actor, enum mmu_request request)
 }
 
 /*
- * Ranges may come out whose flusher has not raised the generation yet: their
- * entries have been changed, so what is found after this is new.
+ * A range may be queued whose flusher has not raised the generation yet: its entries have been
+ * changed, so translations found from now on are new.
  */
 static void flush_exactly(struct mmu_context *context)
 {

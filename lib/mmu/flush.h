@@ -22,7 +22,7 @@
 
 enum mmu_request {
 	REQUEST_FREE_OBSOLETE_ROOTS = 1,
-	REQUEST_DIRTY_RING_FULL = 2, /* look at it; stays until entries are recycled */
+	REQUEST_DIRTY_RING_FULL = 2, /* test it; stays until entries are recycled */
 };
 
 /* Every vCPU of the VM, everything. */
@@ -41,7 +41,7 @@ void mmu_kick_all(struct mmu_actor *actor);
 /* Makes every vCPU leave guest mode and serve `request` before it comes back. */
 void mmu_request_all(struct mmu_actor *actor, enum mmu_request request);
 
-/* Empties the vCPU's own TLB as the flushes ask that it has not made yet; called on entry. */
+/* Makes the flushes of the vCPU's own TLB that are due; called on entry. */
 void mmu_context_flush(struct mmu_context *context);
 
 #endif

@@ -1,4 +1,4 @@
-/* Giving way while mmu_lock is held. See held.h. */
+/* Yielding while mmu_lock is held. See held.h. */
 #include "mmu/held.h"
 
 #include "mmu/flush.h"

@@ -64,30 +64,30 @@ static inline void mmu_read_end(struct mmu_actor *actor)
 	host_read_end(&actor->caller);
 }
 
-/* In whichever mode is held. */
+/* In either mode. */
 void mmu_unlock(struct mmu_held held);
 
 /*
- * Out of the RCU section and of mmu_lock, for what may not be done inside, and back
- * into both in the same mode. No flush may be owed. Whoever walks restarts his walk.
+ * Leaves the RCU section and drops mmu_lock, for work that may not be done inside, and takes both
+ * again in the same mode. No flush may be owed. A walker restarts its walk.
  */
 void mmu_leave(struct mmu_held held);
 void mmu_come_back(struct mmu_held held);
 
 /*
- * Gives way if somebody waits for mmu_lock: makes the flush that is owed, leaves
- * the RCU section, drops the lock and takes it again in the same mode. Then true,
- * and nothing that was found before is there any more for sure. Clears *flush.
+ * Yields if another actor waits for mmu_lock: makes the flush that is owed, leaves the RCU section,
+ * drops the lock and takes it again in the same mode. Returns true then: nothing that was found
+ * before is certain to exist. Clears *flush.
  */
 bool mmu_give_way(struct mmu_held held, bool *flush);
 
 /*
- * The same in a walk, but only if that has made progress (P2 of iter.h). True: the
- * caller goes straight to iter_next().
+ * The same in a walk, but only if the walk has made progress (P2 of iter.h). True: the caller
+ * continues with iter_next().
  */
 bool mmu_yield(struct mmu_held held, struct iter *iter, bool *flush);
 
-/* Would mmu_yield() give way now? */
+/* Would mmu_yield() yield now? */
 bool mmu_should_yield(struct mmu_held held, const struct iter *iter);
 
 #endif

@@ -71,8 +71,8 @@ static int print_change(char *words, size_t bytes, const struct change_record *c
 			ago, who, change->new, change->old, change->level);
 }
 
-void history_tell(const struct history *history, unsigned int address_space, tdp_gfn_t gfn,
-		  char words[HISTORY_BYTES])
+void history_describe(const struct history *history, unsigned int address_space, tdp_gfn_t gfn,
+		      char words[HISTORY_BYTES])
 {
 	uint64_t written = u64_load_relaxed(&history->written);
 	size_t used = 0;

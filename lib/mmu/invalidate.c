@@ -1,4 +1,4 @@
-/* Invalidations: the host's process changes its memory under the guest. See invalidate.h. */
+/* Invalidations: memory changes hands under the guest. See invalidate.h. */
 #include "mmu/invalidate.h"
 
 #include "mmu/flush.h"
@@ -15,7 +15,9 @@ void invalidation_begin(struct mmu_exclusive exclusive)
 	}
 }
 
-/* The union only grows while an invalidation is open: who ends first must not uncover the other. */
+/*
+ * The union only grows while an invalidation is open: an end must not uncover the range of another.
+ */
 void invalidation_add(struct mmu_exclusive exclusive, struct gfn_range range)
 {
 	struct invalidation *invalidation = &exclusive.held.actor->mmu->watched.invalidation;
@@ -30,7 +32,9 @@ void invalidation_end(struct mmu_exclusive exclusive)
 {
 	struct invalidation *invalidation = &exclusive.held.actor->mmu->watched.invalidation;
 
-	/* seq first: who sees nothing in progress any more must see that something was. */
+	/*
+	 * seq first: a reader that sees nothing in progress any more must see that something was.
+	 */
 	u64_store_release(&invalidation->seq, u64_load_relaxed(&invalidation->seq) + 1);
 	CHECK(u64_add_acq_rel(&invalidation->in_progress, (uint64_t)-1) != 0);
 }
@@ -59,7 +63,7 @@ static void for_each_slot_range(struct mmu *mmu, const struct memory_change *cha
 	}
 }
 
-/* mmu_lock is taken at the first slot that is hit, and not at all without one. */
+/* mmu_lock is taken at the first slot that the change concerns, and not at all without one. */
 struct invalidation_pass {
 	struct mmu_actor *task;
 	struct mmu_exclusive exclusive;

@@ -1,18 +1,16 @@
 /*
- * Invalidations: the host's process changes its memory under the guest
+ * Invalidations: memory changes hands under the guest
  *
- * Between begin and end nothing of the range is mapped. A fault takes a snapshot
- * of `seq` before it asks the host for the page and looks again under mmu_lock
- * before it maps it.
+ * Between begin and end nothing of the range is mapped. A fault takes a snapshot of `seq` before it
+ * asks for the page, and compares under mmu_lock before it maps it.
  *
  * Promises
- *   N1  After invalidation_unmap() returns, no entry of any root, valid or not,
- *       and no TLB maps the range, and none will until the end (with N2).
- *   N2  A fault that got its page before the change either is hit by the check or
- *       had mapped it before the unmap and was undone by it.
+ *   N1  After mmu_invalidate_begin() returns, no entry of any root, valid or not, and no TLB maps
+ *       the range, and none will until the end (with N2).
+ *   N2  A fault that got its page before the change either fails the comparison, or had mapped the
+ *       page before the unmap, which undid it.
  *
- * Rules: Linux virt/kvm/kvm_main.c and include/linux/kvm_host.h,
- * mmu_invalidate_retry_gfn(), 6.12.
+ * Rules: Linux virt/kvm/kvm_main.c and include/linux/kvm_host.h, mmu_invalidate_retry_gfn(), 6.12.
  */
 #ifndef TDPSIM_MMU_INVALIDATE_H
 #define TDPSIM_MMU_INVALIDATE_H
@@ -24,7 +22,7 @@ void invalidation_begin(struct mmu_exclusive exclusive);
 void invalidation_add(struct mmu_exclusive exclusive, struct gfn_range range);
 void invalidation_end(struct mmu_exclusive exclusive);
 
-/* The snapshot of a fault; acquire, so that the page is asked for after it. */
+/* The snapshot of a fault; acquire, so that the page is asked for later. */
 static inline uint64_t invalidation_snapshot(const struct mmu *mmu)
 {
 	return u64_load_acquire(&mmu->watched.invalidation.seq);

@@ -6,7 +6,7 @@
 
 struct lookup {
 	atomic_u64 *slot;
-	uint64_t entry; /* as it was */
+	uint64_t entry; /* its value */
 	unsigned int level;
 };
 

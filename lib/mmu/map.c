@@ -1,8 +1,7 @@
 /*
- * Mapping a page that was resolved: the level, the tables on the way, the leaf.
- * Under the shared lock, with the checks for staleness made (fault.c). A race
- * that is lost costs one more entry of the guest: nothing is repeated here
- * (Linux kvm_tdp_mmu_map(), 6.1 and 6.12).
+ * Mapping a page that was resolved: the level, the tables above, the leaf. Under the shared lock,
+ * after the checks for staleness (fault.c). A lost race costs the guest one more entry: nothing is
+ * repeated here (Linux kvm_tdp_mmu_map(), 6.1 and 6.12).
  */
 #include "mmu/change.h"
 #include "mmu/fault.h"
@@ -23,7 +22,10 @@ static void set_goal(struct fault *fault, unsigned int level)
 	fault->pfn.n = fault->page.pfn.n & ~(tdp_level_pages(level) - 1);
 }
 
-/* What only huge pages and fetches are asked, so that others do not pay for it (nx.h). */
+/*
+ * Only huge pages and fetches are subject to NX, so that other faults do not pay for the test
+ * (nx.h).
+ */
 static void obey_nx(struct fault *fault)
 {
 	fault->nx = fault->context->actor.mmu->watched.nx_active;
@@ -45,7 +47,7 @@ static void choose_level(struct fault *fault)
 		obey_nx(fault);
 }
 
-/* Before the leaf can be seen: nobody must be able to write the page unmarked (D1). */
+/* Before the leaf can be seen: no vCPU may write the page unmarked (D1). */
 static void mark_writable(const struct fault *fault, uint64_t spte)
 {
 	struct mmu_actor *actor = &fault->context->actor;
@@ -79,9 +81,9 @@ static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
 }
 
 /*
- * A table that the leaf replaced may still be in paging-structure caches, and a
- * leaf that was narrowed in TLBs. Until 6.12 nobody expected the second, so no
- * flush was made (fixed by 386d69f9f29b; policy spurious_if_allowed).
+ * A table that the leaf replaced may still be in paging-structure caches, and a leaf that was
+ * narrowed in TLBs. Until 6.12 upstream made no flush for the latter (fixed by 386d69f9f29b; policy
+ * spurious_if_allowed).
  */
 static void flush_replaced(const struct fault *fault, const struct spot *spot, uint64_t old,
 			   uint64_t new)
@@ -122,7 +124,7 @@ static int install_leaf(struct mmu_shared shared, struct fault *fault, struct sp
 		return STEP_SPURIOUS;
 	new = leaf_value(fault, spot);
 	if (new == old) {
-		/* A hole goes to the emulator even so, or the guest would come back for ever. */
+		/* A hole goes to the emulator all the same, or the guest would fault for ever. */
 		if (fault->slot && mmu->policy.quiet_spurious == TDP_ON)
 			return STEP_SPURIOUS;
 		return leaf_installed(fault, spot, new, STEP_SPURIOUS);
@@ -142,25 +144,27 @@ static struct table *take_child(const struct fault *fault, const struct spot *sp
 	return child;
 }
 
-/* What the parts of a huge leaf do not have of it (P4 of protect.h). */
+/* The bits that the parts of a huge leaf do not inherit (P4 of protect.h). */
 static uint64_t dropped_in_split(const struct fault *fault)
 {
 	const struct mmu *mmu = fault->context->actor.mmu;
 	bool by_flag = mmu->policy.dirty_track == TDP_DIRTY_TRACK_DBIT &&
 		       !(fault->context->role.word & ROLE_GUEST_MODE);
 
-	/* Owed from before the slot is published to after the passes: else a fault that
-	 * still knows a log which has ended would clear D where nobody flushes. */
+	/*
+	 * A flush is owed from before the slot is published until after the passes. Without the
+	 * test a fault that still knows a log which has ended would clear D and nobody would flush.
+	 */
 	if (!u32_load_acquire(&mmu->logging.flushes_owed))
 		return 0;
-	/* Where a log begins all set, nothing is gone over, and every page is marked. */
+	/* Where a log begins all set there is no pass, and every page is marked. */
 	if (!fault->slot || !fault->slot->log_dirty || !by_flag ||
 	    mmu->logging.manual_protect == TDP_MANUAL_PROTECT_ALL_SET)
 		return 0;
 	return mmu->encoding.dirty;
 }
 
-/* One step of the way down: a table where there is a hole or a huge leaf too large. */
+/* One step of the descent: a table in place of a hole or of a huge leaf that is too large. */
 static bool extend(struct mmu_shared shared, struct fault *fault, struct spot *spot)
 {
 	struct mmu_context *context = fault->context;
@@ -173,7 +177,7 @@ static bool extend(struct mmu_shared shared, struct fault *fault, struct spot *s
 	child = take_child(fault, spot);
 	if (spot_is_leaf(&mmu->encoding, spot)) {
 		if (!mmu_split_leaf(shared.held, spot, child, dropped_in_split(fault))) {
-			table_free_now(&context->actor.caller, child); /* filled for nothing */
+			table_free_now(&context->actor.caller, child); /* filled in vain */
 			return false;
 		}
 	} else if (!entry_link_table(shared.held, spot, child)) {
@@ -185,7 +189,7 @@ static bool extend(struct mmu_shared shared, struct fault *fault, struct spot *s
 	return true;
 }
 
-/* Where the way down ends early: a hole, a leaf too large, or an entry that is busy. */
+/* The descent met a hole, a leaf that is too large, or an entry that is busy. */
 static bool pass_obstacle(struct mmu_shared shared, struct fault *fault, struct spot *spot)
 {
 	if (spte_frozen(&fault->context->actor.mmu->encoding, spot->entry))
@@ -194,7 +198,9 @@ static bool pass_obstacle(struct mmu_shared shared, struct fault *fault, struct 
 	return extend(shared, fault, spot);
 }
 
-/* The goal lies lower: what is mapped here was executed (disallowed_hugepage_adjust()). */
+/*
+ * The goal lies lower: the region that is mapped here was executed (disallowed_hugepage_adjust()).
+ */
 static bool lower_goal(struct fault *fault, const struct spot *spot)
 {
 	const struct mmu *mmu = fault->context->actor.mmu;
@@ -208,8 +214,8 @@ static bool lower_goal(struct fault *fault, const struct spot *spot)
 }
 
 /*
- * Down from the root in one go, each table on the way found or made (T1, C2). What
- * somebody else took apart below us ends the fault: the guest tries again.
+ * Descends from the root in one pass and finds or makes each table (T1, C2). If another actor
+ * removes a table below, the fault ends and the guest retries.
  */
 static int walk_and_install(struct mmu_shared shared, struct fault *fault)
 {

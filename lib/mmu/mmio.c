@@ -1,8 +1,7 @@
 /*
- * Holes: guest frames without a slot. An MMIO entry remembers, in a form that
- * always faults, that there is no slot and as of which memslot generation, so the
- * next access goes to the emulator without a look at the slots
- * (handle_mmio_page_fault() and check_mmio_spte(), 6.12).
+ * Holes: guest frames without a slot. An MMIO entry, which always faults, records that there is no
+ * slot and the memslot generation of that fact, so the next access goes to the emulator without a
+ * lookup of the slots (handle_mmio_page_fault() and check_mmio_spte(), 6.12).
  */
 #include <errno.h>
 
@@ -44,7 +43,7 @@ static bool mmio_current(struct fault *fault, uint64_t spte)
 	return valid;
 }
 
-/* A reserved bit in a present entry is none of our making. */
+/* The MMU never sets a reserved bit in a present entry. */
 static int unexpected_reserved_bit(struct fault *fault, uint64_t spte, unsigned int level)
 {
 	const struct mmu *mmu = fault->context->actor.mmu;

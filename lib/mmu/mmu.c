@@ -1,4 +1,4 @@
-/* The MMU of a VM: its beginning and its end. See mmu.h. */
+/* Creating and destroying the MMU of a VM. See mmu.h. */
 #include "mmu/mmu.h"
 
 #include "platform/check.h"
@@ -16,8 +16,8 @@ static enum rwlock_kind lock_kind(enum tdp_lock_policy policy)
 }
 
 /*
- * Where the MMIO value lies in the address field, it faults only as long as the
- * host's addresses are narrower (kvm_mmu_reset_all_pte_masks(), 6.12).
+ * An MMIO value in the address field faults only as long as the host's addresses are narrower
+ * (kvm_mmu_reset_all_pte_masks(), 6.12).
  */
 static bool mmio_can_fault(const struct format *format, unsigned int maxphyaddr)
 {

@@ -1,18 +1,18 @@
 /*
- * The MMU of a VM: the state that all its vCPUs share, and who works on it
+ * The MMU of a VM: the state that all its vCPUs share, and the actors that work on it
  *
- * Locking (order: slots_lock, then an RCU section of the host, then mmu_lock, then
- * pages_lock; an RCU section of the host is open whenever a table is looked at)
+ * Locking (order: slots_lock, then an RCU section of the host, then mmu_lock, then pages_lock; an
+ * actor reads tables only inside an RCU section of the host)
  *
- *   mmu_lock shared     entries change by compare-and-swap only
- *   mmu_lock exclusive  entries may be stored, but where a lockless writer or the
- *                       hardware may interfere (spte_volatile()) they are exchanged,
- *                       unless they go for good and nobody asks what they were (C4)
- *   neither             fast page faults and lockless walks, in an RCU section
+ *   - mmu_lock shared: entries change by compare-and-swap only
+ *   - mmu_lock exclusive: entries may be stored; an entry that a lockless writer or the hardware
+ *     may change (spte_volatile()) is exchanged, unless it goes for good and no observer needs its
+ *     old value (C4)
+ *   - neither: fast page faults and lockless walks, in an RCU section
  *
- * Flushing (flush.c): whoever takes a right away from a valid root's entry owes a
- * flush before mmu_lock is dropped; whoever unlinks a table, before it leaves its
- * RCU section. Adding rights owes nothing.
+ * Flushing (flush.c): an actor that takes a right away from a valid root's entry owes a flush
+ * before it drops mmu_lock; an actor that unlinks a table, before it leaves its RCU section. Adding
+ * rights owes nothing.
  */
 #ifndef TDPSIM_MMU_MMU_H
 #define TDPSIM_MMU_MMU_H
@@ -143,8 +143,8 @@ struct mmu {
 };
 
 /*
- * Who works on the tables: a vCPU (embedded in its context), or a task of the
- * host (task.c). Used by one thread of execution at a time.
+ * An actor works on the tables: a vCPU (embedded in its context), or a task of the host (task.c).
+ * Used by one thread of execution at a time.
  */
 struct mmu_actor {
 	struct mmu *mmu;
@@ -153,8 +153,8 @@ struct mmu_actor {
 	struct gauge_deltas *deltas;	   /* likewise: NULL counts in the VM's words */
 	struct trace_ring *ring;	   /* NULL: the task ring */
 	int vcpu;			   /* or -1 */
-	bool traced;			   /* somebody listens; immutable */
-	bool told;			   /* of changes: traced, or check; immutable */
+	bool traced;			   /* events have a sink; immutable */
+	bool observed;			   /* traced, or check; immutable */
 	struct mmu_actor *next_idle;
 	struct mmu_actor *next_task; /* immutable once linked */
 	atomic_u32 at_work;	     /* under check; written by its user alone (gate.h) */
@@ -181,11 +181,11 @@ int mmu_tasks_init(struct mmu *mmu);
 void mmu_tasks_fini(struct mmu *mmu);
 
 /*
- * A task's actor. Never fails: one is kept back, and whoever finds none waits. So
- * whoever has it does not wait for what another task may have to do first.
+ * A task's actor. Never fails: one is kept back, and a caller that finds none waits. So a task that
+ * has one must not wait for what another task may have to do first.
  */
 struct mmu_actor *mmu_task_get(struct mmu *mmu);
-/* For one who keeps it as long as he likes: leaves the last one alone. NULL: no memory. */
+/* For a caller that keeps it for long: leaves the last one alone. NULL: no memory. */
 struct mmu_actor *mmu_task_try_get(struct mmu *mmu);
 void mmu_task_put(struct mmu_actor *task);
 

@@ -1,7 +1,6 @@
 /*
- * Notes: what must not be and was met while the VM ran, under check. It is counted,
- * the first of its kind is kept in words, and the work goes on as if nothing had
- * been; tdp_vm_check() tells.
+ * Notes: broken invariants that were met while the VM ran, under check. They are counted, the first
+ * of each kind is kept in words, and the work continues; tdp_vm_check() reports them.
  */
 #ifndef TDPSIM_MMU_NOTE_H
 #define TDPSIM_MMU_NOTE_H
@@ -15,7 +14,7 @@
 struct mmu;
 
 struct notes {
-	struct spinlock lock; /* over all that follows */
+	struct spinlock lock; /* over the fields below */
 	uint64_t count[TDP_INVARIANTS];
 	char first[TDP_INVARIANTS][NOTE_BYTES];
 };
@@ -24,7 +23,9 @@ struct notes {
 __attribute__((format(printf, 3, 4))) void mmu_note(struct mmu *mmu, enum tdp_invariant invariant,
 						    const char *format, ...);
 
-/* Hands over what was noted of a kind, at most once: how often, and the first in words. */
+/*
+ * Takes the notes of a kind: how many there were, and the first in words. A second call finds none.
+ */
 uint64_t mmu_note_take(struct mmu *mmu, enum tdp_invariant invariant, char first[NOTE_BYTES]);
 
 #endif

@@ -13,9 +13,9 @@ static bool links(const struct mmu *mmu, const struct spot *spot, const struct t
 }
 
 /*
- * Zaps the entry that links the table; false if somebody who holds the lock too has
- * taken it away or replaced it (kvm_tdp_mmu_zap_possible_nx_huge_page(), 6.18). A
- * table's entry has no flag for hardware to set, so a lost swap means just that.
+ * Zaps the entry that links the table; false if another holder of the lock has removed or replaced
+ * it (kvm_tdp_mmu_zap_possible_nx_huge_page(), 6.18). The hardware sets no flag in a table's entry
+ * that matters here, so a lost swap means just that.
  */
 static bool zap_table(struct mmu_held held, struct table *table)
 {
@@ -35,9 +35,9 @@ static bool zap_table(struct mmu_held held, struct table *table)
 }
 
 /*
- * In a logged slot the page would be mapped 4K again at once; when logging stops, its
- * huge pages come back without us. The slot is that of the tree's own address space
- * (817fa998362d, 6.4); there may be none, if only its leaves were zapped.
+ * In a logged slot the page would be mapped 4K again at once; when logging stops, recovery brings
+ * its huge pages back. The slot is that of the tree's own address space (817fa998362d, 6.4); there
+ * may be none, if only its leaves were zapped.
  */
 static bool left_alone(const struct mmu *mmu, const struct table *table)
 {
@@ -62,7 +62,7 @@ uint64_t nx_recover(struct mmu_actor *actor, unsigned int ratio)
 		most = actor->mmu->watched.nx_active ? nx_share_of_list(actor->mmu, ratio) : 0;
 	bool flush = false;
 
-	/* X4. The section also keeps what is found on the list, and the table above it. */
+	/* X4. The section also keeps the tables of the list, and the tables above them. */
 	mmu_read_begin(actor);
 	for (taken = 0; taken < most; taken++) {
 		struct table *table = nx_take_oldest(actor);

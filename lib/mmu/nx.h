@@ -1,24 +1,23 @@
 /*
- * NX huge pages: a huge leaf is never executable, and what is executed is mapped 4K
+ * NX huge pages: a huge leaf is never executable, and executed memory is mapped 4K
  *
- * A fetch forbids a huge leaf at each table that it makes on its way down. Where one
- * would have been possible, the table goes on a list, oldest first, from which the
- * recovery takes it to zap it: later reads and writes get huge pages back.
+ * A fetch forbids a huge leaf at each table that it makes on its descent. Where one would have been
+ * possible, the table goes on a list, oldest first, from which the recovery takes it to zap it:
+ * later reads and writes get huge pages back.
  *
  * Rules
- *   X1  A table's flag is set before the table is linked: whoever finds the table
- *       must not put a huge leaf in its place (61f94478547b, 6.2).
- *   X2  A table is put on the list after it was linked, under pages_lock, and only if
- *       its flag is still set: who has taken it apart meanwhile has cleared it
- *       (21a36ac6b6c7, 6.2).
- *   X3  So the list holds linked tables alone, and none is freed while on it.
- *   X4  A round flushes for what it has zapped before it gives way and before it leaves
- *       its RCU section: the tables are freed after that (T2 of table.h).
- *   X5  mmu->watched.nx_active changes together with the dropping of all roots, in one
- *       section of mmu_lock held exclusively: within a root it is always the same.
+ *   X1  A table's flag is set before the table is linked: an actor that finds the table must not
+ *       put a huge leaf in its place (61f94478547b, 6.2).
+ *   X2  A table is put on the list after it was linked, under pages_lock, and only if its flag is
+ *       still set: an actor that removed it meanwhile has cleared the flag (21a36ac6b6c7, 6.2).
+ *   X3  So the list holds linked tables only, and none is freed while on it.
+ *   X4  A round flushes for its zaps before it yields and before it leaves its RCU section: the
+ *       tables are freed after that (T2 of table.h).
+ *   X5  mmu->watched.nx_active changes together with the dropping of all roots, in one exclusive
+ *       section of mmu_lock: within a root it is constant.
  *
- * Rules of the levels: kvm_mmu_hugepage_adjust() and disallowed_hugepage_adjust(),
- * Linux arch/x86/kvm/mmu/mmu.c, 6.12; they are obeyed in map.c.
+ * Rules of the levels: kvm_mmu_hugepage_adjust() and disallowed_hugepage_adjust(), Linux
+ * arch/x86/kvm/mmu/mmu.c, 6.12; map.c keeps them.
  */
 #ifndef TDPSIM_MMU_NX_H
 #define TDPSIM_MMU_NX_H

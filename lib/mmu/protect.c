@@ -22,7 +22,7 @@ struct pass {
 	bool huge_only; /* leaves above 4K */
 };
 
-/* The 4K table at the iterator, a whole one in one go. */
+/* The part of the range in the 4K table at the iterator, a whole table in one loop. */
 static void clear_leaf_table(const struct pass *pass, struct iter *iter)
 {
 	atomic_u64 *entries = iter_table_below(iter);
@@ -151,7 +151,7 @@ static void clear_pages(struct mmu_exclusive exclusive, const struct table *root
 				     telling_bit(mmu, root));
 }
 
-/* 64 pages may lie in two tables: a slot begins where it likes. */
+/* 64 pages may lie in two tables: a slot may begin at any frame. */
 static void clear_pages_in_root(struct mmu_exclusive exclusive, const struct table *root,
 				tdp_gfn_t gfn, uint64_t mask)
 {

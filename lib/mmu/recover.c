@@ -37,7 +37,7 @@ static bool replaceable(const struct recovery *recovery)
 enum search {
 	SEARCH_FOUND,
 	SEARCH_NOTHING,
-	SEARCH_STOPPED, /* somebody waits for mmu_lock: to be done again */
+	SEARCH_STOPPED, /* another actor waits for mmu_lock: search again */
 };
 
 /* The first leaf in or below the entries of a table at `level`. */
@@ -47,7 +47,7 @@ static enum search search(const struct recovery *recovery, const atomic_u64 *ent
 	const struct mmu *mmu = mmu_of(recovery);
 	const struct encoding *e = &mmu->encoding;
 
-	/* The outer walk must have made progress, or it would be stopped for ever (P2). */
+	/* The outer walk must have made progress, or the search would be stopped for ever (P2). */
 	if (mmu_should_yield(recovery->shared.held, &recovery->iter))
 		return SEARCH_STOPPED;
 	for (unsigned int i = 0; i < TABLE_ENTRIES; i++, gfn.n += tdp_level_pages(level)) {

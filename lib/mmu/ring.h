@@ -1,6 +1,6 @@
 /*
- * Dirty rings as the MMU uses them: pages are pushed as they are marked, and protected
- * again when user space has harvested them (kvm_dirty_ring_reset(), 6.12)
+ * Dirty rings as the MMU uses them: a page is pushed when it is marked; ring_reset.h protects it
+ * again after user space has harvested it (kvm_dirty_ring_reset(), 6.12)
  */
 #ifndef TDPSIM_MMU_RING_H
 #define TDPSIM_MMU_RING_H

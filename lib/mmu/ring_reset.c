@@ -22,7 +22,7 @@ static void protect_batch(struct batch *batch)
 		return;
 	slot = memslot_by_id(memslots_of(batch->task->mmu->memory, first->address_space),
 			     first->slot);
-	/* The slot may be gone, or another one by that name. */
+	/* The slot may have been deleted, or its id taken by another. */
 	if (slot && first->offset < slot->pages)
 		mmu_dirty_protect(batch->task, slot, first->offset,
 				  batch->mask & dirty_log_valid(slot->pages - first->offset, 0));

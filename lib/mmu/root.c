@@ -26,7 +26,7 @@ static void unlink_root(struct mmu *mmu, struct table *root)
 			break;
 		link = &at->next_root;
 	}
-	/* root->next_root stays: a reader that stands on it finds the rest of the list. */
+	/* root->next_root stays: a reader at this root finds the rest of the list. */
 	ptr_store_release(link, ptr_load_relaxed(&root->next_root));
 	spinlock_unlock(&mmu->pages.lock);
 }
@@ -67,7 +67,7 @@ static struct table *publish_root(struct mmu_context *context)
 	return root;
 }
 
-/* Under mmu_lock in any mode: nobody invalidates meanwhile. */
+/* Under mmu_lock in either mode: no root is invalidated meanwhile. */
 static struct table *find_or_make_root(struct mmu_context *context)
 {
 	struct mmu *mmu = context->actor.mmu;

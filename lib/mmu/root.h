@@ -1,20 +1,19 @@
 /*
  * Roots: the trees of a VM
  *
- * Life (Linux arch/x86/kvm/mmu/tdp_mmu.c, 6.4 on): a root is born with two
- * references, its first vCPU's and one of the MMU itself, so it waits for reuse
- * until it is invalidated. Invalidating marks it and schedules it for zapping;
- * zapping ends with putting the MMU's reference. The last put unlinks and frees it.
+ * Life (Linux arch/x86/kvm/mmu/tdp_mmu.c, 6.4 on): a root is created with two references, its first
+ * vCPU's and one of the MMU itself, so it waits for reuse until it is invalidated. Invalidating
+ * marks it and schedules it for zapping; zapping ends with putting the MMU's reference. The last
+ * put unlinks and frees it.
  *
  * Rules
  *   R1  The last put of a valid root is a bug.
- *   R2  A reference is taken only where the count is not zero: a root whose last
- *       reference is gone can still be met on the list.
- *   R3  An invalid root never matches a role, because `invalid` is part of it.
- *   R4  A vCPU that loaded a root which is then invalidated is told by request
- *       before the lock is dropped under which it was (zap.c).
- *       No fault maps anything in an invalid root: it looks under mmu_lock first
- *       (fault_stale()), and the mark is set under mmu_lock exclusively.
+ *   R2  A reference is taken only where the count is not zero: a root whose last reference is gone
+ *       can still be met on the list.
+ *   R3  An invalid root never matches a role, because `invalid` is part of the role.
+ *   R4  An actor that invalidates a root raises a request at the vCPUs that have it loaded before
+ *       it drops the lock (zap.c). No fault maps anything in an invalid root: it tests under
+ *       mmu_lock first (fault_stale()), and the mark is set under mmu_lock exclusively.
  */
 #ifndef TDPSIM_MMU_ROOT_H
 #define TDPSIM_MMU_ROOT_H
@@ -23,7 +22,7 @@
 
 static inline bool root_invalid(const struct table *root)
 {
-	/* relaxed: exact under mmu_lock, elsewhere looked at again under it */
+	/* relaxed: exact under mmu_lock, elsewhere tested again under it */
 	return u32_load_relaxed(&root->role) & ROLE_INVALID;
 }
 

@@ -11,8 +11,8 @@
 #include "mmu/zap.h"
 
 /*
- * Plain writes: nobody sees the table before it is linked (table.h, T1). The children
- * of a leaf differ in their frames alone.
+ * Plain writes: no actor sees the table before it is linked (table.h, T1). The children of a leaf
+ * differ in their frames only.
  */
 static void fill_from_huge(const struct mmu *mmu, const struct spot *spot, struct table *table,
 			   uint64_t dropped)
@@ -39,7 +39,10 @@ bool mmu_split_leaf(struct mmu_held held, struct spot *spot, struct table *table
 	return linked;
 }
 
-/* A table for the leaf at which the walk is. Allocating may sleep upstream: not under mmu_lock. */
+/*
+ * A table for the leaf at the iterator. Allocating may sleep upstream, so mmu_lock is dropped for
+ * it.
+ */
 static int fetch_table(struct mmu_held held, struct iter *iter, struct table **spare)
 {
 	struct mmu_actor *actor = held.actor;
@@ -54,14 +57,14 @@ static int fetch_table(struct mmu_held held, struct iter *iter, struct table **s
 	return err;
 }
 
-/* With a table at hand; true if that is used up. A lost race has refreshed the entry. */
+/* Splits with the spare table; true if it is used up. A lost race has refreshed the entry. */
 static bool split_here(struct mmu_held held, struct iter *iter, struct table *spare)
 {
 	entry_prepare_table(held.actor, &iter->at, spare);
 	return mmu_split_leaf(held, &iter->at, spare, 0);
 }
 
-/* Parents first, so a 1G leaf is 2M leaves when the walk goes on into them. -ENOMEM. */
+/* Parents first, so a 1G leaf has become 2M leaves when the walk descends into it. -ENOMEM. */
 static int split_range(struct mmu_held held, struct table *root, struct gfn_range range)
 {
 	struct mmu_actor *actor = held.actor;
@@ -85,7 +88,7 @@ static int split_range(struct mmu_held held, struct table *root, struct gfn_rang
 		}
 	}
 	mmu_read_end(actor);
-	if (spare) /* somebody else was faster at the last leaf */
+	if (spare) /* another actor split the last leaf first */
 		table_free_now(&actor->caller, spare);
 	return err;
 }
@@ -97,7 +100,7 @@ static void split_roots(struct mmu_held held, unsigned int address_space, struct
 
 	while ((root = root_next(actor, root, ROOTS_VALID, (int)address_space)))
 		if (split_range(held, root, range)) {
-			root_put(actor, root); /* no memory: what is left stays huge */
+			root_put(actor, root); /* no memory: the remaining leaves stay huge */
 			break;
 		}
 }
@@ -115,8 +118,8 @@ void mmu_split_slot(struct mmu_actor *task, const struct memslot *slot)
 }
 
 /*
- * Until 6.1 the last page was left out. Even so its leaf is split where a page before
- * it is set: only a leaf that begins with the last page stays.
+ * Until 6.1 the last page was left out. Its leaf is split all the same if a page before it is set:
+ * only a leaf that begins with the last page stays.
  */
 void mmu_split_masked(struct mmu_exclusive exclusive, const struct memslot *slot, uint64_t offset,
 		      uint64_t mask)

@@ -1,6 +1,5 @@
 /*
- * Actors of the MMU: what a vCPU or a task of the host needs to work on tables.
- * Tasks' actors are kept for reuse. One exists from the beginning, so that an
+ * Actors of the host's tasks, kept for reuse. One exists from the beginning, so that an
  * invalidation, which must not fail, always gets one in the end.
  */
 #include <errno.h>
@@ -30,7 +29,7 @@ static struct mmu_actor *task_create(struct mmu *mmu)
 	return task;
 }
 
-/* `keep_one`: not the last. */
+/* `keep_one`: leave the last one. */
 static struct mmu_actor *take_idle(struct mmu *mmu, bool keep_one)
 {
 	struct mmu_actor *task;

@@ -1,6 +1,6 @@
 /*
- * The MMU's events: each function fills one tracepoint and says who acts. The
- * caller asks mmu_tracing() first, so that an idle tracepoint costs a branch.
+ * The MMU's events: each function fills in one tracepoint with its actor. The caller tests
+ * mmu_tracing() first, so that an idle tracepoint costs a branch.
  */
 #ifndef TDPSIM_MMU_TRACE_H
 #define TDPSIM_MMU_TRACE_H

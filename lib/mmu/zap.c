@@ -6,7 +6,7 @@
 #include "mmu/flush.h"
 #include "mmu/trace.h"
 
-/* False if it was none. */
+/* False if it was not present. */
 static inline bool zap_leaf_shared(const struct encoding *e, struct spot *spot)
 {
 	spot->entry = u64_load_relaxed(spot->slot);
@@ -16,7 +16,7 @@ static inline bool zap_leaf_shared(const struct encoding *e, struct spot *spot)
 	return false;
 }
 
-/* The same under the exclusive lock, where somebody is told what the leaf was. */
+/* The same under the exclusive lock, where an observer needs the old value. */
 static inline bool zap_leaf_exclusive(const struct encoding *e, struct spot *spot)
 {
 	spot->entry = u64_load_relaxed(spot->slot);
@@ -31,7 +31,7 @@ static unsigned int zap_each(struct mmu_held held, const struct spot *parent, at
 {
 	struct mmu_actor *actor = held.actor;
 	const struct encoding *e = &actor->mmu->encoding;
-	bool observed = actor->told;
+	bool observed = actor->observed;
 	unsigned int zapped = 0;
 
 	for (unsigned int i = from; i < to; i++) {
@@ -46,7 +46,7 @@ static unsigned int zap_each(struct mmu_held held, const struct spot *parent, at
 			continue;
 		zapped++;
 		if (observed)
-			entry_tell(actor, &spot, e->nonpresent);
+			entry_report(actor, &spot, e->nonpresent);
 	}
 	return zapped;
 }
@@ -60,7 +60,7 @@ static unsigned int entries_zap_leaves(struct mmu_held held, const struct spot *
 {
 	const struct encoding *e = &held.actor->mmu->encoding;
 	unsigned int zapped =
-		held.exclusive && !held.actor->told
+		held.exclusive && !held.actor->observed
 			? entries_store_over_leaves(e, entries, from, to, e->nonpresent)
 			: zap_each(held, parent, entries, from, to);
 
@@ -89,8 +89,8 @@ static bool zap_leaf_table(struct mmu_held held, struct iter *iter, struct gfn_r
 }
 
 /*
- * Goes on from an entry of level 2 or above; what is below a table of 4K entries is
- * done in one pass. True if something was zapped.
+ * Handles the entry at the iterator, of level 2 or above, and advances; the leaves of a 4K table
+ * are zapped in one loop. True if something was zapped.
  */
 static bool zap_leaves_at(struct mmu_exclusive exclusive, struct iter *iter, struct gfn_range range)
 {
@@ -164,7 +164,7 @@ static void zap_level_1(struct mmu_held held, struct table *root)
 	mmu_read_end(actor);
 }
 
-/* A later pass: everything at `level` becomes non-present, tables whole. */
+/* A later pass: every entry at `level` becomes non-present, and the tables below go with it. */
 static void zap_level(struct mmu_held held, struct table *root, unsigned int level)
 {
 	struct mmu_actor *actor = held.actor;
@@ -184,15 +184,15 @@ static void zap_level(struct mmu_held held, struct table *root, unsigned int lev
 		}
 		if (iter.at.level == level && spte_present(&mmu->encoding, iter.at.entry))
 			done = entry_change(held, &iter.at, mmu->encoding.nonpresent);
-		if (done) /* else somebody was faster: the same entry again */
+		if (done) /* else another actor changed it: the same entry again */
 			iter_next(&iter);
 	}
 	mmu_read_end(actor);
 }
 
 /*
- * Bottom up, so that no step takes apart more than one table that is not empty
- * (6.9 on); before, in steps of 1G and of the root.
+ * Bottom up, so that no step removes more than one table that is not empty (6.9 on); before, in
+ * steps of 1G and of the root.
  */
 void mmu_zap_root(struct mmu_held held, struct table *root)
 {

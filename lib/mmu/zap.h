@@ -2,13 +2,13 @@
  * Zapping: leaves of a range, whole roots, all roots
  *
  * Rules
- *   Z1  Leaves zapped in a valid root owe a flush before mmu_lock is dropped.
- *       (kvm_tdp_mmu_zap_leafs()). Roots that are invalid owe none: no vCPU has
- *       them loaded (R4 of root.h), and loading another flushes.
- *   Z2  What the host is about to free is zapped in invalid roots too: their
- *       entries still refer to it.
- *   Z3  A root that is being zapped is referenced, so that it stays on the list,
- *       where the host's invalidations find it, while the zapper gives way.
+ *   Z1  Leaves zapped in a valid root owe a flush before mmu_lock is dropped
+ *       (kvm_tdp_mmu_zap_leafs()). Invalid roots owe none: no vCPU has them loaded (R4 of root.h),
+ *       and loading another flushes.
+ *   Z2  Memory that the host is about to free is zapped in invalid roots too: their entries still
+ *       refer to it.
+ *   Z3  A root that is being zapped has a reference, so that it stays on the list, where the host's
+ *       invalidations find it, while the zapper yields.
  */
 #ifndef TDPSIM_MMU_ZAP_H
 #define TDPSIM_MMU_ZAP_H
@@ -20,8 +20,8 @@ struct gfn_range {
 };
 
 /*
- * Zaps every leaf that maps part of the range, huge ones whole; tables stay. True
- * if a flush is owed; `flush` is what was owed before.
+ * Zaps every leaf that maps part of the range, huge ones whole; tables stay. True if a flush is
+ * owed; `flush` says whether one was owed before.
  */
 bool mmu_zap_leaves(struct mmu_exclusive exclusive, struct table *root, struct gfn_range range,
 		    bool may_yield, bool flush);
@@ -33,7 +33,7 @@ bool mmu_zap_leaves_in(struct mmu_exclusive exclusive, enum root_filter filter, 
 /* Makes everything under the root non-present; the caller has a reference (Z3). No flush. */
 void mmu_zap_root(struct mmu_held held, struct table *root);
 
-/* All roots, when no vCPU will run again. */
+/* Zaps all roots, when no vCPU will run again. */
 void mmu_zap_all(struct mmu_actor *actor);
 
 /*
@@ -43,8 +43,8 @@ void mmu_zap_all(struct mmu_actor *actor);
 void mmu_zap_all_fast(struct mmu_actor *actor);
 
 /*
- * The part of it that comes first, for one who changes something under the same
- * lock. No vCPU runs on an invalid root after it; mmu_zap_invalidated_roots() is due.
+ * Its first half, for an actor that changes something else under the same lock. No vCPU runs on an
+ * invalid root after it; mmu_zap_invalidated_roots() is due.
  */
 void mmu_drop_roots(struct mmu_exclusive exclusive);
 

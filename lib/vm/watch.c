@@ -159,7 +159,7 @@ static void note(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry, con
 	struct mmu *mmu = &vcpu->vm->mmu;
 	char history[HISTORY_BYTES];
 
-	history_tell(&mmu->checks.history, vcpu->smm ? 1 : 0, entry->gfn, history);
+	history_describe(&mmu->checks.history, vcpu->smm ? 1 : 0, entry->gfn, history);
 	mmu_note(mmu, TDP_INVARIANT_STALE_ACCESS,
 		 "vCPU %u used gfn 0x%" PRIx64 " as pfn 0x%" PRIx64 ", rights 0x%x: %s%s", vcpu->id,
 		 entry->gfn.n, entry->pfn.n, entry->rights, reason, history);
