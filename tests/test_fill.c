@@ -31,6 +31,7 @@ static struct fault fault_begin(struct checked *guest)
 	assert_true(
 		page_map_find(fault.slot->plain, fault.gfn.n + fault.slot->plain_offset, &found));
 	fault.page.pfn = found.pfn;
+	fault.page.level = found.level;
 	return fault;
 }
 

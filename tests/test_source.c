@@ -32,7 +32,7 @@ struct file {
 };
 
 static int file_resolve(const struct page_source *source, struct host_caller *caller,
-			uint64_t index, bool write, struct tdp_backing_page *page)
+			uint64_t index, bool write, struct source_page *page)
 {
 	struct file *file = (struct file *)(uintptr_t)source;
 
@@ -42,7 +42,8 @@ static int file_resolve(const struct page_source *source, struct host_caller *ca
 		u32_add_relaxed(&file->refused, 1);
 		return -EAGAIN;
 	}
-	*page = (struct tdp_backing_page){.pfn = tdp_pfn(file->first.n + index), .writable = true};
+	*page = (struct source_page){
+		.pfn = tdp_pfn(file->first.n + index), .level = TDP_4K, .writable = true};
 	return 0;
 }
 
@@ -53,8 +54,7 @@ static unsigned int file_level(const struct page_source *source, uint64_t index)
 	return TDP_4K;
 }
 
-static int file_peek(const struct page_source *source, uint64_t index,
-		     struct tdp_backing_page *page)
+static int file_peek(const struct page_source *source, uint64_t index, struct source_page *page)
 {
 	(void)source;
 	(void)index;

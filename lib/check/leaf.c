@@ -97,7 +97,7 @@ static bool check_slot(struct checker *checker, const struct met_entry *spot,
 static void check_page(struct checker *checker, const struct met_entry *spot,
 		       const struct memslot *slot)
 {
-	struct tdp_backing_page page;
+	struct source_page page;
 	int err = slot_page_peek(slot, spot->gfn, &page);
 
 	if (err == -ENOENT)

@@ -56,20 +56,28 @@ static int anon_fill(struct tdp_anon *anon, struct host_caller *caller, uint64_t
 	return err;
 }
 
+static struct source_page page_of(const struct tdp_anon *anon, struct mapped_page found)
+{
+	return (struct source_page){
+		.pfn = found.pfn,
+		.level = found.level,
+		.writable = !anon->config.read_only,
+	};
+}
+
+/* The caller has looked into the map. */
 static int anon_resolve(const struct page_source *source, struct host_caller *caller,
-			uint64_t index, bool write, struct tdp_backing_page *page)
+			uint64_t index, bool write, struct source_page *page)
 {
 	const struct tdp_anon *anon = anon_of(source);
 	struct mapped_page found;
-	int err = 0;
+	int err;
 
 	if (!anon_holds(anon, index) || (write && anon->config.read_only))
 		return -EFAULT;
-	if (!page_map_find(&anon->map, index, &found))
-		err = anon_fill((struct tdp_anon *)anon, caller, index, &found);
+	err = anon_fill((struct tdp_anon *)anon, caller, index, &found);
 	if (!err)
-		*page = (struct tdp_backing_page){.pfn = found.pfn,
-						  .writable = !anon->config.read_only};
+		*page = page_of(anon, found);
 	return err;
 }
 
@@ -80,8 +88,7 @@ static unsigned int anon_level(const struct page_source *source, uint64_t index)
 	return anon_holds(anon, index) ? page_map_level(&anon->map, index) : TDP_4K;
 }
 
-static int anon_peek(const struct page_source *source, uint64_t index,
-		     struct tdp_backing_page *page)
+static int anon_peek(const struct page_source *source, uint64_t index, struct source_page *page)
 {
 	const struct tdp_anon *anon = anon_of(source);
 	struct mapped_page found;
@@ -91,8 +98,7 @@ static int anon_peek(const struct page_source *source, uint64_t index,
 		return -ENOENT;
 	err = page_map_peek(&anon->map, index, &found);
 	if (!err)
-		*page = (struct tdp_backing_page){.pfn = found.pfn,
-						  .writable = !anon->config.read_only};
+		*page = page_of(anon, found);
 	return err;
 }
 
@@ -108,12 +114,22 @@ static uint64_t page_at(const struct tdp_anon *anon, uint64_t hva)
 	return (hva - anon->backing.hva) >> TDP_PAGE_SHIFT;
 }
 
+static struct tdp_backing_page public_page(struct source_page page)
+{
+	return (struct tdp_backing_page){.pfn = page.pfn, .writable = page.writable};
+}
+
 static int backing_resolve(void *context, void *caller, uint64_t hva, bool write,
 			   struct tdp_backing_page *page)
 {
 	const struct tdp_anon *anon = context;
 
-	return anon->source.ops->resolve(&anon->source, caller, page_at(anon, hva), write, page);
+	struct source_page found;
+	int err = anon_resolve(&anon->source, caller, page_at(anon, hva), write, &found);
+
+	if (!err)
+		*page = public_page(found);
+	return err;
 }
 
 static unsigned int backing_level(void *context, uint64_t hva)
@@ -127,7 +143,12 @@ static int backing_peek(void *context, uint64_t hva, struct tdp_backing_page *pa
 {
 	const struct tdp_anon *anon = context;
 
-	return anon_peek(&anon->source, page_at(anon, hva), page);
+	struct source_page found;
+	int err = anon_peek(&anon->source, page_at(anon, hva), &found);
+
+	if (!err)
+		*page = public_page(found);
+	return err;
 }
 
 static const struct tdp_backing_ops backing_ops = {

@@ -1,22 +1,43 @@
 /* A page source over a scripted backing. See scripted.h. */
 #include "guest/scripted.h"
 
+/* The level is asked under mmu_lock: a program may change it as it likes. */
+static struct source_page page_of(const struct tdp_backing_page *found)
+{
+	return (struct source_page){
+		.pfn = found->pfn,
+		.writable = found->writable,
+		.device = found->device,
+	};
+}
+
 static int scripted_resolve(const struct page_source *source, struct host_caller *caller,
-			    uint64_t index, bool write, struct tdp_backing_page *page)
+			    uint64_t index, bool write, struct source_page *page)
 {
 	const struct tdp_backing *backing = source->backing;
 
-	return backing->ops->resolve(backing->context, caller, source_hva(source, index), write,
-				     page);
+	struct tdp_backing_page found;
+	int err = backing->ops->resolve(backing->context, caller, source_hva(source, index), write,
+					&found);
+
+	if (!err)
+		*page = page_of(&found);
+	return err;
 }
 
 static void scripted_release(const struct page_source *source, uint64_t index,
-			     const struct tdp_backing_page *page, bool mapped_writable)
+			     const struct source_page *page, bool mapped_writable)
 {
 	const struct tdp_backing *backing = source->backing;
 
+	struct tdp_backing_page found = {
+		.pfn = page->pfn,
+		.writable = page->writable,
+		.device = page->device,
+	};
+
 	if (backing->ops->release)
-		backing->ops->release(backing->context, source_hva(source, index), page,
+		backing->ops->release(backing->context, source_hva(source, index), &found,
 				      mapped_writable);
 }
 
@@ -29,14 +50,19 @@ static unsigned int scripted_level(const struct page_source *source, uint64_t in
 	return level ? level : TDP_4K;
 }
 
-static int scripted_peek(const struct page_source *source, uint64_t index,
-			 struct tdp_backing_page *page)
+static int scripted_peek(const struct page_source *source, uint64_t index, struct source_page *page)
 {
 	const struct tdp_backing *backing = source->backing;
 
+	struct tdp_backing_page found;
+	int err;
+
 	if (!backing->ops->peek)
 		return -EAGAIN;
-	return backing->ops->peek(backing->context, source_hva(source, index), page);
+	err = backing->ops->peek(backing->context, source_hva(source, index), &found);
+	if (!err)
+		*page = page_of(&found);
+	return err;
 }
 
 static const struct page_source_ops scripted_ops = {

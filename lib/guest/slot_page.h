@@ -6,7 +6,7 @@
 
 /* Asks the source: 0 or its errno. A read-only slot never gives a writable page. */
 static inline int slot_page_make(const struct memslot *slot, struct host_caller *caller,
-				 tdp_gfn_t gfn, bool write, struct tdp_backing_page *page)
+				 tdp_gfn_t gfn, bool write, struct source_page *page)
 {
 	const struct page_source *source = slot->memory[MEMORY_SHARED].source;
 	int err = source->ops->resolve(source, caller, memslot_page(slot, MEMORY_SHARED, gfn),
@@ -19,7 +19,7 @@ static inline int slot_page_make(const struct memslot *slot, struct host_caller 
 
 /* The same, without a call for a page that the source's map has. */
 static inline int slot_page_resolve(const struct memslot *slot, struct host_caller *caller,
-				    tdp_gfn_t gfn, bool write, struct tdp_backing_page *page)
+				    tdp_gfn_t gfn, bool write, struct source_page *page)
 {
 	const struct page_source *source = slot->memory[MEMORY_SHARED].source;
 	struct mapped_page found;
@@ -28,6 +28,7 @@ static inline int slot_page_resolve(const struct memslot *slot, struct host_call
 	    !page_map_find(source->map, memslot_page(slot, MEMORY_SHARED, gfn), &found))
 		return slot_page_make(slot, caller, gfn, write, page);
 	page->pfn = found.pfn;
+	page->level = found.level;
 	page->writable = !slot->read_only;
 	page->device = false;
 	return 0;
@@ -35,7 +36,7 @@ static inline int slot_page_resolve(const struct memslot *slot, struct host_call
 
 /* The page that is there now, if the source can tell: 0, -ENOENT or -EAGAIN. */
 static inline int slot_page_peek(const struct memslot *slot, tdp_gfn_t gfn,
-				 struct tdp_backing_page *page)
+				 struct source_page *page)
 {
 	const struct page_source *source = slot->memory[MEMORY_SHARED].source;
 
@@ -44,12 +45,12 @@ static inline int slot_page_peek(const struct memslot *slot, tdp_gfn_t gfn,
 
 /* `page` is a copy, so that the caller's may stay in registers where no source wants it. */
 static inline void slot_page_release(const struct memslot *slot, tdp_gfn_t gfn,
-				     struct tdp_backing_page page, bool mapped_writable)
+				     struct source_page page, bool mapped_writable)
 {
 	const struct page_source *source = slot->memory[MEMORY_SHARED].source;
 
 	if (__builtin_expect(source->ops->release != NULL, 0)) {
-		struct tdp_backing_page released = page;
+		struct source_page released = page;
 
 		source->ops->release(source, memslot_page(slot, MEMORY_SHARED, gfn), &released,
 				     mapped_writable);

@@ -29,22 +29,33 @@
 #include "host/notify.h"
 #include "host/page_map.h"
 
+/* A page as its source has it. */
+struct source_page {
+	tdp_pfn_t pfn;
+	/*
+	 * The level at which the source has the page, if that changes only while an invalidation of
+	 * the page is open. TDP_NOT_MAPPED: level() must be asked under mmu_lock.
+	 */
+	unsigned int level;
+	bool writable; /* the source allows writes */
+	bool device;   /* not RAM: mapped uncached */
+};
+
 struct page_source_ops {
 	/*
-	 * Finds or allocates page `index`: its frame, whether it may be written, whether it is a
-	 * device. 0; -EFAULT, -EHWPOISON, -ENOMEM; -EAGAIN only of a source with `may_wait` (S1).
+	 * Finds or allocates page `index`. 0; -EFAULT, -EHWPOISON, -ENOMEM; -EAGAIN only of a
+	 * source with `may_wait` (S1).
 	 */
 	int (*resolve)(const struct page_source *source, struct host_caller *caller, uint64_t index,
-		       bool write, struct tdp_backing_page *page);
+		       bool write, struct source_page *page);
 	/* Ends what resolve() began. NULL: nothing to end. */
 	void (*release)(const struct page_source *source, uint64_t index,
-			const struct tdp_backing_page *page, bool mapped_writable);
+			const struct source_page *page, bool mapped_writable);
 	/* At which level the source maps page `index` now, 4K where it has none. Must not block. */
 	unsigned int (*level)(const struct page_source *source, uint64_t index);
 	/* What resolve() would find, with nothing allocated: 0, -ENOENT, -EAGAIN. Must not block.
 	 */
-	int (*peek)(const struct page_source *source, uint64_t index,
-		    struct tdp_backing_page *page);
+	int (*peek)(const struct page_source *source, uint64_t index, struct source_page *page);
 	bool may_wait; /* resolve() may return -EAGAIN (S1) */
 };
 

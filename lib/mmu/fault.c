@@ -162,16 +162,15 @@ INLINE int fault_path(struct fault *fault, enum fault_route route, page_step *pa
 	return step;
 }
 
-#define NO_PAGE (~0ULL)
-
-/* Allocates the page, or NO_PAGE on any failure; the full route then finds the reason. */
-COLD tdp_pfn_t make_page(struct mmu_context *context, const struct memslot *slot, tdp_gfn_t gfn)
+/* Allocates the page; level 0 on any failure, whose reason the full route then finds. */
+COLD struct mapped_page make_page(struct mmu_context *context, const struct memslot *slot,
+				  tdp_gfn_t gfn)
 {
-	struct tdp_backing_page page;
+	struct source_page page;
 
 	if (slot_page_make(slot, &context->actor.caller, gfn, true, &page))
-		return tdp_pfn(NO_PAGE);
-	return page.pfn;
+		return (struct mapped_page){.level = TDP_NOT_MAPPED};
+	return (struct mapped_page){.pfn = page.pfn, .level = page.level};
 }
 
 /* The page step of the fast path, for a slot with a plain map. */
@@ -184,12 +183,15 @@ INLINE int page_of_map(struct fault *fault)
 
 	if (invalidation_covers(mmu, fault->gfn))
 		return STEP_INVALID;
-	if (__builtin_expect(!page_map_find(slot->plain, fault->gfn.n + slot->plain_offset, &found),
-			     0))
-		found.pfn = make_page(context, slot, fault->gfn);
-	if (found.pfn.n == NO_PAGE || invalidation_hits(mmu, fault->snapshot, fault->gfn))
+	if (!page_map_find(slot->plain, fault->gfn.n + slot->plain_offset, &found)) {
+		found = make_page(context, slot, fault->gfn);
+		if (found.level == TDP_NOT_MAPPED)
+			return STEP_INVALID;
+	}
+	if (invalidation_hits(mmu, fault->snapshot, fault->gfn))
 		return STEP_INVALID;
 	fault->page.pfn = found.pfn;
+	fault->page.level = found.level;
 	return STEP_CONTINUE;
 }
 

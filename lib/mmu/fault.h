@@ -51,7 +51,7 @@ struct fault {
 	/* Set by the page step. */
 	uint64_t snapshot; /* of the invalidation sequence */
 	uint32_t releases; /* of page sources; with STEP_WAIT */
-	struct tdp_backing_page page;
+	struct source_page page;
 
 	/* Set by the choice of the level. */
 	tdp_pfn_t pfn; /* of the new leaf */

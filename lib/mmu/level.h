@@ -10,10 +10,12 @@
 
 /*
  * The largest level, up to `most`, at which a leaf over the frame may lie in its slot and is backed
- * by one folio. Meaningful under mmu_lock only: the source may split or merge at any other time.
+ * by one folio. `known` is the level that a page was resolved with, or TDP_NOT_MAPPED to ask the
+ * source. Meaningful under mmu_lock only, and for a page that is not stale: the source may split or
+ * merge at any other time.
  */
 static inline unsigned int mmu_mapping_level(const struct memslot *slot, tdp_gfn_t gfn,
-					     unsigned int most)
+					     unsigned int most, unsigned int known)
 {
 	unsigned int level = most < slot->max_level ? most : slot->max_level, source;
 
@@ -21,7 +23,7 @@ static inline unsigned int mmu_mapping_level(const struct memslot *slot, tdp_gfn
 		level--;
 	if (level == TDP_4K)
 		return TDP_4K;
-	source = slot_page_level(slot, gfn);
+	source = known ? known : slot_page_level(slot, gfn);
 	return source < level ? source : level;
 }
 

@@ -40,7 +40,8 @@ static void choose_level(struct fault *fault)
 
 	fault->huge = small ? TDP_4K
 			    : mmu_mapping_level(fault->slot, fault->gfn,
-						fault->context->actor.mmu->limits.max_level);
+						fault->context->actor.mmu->limits.max_level,
+						fault->page.level);
 	set_goal(fault, fault->huge);
 	fault->nx = fault->huge_disallowed = false;
 	if (fault->huge > TDP_4K || fault->access == TDP_FETCH)

@@ -37,7 +37,8 @@ __attribute__((always_inline)) static inline int map_empty(struct mmu_shared sha
 	struct spot spot;
 
 	if (fault->slot->max_level > TDP_4K)
-		level = mmu_mapping_level(fault->slot, fault->gfn, mmu->limits.max_level);
+		level = mmu_mapping_level(fault->slot, fault->gfn, mmu->limits.max_level,
+					  fault->page.level);
 	if (__builtin_expect(mmu->watched.nx_active, 0) &&
 	    (level > TDP_4K || fault->access == TDP_FETCH))
 		return STEP_INVALID; /* nx.h */

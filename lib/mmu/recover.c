@@ -30,8 +30,8 @@ static bool replaceable(const struct recovery *recovery)
 
 	return at->level <= TDP_LEAF_LEVEL_MAX && iter_at_table(&recovery->iter) &&
 	       memslot_holds(recovery->slot, at->gfn) &&
-	       mmu_mapping_level(recovery->slot, at->gfn, mmu_of(recovery)->limits.max_level) >=
-		       at->level;
+	       mmu_mapping_level(recovery->slot, at->gfn, mmu_of(recovery)->limits.max_level,
+				 TDP_NOT_MAPPED) >= at->level;
 }
 
 enum search {
