@@ -15,7 +15,7 @@ static void tell(struct guest *guest, bool observed)
 	struct mmu_actor *task = ptr_load_seq_cst(&guest->vm->mmu.tasks.all);
 
 	for (; task; task = task->next_task)
-		task->observed = told;
+		task->observed = observed;
 	for (unsigned int i = 0; i < guest->config.vcpus; i++)
 		guest->vcpus[i]->context.actor.observed = observed;
 }
@@ -54,13 +54,13 @@ static void clear_both_ways(struct guest *guest, uint64_t random, uint64_t bits)
 	uint64_t mask = next(&random) & next(&random);
 	struct mmu_actor *task = mmu_task_get(&guest->vm->mmu);
 
-	for (int observed = 0; told < 2; told++) {
+	for (int observed = 0; observed < 2; observed++) {
 		atomic_u64 *entries = observed ? aloud : quiet;
 		struct mmu_exclusive exclusive;
 		struct mmu_shared shared;
 
 		fill(guest, entries, random);
-		task->observed = told;
+		task->observed = observed;
 		exclusive = mmu_lock_exclusive(task);
 		entries_clear_masked(exclusive, &parent, entries, from, mask, bits);
 		mmu_unlock_exclusive(exclusive);
