@@ -1,7 +1,7 @@
 /*
- * Readable text of what the tables say: one translation step by step, and a
- * whole tree. It reads frames as the walk does, through the walker's masks, and
- * shows an entry as the hardware would take it, with the MMU's own bits beside.
+ * Readable text of tables: one translation step by step, and a whole tree. It reads frames as the
+ * walk does, through the walker's masks, and shows an entry as the hardware interprets it, with the
+ * MMU's own bits beside.
  */
 #include "paging/layout.h"
 #include "paging/walker.h"
@@ -162,7 +162,7 @@ int tdp_dump_walk(const struct tdp_host *host, const struct tdp_walk_config *con
 
 /* A tree */
 
-/* Neighbouring leaves that say the same about neighbouring frames. */
+/* Neighbouring leaves that map neighbouring frames with the same rights. */
 struct fold {
 	uint64_t gfn, pages; /* pages 0: nothing is waiting */
 	uint64_t entry;	     /* the first one */
@@ -220,7 +220,7 @@ static void flush_fold(struct tree_dump *dump)
 	fold->pages = 0;
 }
 
-/* What an entry must be to continue the fold; a not-present one just stays the same. */
+/* The value that continues the fold; a not-present entry just stays the same. */
 static uint64_t expected_next(const struct tree_dump *dump)
 {
 	const struct fold *fold = &dump->fold;
@@ -242,7 +242,7 @@ static void add_to_fold(struct tree_dump *dump, uint64_t gfn, uint64_t entry, un
 	fold->pages += tdp_level_pages(level);
 }
 
-/* An entry that says nothing: what an empty table is filled with. */
+/* The value that fills an empty table. */
 static bool is_blank(const struct walker *walker, uint64_t entry)
 {
 	return !(entry & ~walker->format->suppress_ve);

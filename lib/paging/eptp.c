@@ -1,6 +1,6 @@
 /*
- * The EPT pointer as VM entry judges it (SDM vol. 3, 25.6.11 and 27.2.1.1). A bad
- * one is a failed entry, never a misconfiguration.
+ * The checks of VM entry on the EPT pointer (SDM vol. 3, 25.6.11 and 27.2.1.1). A bad pointer is a
+ * failed entry, never a misconfiguration.
  */
 #include <tdpsim/walk.h>
 

@@ -59,7 +59,7 @@ struct guest_walk {
 	struct tdp_walk_result *result;
 	uint64_t linear;
 	unsigned int top;   /* level that CR3 points to */
-	unsigned int level; /* of the leaf, when the way down is done */
+	unsigned int level; /* of the leaf, when the descent is done */
 	uint64_t rights;    /* of all entries, NO_EXEC turned round */
 	struct guest_entry entries[TDP_LEVEL_MAX + 1];
 };
@@ -157,7 +157,7 @@ static enum attempt guest_descend(struct guest_walk *walk)
 		entry->gpa = table_gpa(walk, from, level);
 		if (!find_word(walk, level, false))
 			return ATTEMPT_OVER;
-		/* Acquire: the guest publishes its tables as we publish ours. */
+		/* Acquire: the guest publishes its tables with a release, as the MMU does. */
 		entry->value = is_32bit(walk) ? u32_load_acquire(entry->word)
 					      : u64_load_acquire(entry->word);
 		if (!(entry->value & GUEST_PRESENT))
@@ -263,7 +263,7 @@ static enum attempt translate_final(struct guest_walk *walk)
 	const struct tdp_walk_request *request = walk->request;
 	bool user_address = walk->rights & GUEST_USER;
 	bool npt = walk->walker->config.format == TDP_NPT;
-	/* MBEC asks whose the address is, GMET who fetches. */
+	/* MBEC depends on the address's privilege, GMET on that of the fetching code. */
 	bool user = npt ? request->user : user_address;
 	struct second_access access = {
 		.gpa = final_gpa(walk),

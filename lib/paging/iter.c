@@ -14,7 +14,7 @@ static void restart(struct iter *iter)
 	iter->yielded_goal = iter->goal;
 	iter->at.level = iter->root_level;
 	iter->at.gfn = tdp_gfn_round(iter->goal, iter->at.level);
-	/* A frame beyond the root's reach would come out at another's entry. */
+	/* An index computed from a frame beyond the root's reach would be that of another entry. */
 	iter->valid = iter->goal.n < table_reach(iter->root_level);
 	if (iter->valid)
 		refresh_at(iter);
@@ -50,7 +50,7 @@ atomic_u64 *iter_table_below(struct iter *iter)
 	return table_linked(iter->host, iter->at.entry);
 }
 
-/* Into the table that the entry links, if it still links one. */
+/* Down into the table that the entry links, if it still links one. */
 static bool step_down(struct iter *iter)
 {
 	atomic_u64 *below;

@@ -1,33 +1,30 @@
 /*
  * Lockless table iterator
  *
- * Visits, parents first, every entry that maps part of [start, end) under one
- * root, while other threads map, split and zap the same range. Holes are
- * visited too, once, at the level where they are.
+ * Visits, parents first, every entry that maps part of [start, end) under one root, while other
+ * threads map, split and zap the same range. A hole is visited once, at its level.
  *
  * Promises
- *   P1  Between two yields frame numbers never go backwards and no entry is seen
- *       twice. After a yield the walk comes down again from the root and goes on
- *       with the entry at which it yielded.
- *   P2  A walk ends: a yield is allowed only if there was a step sideways since
- *       the last (iter_may_yield()), or for something that is needed once only
- *       (iter_set_left()).
- *   P3  iter->at.entry is what the slot held at some moment after the step began.
+ *   P1  Between two yields frame numbers never decrease and no entry is visited twice. After a
+ *       yield the walk descends again from the root and continues with the entry at which it
+ *       yielded.
+ *   P2  A walk ends: a yield is allowed only if there was a step sideways since the last
+ *       (iter_may_yield()), or for something that is needed once only (iter_set_left()).
+ *   P3  iter->at.entry is a value that the slot held at some moment after the step began.
  *
  * Relies on
- *   R1  The caller stays in one RCU section from iter_begin(), or from the last
- *       iter_set_yielded(), until its last use of iter->at.slot (table.h, T2).
+ *   R1  The caller stays in one RCU section from iter_begin(), or from the last iter_set_yielded(),
+ *       until its last use of iter->at.slot (table.h, T2).
  *   R2  Under the shared lock a slot changes only by compare-and-swap.
  *   R3  A frozen entry is thawed by the thread that froze it, and no other.
  *
  * Order
- *   Following a table pointer is a load-acquire; it pairs with the release that
- *   linked the table (T1), or we could read a new page before its contents. Every
- *   other load is relaxed: it only feeds a compare-and-swap, which fails if it
- *   was stale.
+ *   Following a table pointer is a load-acquire; it pairs with the release that linked the table
+ *   (T1), or we could read a new page before its contents. Every other load is relaxed: it only
+ *   feeds a compare-and-swap, which fails if it was stale.
  *
- * An entry of an upper level may begin below `start`. The moves are those of
- * Linux arch/x86/kvm/mmu/tdp_iter.c (5.16 on): down, side, up.
+ * An entry of an upper level may begin below `start`. The moves are those of Linux
+ * arch/x86/kvm/mmu/tdp_iter.c (5.16 on): down, side, up.
  *
  * Checked by test_iter.c (P1, P2) and the stress scenarios (P3, R1 to R3).
  */
@@ -42,7 +39,7 @@ struct iter {
 	const struct encoding *encoding;
 	atomic_u64 *path[TDP_LEVEL_MAX]; /* first entries of the tables above, by level - 1 */
 	tdp_gfn_t end;
-	tdp_gfn_t goal;		/* the walk is on its way to this frame */
+	tdp_gfn_t goal;		/* the frame that the walk descends to */
 	tdp_gfn_t yielded_goal; /* goal at the last restart */
 	struct spot at;		/* the current entry */
 	unsigned int root_level, min_level;
@@ -54,7 +51,7 @@ void iter_begin(struct iter *iter, struct tdp_host *host, const struct encoding 
 		const struct table *root, unsigned int min_level, tdp_gfn_t start, tdp_gfn_t end);
 void iter_next(struct iter *iter);
 
-/* The same, but not into the table that the current entry links. */
+/* The same, without a step down into the table that the current entry links. */
 void iter_next_beside(struct iter *iter);
 
 /* The entries of the table that the current entry links at this moment, or NULL. */
@@ -79,15 +76,15 @@ static inline void iter_set_yielded(struct iter *iter)
 }
 
 /*
- * The same without progress, for one who left to fetch what the current entry needs:
- * when the walk is back there, he has it.
+ * The same without progress, for a caller that left to fetch what the current entry needs: it has
+ * it when the walk is back at the entry.
  */
 static inline void iter_set_left(struct iter *iter)
 {
 	iter->yielded = true;
 }
 
-/* Reads the current slot again, after a lost compare-and-swap or an own write. */
+/* Reads the current slot again, after a lost compare-and-swap or a write of the caller. */
 static inline void iter_refresh(struct iter *iter)
 {
 	iter->at.entry = u64_load_relaxed(iter->at.slot);

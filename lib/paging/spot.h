@@ -1,7 +1,6 @@
 /*
- * A spot: one entry of a tree, where it is, and what it held when it was last
- * looked at. What changes entries takes spots; the iterator and the fault path's
- * own descent make them.
+ * A spot: one entry of a tree, its place, and its value when it was last read. Functions that
+ * change entries take spots; the iterator and the fault path's own descent make them.
  */
 #ifndef TDPSIM_PAGING_SPOT_H
 #define TDPSIM_PAGING_SPOT_H
@@ -15,7 +14,7 @@ struct spot {
 	tdp_gfn_t gfn; /* first frame that the entry spans */
 	unsigned int level;
 	unsigned int address_space;
-	/* Nobody adds entries to the tree any more: its root was invalid when the walk began. */
+	/* No actor adds entries to the tree any more: its root was invalid when the walk began. */
 	bool closed;
 };
 

@@ -67,7 +67,7 @@ void encoding_init(struct encoding *e, const struct encoding_config *config)
 		.dirty_at_birth = config->dirty_at_birth,
 		.lockless_age = config->lockless_age,
 	};
-	/* Bit 63 of the empty value exists on NPT too: there it is nothing but NX. */
+	/* Bit 63 of the non-present value exists on NPT too, where it means NX. */
 	e->nonpresent = config->suppress_ve ? 1ULL << 63 : 0;
 	e->frozen = e->nonpresent | layout->frozen;
 	if (config->lockless_age && config->hardware_ad)
@@ -92,9 +92,9 @@ bool spte_volatile(const struct encoding *e, uint64_t spte, unsigned int level)
 }
 
 /*
- * Until 6.12 a leaf over a writable one began clean. The old value is judged by
- * its bare bits, so an old MMIO entry (bit 1 set) counts as a writable leaf too
- * (is_writable_pte() in make_spte(), 6.1 and 6.12).
+ * Until 6.12 a leaf that replaced a writable one began clean. Only the bare bits of the old value
+ * count, so an old MMIO entry (bit 1 set) counts as a writable leaf too (is_writable_pte() in
+ * make_spte(), 6.1 and 6.12).
  */
 static bool born_dirty(const struct encoding *e, const struct leaf *leaf)
 {
@@ -123,7 +123,7 @@ uint64_t spte_make_leaf(const struct encoding *e, const struct leaf *leaf)
 	return leaf->prefetch ? spte_to_tracked(e, spte) : spte;
 }
 
-/* W is not among them: MMU-writable says whether it may come back. */
+/* Without W: MMU-writable says whether it may come back. */
 static uint64_t saved_bits(const struct encoding *e)
 {
 	return e->access_track & ~e->write;

@@ -18,7 +18,7 @@
 enum ad_type {
 	AD_ENABLED = 0,
 	AD_DISABLED = 1,
-	AD_WRPROT_ONLY = 2, /* kept, but writes are logged by protection: see struct leaf */
+	AD_WRPROT_ONLY = 2, /* kept, but writes are found by protection: see struct leaf */
 };
 
 struct encoding {
@@ -29,7 +29,7 @@ struct encoding {
 	uint64_t exec, no_exec, write;
 	uint64_t accessed, dirty; /* 0 where the baseline keeps none without hardware flags */
 	uint64_t access_track;	  /* cleared to make an entry inaccessible; 0: no such form */
-	uint64_t table_mask;	  /* mmu_present, and what makes a leaf of an entry */
+	uint64_t table_mask;	  /* mmu_present, and the bits that make an entry a leaf */
 	uint64_t table_bits;	  /* all of a table entry but the frame */
 	uint64_t ram_type, device_type;
 	uint64_t host_writable, mmu_writable, mmu_present;
@@ -124,7 +124,7 @@ static inline bool spte_ad_enabled(const struct encoding *e, uint64_t spte)
 	return (spte & e->ad_type_mask) != e->ad_type_disabled;
 }
 
-/* Must writes to it be found by protection, whatever D flags could tell? */
+/* Must writes through the entry be found by protection, although the CPU keeps D? */
 static inline bool spte_needs_wrprot(const struct encoding *e, uint64_t spte)
 {
 	return spte & e->ad_type_mask;
@@ -195,13 +195,13 @@ static inline uint64_t spte_make_table(const struct encoding *e, tdp_pfn_t table
 uint64_t spte_small_from_huge(const struct encoding *e, uint64_t huge, unsigned int level,
 			      unsigned int index, bool nx);
 
-/* Gives a leaf the right to be executed, or takes it away; an access-tracked one's saved right. */
+/* Sets or clears the right of a leaf to be executed; of an access-tracked leaf, its saved right. */
 uint64_t spte_make_executable(const struct encoding *e, uint64_t spte);
 uint64_t spte_make_nonexecutable(const struct encoding *e, uint64_t spte);
 
 /*
- * The huge leaf at `level` that holds what `small`, a leaf anywhere below its place,
- * maps; with the rights and marks of that one, but under NX huge pages not executable.
+ * The huge leaf at `level` over the place of `small`, a leaf anywhere below it; with the rights and
+ * flags of that leaf, but under NX huge pages not executable.
  */
 uint64_t spte_huge_from_small(const struct encoding *e, uint64_t small, unsigned int level,
 			      bool nx);
@@ -211,7 +211,7 @@ uint64_t spte_to_tracked(const struct encoding *e, uint64_t spte);
 /* Gives an access-tracked entry its saved rights back; W is not among them. */
 uint64_t spte_restore(const struct encoding *e, uint64_t spte);
 
-/* MMIO entries: the memslot generation and the frame ride in an entry that always faults. */
+/* MMIO entries always fault, and hold the memslot generation and the frame. */
 uint64_t spte_make_mmio(const struct encoding *e, tdp_gfn_t gfn, uint64_t generation);
 uint64_t spte_mmio_generation(const struct encoding *e, uint64_t spte);
 tdp_gfn_t spte_mmio_gfn(const struct encoding *e, uint64_t spte);

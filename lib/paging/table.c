@@ -1,4 +1,4 @@
-/* Page tables: getting and giving back frames with their records. See table.h. */
+/* Page tables: allocating and freeing frames with their records. See table.h. */
 #include "paging/table.h"
 
 #include "platform/charge.h"

@@ -1,16 +1,15 @@
 /*
  * Page tables: 4 KiB frames of 512 entries, and a record for each
  *
- * A table's record lies at its frame's index in a sparse array of the host, so
- * entry -> table, table -> frame and back are arithmetic.
+ * A table's record lies at its frame's index in a sparse array of the host, so entry -> table,
+ * table -> frame and back are arithmetic.
  *
  * Rules
- *   T1  A table's frame is filled and its record complete before an entry that
- *       links it is stored with release; whoever follows the entry with acquire
- *       sees both.
- *   T2  A linked table is freed only by the one who unlinked it, after a grace
- *       period (table_free_deferred()): a late pointer finds a dead page, never
- *       a reused one. A table that was never linked is freed at once.
+ *   T1  A table's frame is filled and its record complete before an entry that links it is stored
+ *       with release; an actor that follows the entry with acquire sees both.
+ *   T2  A linked table is freed only by the actor that unlinked it, after a grace period
+ *       (table_free_deferred()): a late pointer finds a dead page, never a reused one. A table that
+ *       was never linked is freed at once.
  */
 #ifndef TDPSIM_PAGING_TABLE_H
 #define TDPSIM_PAGING_TABLE_H
@@ -26,22 +25,25 @@
 /* One line of the CPU's caches, and it is one for each frame of a table. */
 struct table {
 	/*
-	 * Level and kind are immutable once the table is visible. Of a root,
-	 * ROLE_INVALID is set once, under mmu_lock exclusively; readers hold
-	 * mmu_lock in any mode, or take it as a hint and look again under it.
+	 * Level and kind are immutable once the table is visible. Of a root, ROLE_INVALID is set
+	 * once, under mmu_lock exclusively; readers hold mmu_lock in either mode, or take it as a
+	 * hint and test again under it.
 	 */
 	atomic_u32 role;
-	/* Roots: holders. Increment-unless-zero by anyone, acquire-release, so that
-	 * the last put sees all that was done under the others. */
+	/*
+	 * Roots: the number of references. Any actor increments it unless it is zero;
+	 * acquire-release, so that the last put sees everything that was done under the other
+	 * references.
+	 */
 	atomic_u32 references;
 	tdp_gfn_t gfn;	    /* first gfn covered; immutable while linked */
 	atomic_u64 *parent; /* the entry that links it; immutable while linked; roots NULL */
 	/*
-	 * A huge page is forbidden where this table is, because what it maps was
-	 * executed (mmu/nx.h). Set before the table is linked and published with the
-	 * record (T1), cleared under pages_lock. Who meets it set a moment too long maps
-	 * smaller than it could. Cleared by a release after the links were used, read by an
-	 * acquire: who takes the table apart and finds it clear makes `rcu` of the links.
+	 * A huge page is forbidden in place of this table, because its region was executed
+	 * (mmu/nx.h). Set before the table is linked and published with the record (T1), cleared
+	 * under pages_lock. A fault that reads it set a moment too long maps smaller than it could.
+	 * Cleared by a release after the last use of the links, read by an acquire: an actor that
+	 * removes the table and finds it clear reuses the memory of the links as `rcu`.
 	 */
 	atomic_u32 nx_disallowed;
 	bool nx_listed; /* on the list of possible NX huge pages; with the links under pages_lock */
@@ -51,7 +53,7 @@ struct table {
 	atomic_ptr next_root;
 	union {
 		TAILQ_ENTRY(table) nx_link; /* while nx_listed, so not once it is unlinked */
-		struct rcu_head rcu;	    /* of one that waits for a grace period */
+		struct rcu_head rcu;	    /* while the table waits for a grace period */
 	};
 };
 
@@ -98,10 +100,10 @@ static inline uint64_t table_reach(unsigned int root_level)
 bool table_examine(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn, unsigned int level);
 
 /*
- * Is there, behind an entry that spans `gfn` at `level`, the table that it links?
- * Always, inside an RCU section (T2): if not, somebody freed the table too early, or
- * follows an entry of a table that was; the host counts it. Without `check` only
- * what would lead out of the tables is refused.
+ * Does the entry, which spans `gfn` at `level`, link a live table made for that place? Always,
+ * inside an RCU section (T2): if not, the table was freed too early, or the entry is that of a
+ * freed table; the host counts it. Without `check` only an address outside of the tables is
+ * refused.
  */
 static inline bool table_is_linked(struct tdp_host *host, uint64_t entry, tdp_gfn_t gfn,
 				   unsigned int level)
@@ -118,7 +120,7 @@ static inline atomic_u64 *table_linked(const struct tdp_host *host, uint64_t ent
 	return (atomic_u64 *)(host->window + (entry & ENTRY_ADDRESS));
 }
 
-/* Under `check`: an entry whose value says that its table has been freed is counted. */
+/* Under `check`: counts an entry whose value is the poison of freed tables. */
 static inline void table_meet(struct tdp_host *host, uint64_t entry)
 {
 	if (__builtin_expect(host->config.check && entry == FRAME_POISON, 0))
@@ -135,15 +137,15 @@ static inline uint64_t entry_address(const struct tdp_host *host, const atomic_u
 int table_alloc(struct host_caller *caller, uint64_t fill, struct table **table);
 
 /*
- * The same with nothing in it: for one who fills it before anybody sees it. Upstream
+ * The same without filling it, for a caller that fills it before any other actor sees it. Upstream
  * gets a cleared page here too, and pays for that.
  */
 int table_alloc_bare(struct host_caller *caller, struct table **table);
 
-/* Every entry: first, first + step, ... For a table that nobody else has seen. */
+/* Stores first, first + step, ... in all entries of a table that no other actor has seen. */
 void table_fill(struct tdp_host *host, struct table *table, uint64_t first, uint64_t step);
 
-/* For a table that nobody else has seen. */
+/* For a table that no other actor has seen. */
 void table_free_now(struct host_caller *caller, struct table *table);
 
 /* For a table that was reachable. Never fails. */

@@ -1,6 +1,4 @@
-/*
- * A vCPU's TLB: what is not needed on each access. See tlb.h for the rules.
- */
+/* A vCPU's TLB: the operations that are not on the path of each access. See tlb.h for the rules. */
 #include "paging/tlb.h"
 
 #define WRITE_RIGHTS (TDP_RIGHT(TDP_WRITE, false) | TDP_RIGHT(TDP_WRITE, true))
@@ -25,12 +23,15 @@ void tlb_flush(struct tlb *tlb)
 	if (tlb->empty)
 		return;
 	tlb->empty = true;
-	/* An entry that slept through 2^32 flushes must not wake up. */
+	/* An entry of an epoch 2^32 flushes ago must not count as current. */
 	if (++tlb->epoch == 0)
 		forget_all(tlb);
 }
 
-/* By the leaf that it was made from: a zap of part of a huge page takes the page. */
+/*
+ * A zap of part of a huge page drops the translations of the whole page, by the leaf that each was
+ * made from.
+ */
 static bool entry_meets(const struct tlb_entry *entry, tdp_gfn_t first, tdp_gfn_t past)
 {
 	tdp_gfn_t begin = tdp_gfn_round(entry->gfn, entry->level);
@@ -52,8 +53,8 @@ void tlb_flush_range(struct tlb *tlb, tdp_gfn_t first, tdp_gfn_t past)
 }
 
 /*
- * The page's own entry first, or there would be two; else the ways take turns,
- * which fills what a flush has emptied before it evicts.
+ * The page's own entry first, or there would be two; else the ways are used in turn, which fills
+ * the places that a flush has emptied before it evicts.
  */
 static struct tlb_entry *choose_entry(struct tlb *tlb, uint64_t page, uint64_t root)
 {

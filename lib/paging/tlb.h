@@ -1,20 +1,18 @@
 /*
  * A vCPU's TLB and paging-structure cache
  *
- * Used by its vCPU alone, except that the checker reads it while the vCPU stands
- * still. Others invalidate it only by asking: they raise the vCPU's flush
- * generation (mmu/context.h), and the vCPU empties its TLB before its next
- * attempt in guest mode.
+ * Used by its vCPU alone, except that the checker reads it while the vCPU stands still. Other
+ * actors invalidate it only by request: they raise the vCPU's flush generation (mmu/context.h), and
+ * the vCPU empties its TLB before its next attempt in guest mode.
  *
- * An entry holds what the walk allowed when it was made: rights that were added
- * to the tables since are found by walking again, rights that were taken away
- * are owed a flush. A write through an entry without `dirty` walks again, because
- * the hardware must set the dirty flag in the tables; such an entry therefore
- * holds no right to write. Rights depend on the guest's paging controls too
- * (CR0.WP, CR4.SMEP, CR4.SMAP with EFLAGS.AC): who changes them flushes.
+ * An entry holds the rights that the walk granted when it was made. Rights that were added to the
+ * tables since are found by walking again; rights that were taken away are owed a flush. A write
+ * through an entry without `dirty` walks again, because the hardware must set the dirty flag in the
+ * tables; such an entry therefore holds no right to write. Rights depend on the guest's paging
+ * controls too (CR0.WP, CR4.SMEP, CR4.SMAP with EFLAGS.AC): a change of these flushes.
  *
- * The paging-structure cache (walk_cache.h) is emptied with the TLB, or loses the
- * same range. Emptying is one addition: an entry of an earlier epoch is no entry.
+ * The paging-structure cache (walk_cache.h) is emptied with the TLB, or loses the same range.
+ * Emptying is one addition: an entry of an earlier epoch does not count.
  */
 #ifndef TDPSIM_PAGING_TLB_H
 #define TDPSIM_PAGING_TLB_H
@@ -36,7 +34,7 @@ struct tlb_entry {
 	uint8_t level;	/* of the smallest leaf that mapped it */
 	uint8_t rights; /* TDP_RIGHT() of each access that needs no walk */
 	bool dirty;
-	bool guest_paging; /* made by way of the guest's tables too */
+	bool guest_paging; /* made through the guest's tables too */
 };
 
 struct tlb {
@@ -52,8 +50,8 @@ void tlb_init(struct tlb *tlb);
 void tlb_flush(struct tlb *tlb);
 
 /*
- * Drops what translates part of [first, past), and of what was made by way of the
- * guest's tables all, because an entry does not say where those lie.
+ * Drops the translations of [first, past), and all that were made through the guest's tables,
+ * because an entry does not say where those lie.
  */
 void tlb_flush_range(struct tlb *tlb, tdp_gfn_t first, tdp_gfn_t past);
 
@@ -84,12 +82,12 @@ static inline const struct tlb_entry *tlb_lookup(struct tlb *tlb, uint64_t root,
 	return NULL;
 }
 
-/* Replaces what the TLB holds for the page; without `dirty`, rights to write are left out. */
+/* Replaces the TLB's entry for the page; without `dirty`, rights to write are left out. */
 void tlb_insert(struct tlb *tlb, const struct tlb_entry *entry);
 
 /*
- * Inserts what a walk of `linear` that ended as TDP_WALK_DONE found; `guest_paging`
- * if the guest's tables were walked.
+ * Inserts the result of a walk of `linear` that ended as TDP_WALK_DONE; `guest_paging` if the
+ * guest's tables were walked.
  */
 void tlb_insert_walk(struct tlb *tlb, uint64_t root, uint64_t linear, bool guest_paging,
 		     const struct tdp_walk_result *result);

@@ -40,7 +40,7 @@
 #define EXITINFO_FINAL	  (1ULL << 32)
 #define EXITINFO_TABLE	  (1ULL << 33)
 
-/* One way down; `level` is where it stopped. */
+/* One descent; `level` is where it stopped. */
 struct descent {
 	tdp_pfn_t table;
 	unsigned int level;
@@ -97,13 +97,13 @@ static uint64_t exitinfo(const struct walker *walker, const struct second_access
 		code |= EXITINFO_USER;
 	if (reserved)
 		code |= EXITINFO_RESERVED;
-	/* As for #PF: the host tells fetches apart only if it can refuse them. */
+	/* As for #PF: fetches are reported as such only if the host can refuse them. */
 	if (fetch && (walker->config.host_nxe || walker->config.host_smep))
 		code |= EXITINFO_FETCH;
 	return code;
 }
 
-/* Out of line: a refusal is rare, and the way down should stay small. */
+/* Out of line: a refusal is rare, and the descent should stay small. */
 static __attribute__((noinline)) void refuse(const struct walker *walker,
 					     const struct second_access *access,
 					     const struct descent *descent,
@@ -139,7 +139,7 @@ static __attribute__((noinline)) void refuse_wide(const struct walker *walker,
 	refuse(walker, access, &none, reserved ? TDP_WALK_MISCONFIG : TDP_WALK_VIOLATION, result);
 }
 
-/* C1: what the cache knows has its flags set; a look that sets none must not rely on that. */
+/* C1: entries in the cache have their flags set; a walk that sets none must not rely on that. */
 static void start(const struct walker *walker, struct walk_cache *cache, tdp_pfn_t root,
 		  uint64_t gfn, struct descent *descent)
 {
@@ -167,7 +167,7 @@ static tdp_pfn_t leaf_pfn(uint64_t entry, unsigned int level, uint64_t gfn)
 	return tdp_pfn((entry_pfn(entry).n & ~within) | (gfn & within));
 }
 
-/* The frame that an entry points at is looked for before anything is changed. */
+/* Checks the frame that an entry points at before anything is changed. */
 static bool has_frame(const struct walker *walker, tdp_pfn_t pfn)
 {
 	return host_has_frame(walker->host, pfn);
@@ -201,7 +201,7 @@ static enum tdp_walk_outcome descend(const struct walker *walker, uint64_t gfn,
 	}
 }
 
-/* To the leaf and through its checks: what the walk comes to if nothing changes meanwhile. */
+/* Descends to the leaf and checks it: the result if nothing changes meanwhile. */
 static enum tdp_walk_outcome judge(const struct walker *walker, uint64_t gfn, enum walk_right right,
 				   struct descent *descent)
 {
@@ -320,9 +320,9 @@ bool second_translate(const struct walker *walker, struct walk_cache *cache, str
 }
 
 /*
- * A guest's table is met by a user write on NPT (APM vol. 2, 15.25.5), by a
- * write where EPT keeps A/D flags, else by a read, and by a write when a flag in
- * the guest's entry is to be set (SDM vol. 3, 29.3.3.2).
+ * The access to a guest's table is a user write on NPT (APM vol. 2, 15.25.5); on EPT a write where
+ * EPT keeps A/D flags, else a read, and a write when a flag in the guest's entry is to be set (SDM
+ * vol. 3, 29.3.3.2).
  */
 struct second_access second_table_access(const struct walker *walker, uint64_t gpa, bool update)
 {
@@ -346,7 +346,7 @@ uint8_t second_rights(const struct walker *walker, uint64_t rights, bool user_ad
 		allowed |= TDP_RIGHT(TDP_READ, false) | TDP_RIGHT(TDP_READ, true);
 	if (walker_grants(walker, rights, RIGHT_WRITE))
 		allowed |= TDP_RIGHT(TDP_WRITE, false) | TDP_RIGHT(TDP_WRITE, true);
-	/* MBEC asks whose the address is, GMET who fetches. */
+	/* MBEC depends on the address's privilege, GMET on that of the fetching code. */
 	if (walker_grants(walker, rights, walk_right_of(TDP_FETCH, !npt && user_address)))
 		allowed |= TDP_RIGHT(TDP_FETCH, false);
 	if (walker_grants(walker, rights, walk_right_of(TDP_FETCH, npt || user_address)))

@@ -1,20 +1,19 @@
 /*
  * The paging-structure cache of a vCPU (SDM vol. 3, 29.4.2; APM vol. 2, 5.5.3)
  *
- * Remembers, for a region of guest-physical space under one root, the table that
- * the second-level walk reached there and the rights that the entries above it
- * granted, so that a TLB miss starts lower down. Used by its vCPU alone.
+ * Keeps, for a region of guest-physical space under one root, the table that the second-level walk
+ * reached there and the rights that the entries above it granted, so that a TLB miss starts lower
+ * down. Used by its vCPU alone.
  *
  * Rules
- *   C1  Only what a successful walk passed through is put in: present, not
- *       misconfigured, and with its accessed flag set (where flags are kept), so
- *       that skipping the entry skips nothing that the walk would have to do.
- *   C2  Nothing is remembered about entries that are not present: adding to the
- *       tables needs no flush.
- *   C3  A table may be freed only after the flush that its unlinking owes; the
- *       cache is flushed together with the TLB (tlb_flush(), tlb_flush_range()).
- *   C4  A walk that is refused forgets what is known about its address, as a
- *       violation does (SDM vol. 3, 29.4.3.1).
+ *   C1  It holds only entries that a successful walk used: present, not misconfigured, and with the
+ *       accessed flag set (where flags are kept), so that skipping the entry skips no work of the
+ *       walk.
+ *   C2  It holds nothing about entries that are not present: adding to the tables needs no flush.
+ *   C3  A table may be freed only after the flush that its unlinking owes; the cache is flushed
+ *       together with the TLB (tlb_flush(), tlb_flush_range()).
+ *   C4  A walk that is refused drops what is cached for its address, as a violation does (SDM vol.
+ *       3, 29.4.3.1).
  *   C5  All walks under one root use the same walker.
  */
 #ifndef TDPSIM_PAGING_WALK_CACHE_H
@@ -53,12 +52,12 @@ static inline void walk_cache_flush(struct walk_cache *cache)
 	if (cache->empty)
 		return;
 	cache->empty = true;
-	/* An entry that slept through 2^32 flushes must not wake up. */
+	/* An entry of an epoch 2^32 flushes ago must not count as current. */
 	if (++cache->epoch == 0)
 		walk_cache_init(cache);
 }
 
-/* What was remembered of a table that spans part of [first, past). */
+/* Drops the entries for tables that span part of [first, past). */
 static inline void walk_cache_flush_range(struct walk_cache *cache, uint64_t first, uint64_t past)
 {
 	for (unsigned int level = 1; level <= WALK_CACHE_LEVELS && !cache->empty; level++)

@@ -1,6 +1,5 @@
 /*
- * A walker's masks: what the configuration of the walked machine says about each
- * bit of an entry, worked out once.
+ * The masks of a walker: the meaning of each bit of an entry on the walked machine, computed once.
  */
 #include "paging/walker.h"
 
@@ -31,7 +30,7 @@ static int check_config(const struct tdp_host *host, const struct tdp_walk_confi
 	return 0;
 }
 
-/* What is reserved in both formats, and in a guest's entries too. */
+/* The bits that are reserved in both formats, and in a guest's entries. */
 static void reserve_common(uint64_t reserved[2][TDP_LEVEL_MAX + 1], unsigned int maxphyaddr,
 			   bool no_2m, bool no_1g)
 {
@@ -46,10 +45,10 @@ static void reserve_common(uint64_t reserved[2][TDP_LEVEL_MAX + 1], unsigned int
 }
 
 /*
- * Rights that no access may have (SDM vol. 3, 29.3.3.1): writable but not
- * readable; executable only, where the machine does not know that. Low bits 000
- * are met only if the entry is present by XU, which is execute-only as well. A
- * memory type of 2, 3 or 7 is illegal in a leaf; elsewhere those bits are reserved.
+ * Illegal combinations of rights (SDM vol. 3, 29.3.3.1): writable but not readable; executable
+ * only, where the machine lacks that. Low bits 000 occur only if XU makes the entry present, which
+ * is execute-only as well. A memory type of 2, 3 or 7 is illegal in a leaf; elsewhere those bits
+ * are reserved.
  */
 static uint64_t illegal_low_bits(bool execute_only)
 {

@@ -17,7 +17,7 @@
 #include "paging/walk_cache.h"
 #include "paging/write_log.h"
 
-/* What a second-level translation must be granted. */
+/* The rights that a second-level translation must grant. */
 enum walk_right {
 	RIGHT_READ,
 	RIGHT_WRITE,
@@ -45,7 +45,7 @@ struct walker {
 int walker_init(struct walker *walker, const struct tdp_host *host,
 		const struct tdp_walk_config *config);
 
-/* -EINVAL: the request is out of range. For what comes from outside. */
+/* -EINVAL: the request is out of range. For requests from outside. */
 int walker_check_request(const struct walker *walker, const struct tdp_walk_request *request);
 
 /* tdp_walk_gpa() and tdp_walk() with the config digested; the former sets flags and logs none. */
@@ -86,7 +86,7 @@ struct second_access second_table_access(const struct walker *walker, uint64_t g
 /* The second level's half of TDP_RIGHT()s, for an address that is (EPT) user or not. */
 uint8_t second_rights(const struct walker *walker, uint64_t rights, bool user_address);
 
-/* Writes what a finished walk found. `level` and `rights` are those of both dimensions. */
+/* Fills in the result of a finished walk. `level` and `rights` are those of both dimensions. */
 void walk_finish(const struct tdp_walk_request *request, uint64_t gpa, const struct second_hit *hit,
 		 unsigned int level, uint8_t rights, struct tdp_walk_result *result);
 
