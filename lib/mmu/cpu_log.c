@@ -84,7 +84,8 @@ void cpu_log_change_role(struct mmu_context *context, uint32_t role)
 
 	if (!log)
 		return;
-	cpu_log_drain(&context->actor, context);
+	if (context->actor.mmu->policy.exit_keeps_log != TDP_ON || !role_address_space(role))
+		cpu_log_drain(&context->actor, context);
 	spinlock_lock(&log->lock);
 	log->address_space = role_address_space(role);
 	spinlock_unlock(&log->lock);

@@ -50,7 +50,11 @@ void cpu_log_drain_now(struct mmu_actor *actor, struct mmu_context *context);
  */
 void cpu_logs_drain(struct mmu_actor *actor);
 
-/* The vCPU is about to have another role (L2). */
+/*
+ * The vCPU is about to have another role (L2). Under policy exit_keeps_log it may enter SMM with
+ * pages in its log: KVM enters SMM without an exit in between, and looks the pages up in the slots
+ * of SMM at the next exit.
+ */
 void cpu_log_change_role(struct mmu_context *context, uint32_t role);
 
 /* Logging of a slot began (true) or ended, and the slot was published so. slots_lock is held. */

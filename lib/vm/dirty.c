@@ -107,7 +107,8 @@ static void fill_ring(struct tdp_vcpu *vcpu)
 {
 	struct mmu_actor *task = mmu_task_get(&vcpu->vm->mmu);
 
-	cpu_log_drain_now(task, &vcpu->context);
+	if (vcpu->vm->mmu.policy.exit_keeps_log != TDP_ON)
+		cpu_log_drain_now(task, &vcpu->context);
 	mmu_task_put(task);
 }
 
