@@ -19,7 +19,8 @@ struct tdp_actor {
 	size_t index;
 };
 
-/* Two arrays side by side, as actor_run_all() wants its actors contiguous. */
+/* The actors of a run, as the platform and as the public header see them: element i of
+ * both arrays is the same actor. */
 struct cast {
 	struct actor *actors;
 	struct tdp_actor *selves;
@@ -27,10 +28,11 @@ struct cast {
 };
 
 struct tdp_flag {
-	atomic_u32 raised; /* 0, then 1; stored by anybody with release */
+	atomic_u32 raised; /* 0, then 1; any thread stores it, with release, so that a reader
+			    * (acquire) sees what was written before the raise */
 };
 
-/* In bytes, from one element of the list to the next. */
+/* Bytes from one element of the list to the next, by the caller's header. */
 static size_t stride_of(const struct tdp_actor_config *actors)
 {
 	return actors->size ? actors->size : SIZED_FIRST(struct tdp_actor_config);
