@@ -145,6 +145,9 @@ int log_model_switch(struct player *player, struct log_model *model, bool on)
 /* W1. *missed: a page was not reported that the next read must report. */
 static int judge(struct player *player, struct log_model *model, bool *missed)
 {
+	/* A bug of 6.18: a read misses what is still in a CPU's own log. */
+	if (model->stress->policy.exit_keeps_log == TDP_ON)
+		return 0;
 	for (unsigned int i = 0; i < model->page_count; i++) {
 		struct log_model_page *page = &model->pages[i];
 		bool late = page->missed;
