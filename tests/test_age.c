@@ -102,7 +102,7 @@ static void testing_takes_nothing_away(void **state)
 	assert_false(test_age(guest, AT));
 }
 
-/* Nobody is flushed: what the TLB holds is used without a look at the tables. */
+/* No flush: a translation in the TLB is used without a look at the tables. */
 static void a_page_in_the_tlb_is_called_old(void **state)
 {
 	struct guest *guest = touched(state, &plain);
@@ -200,7 +200,7 @@ static void flags_of_the_hardware_are_left_but_a(void **state)
 	assert_int_equal(guest_entry(guest, AT + 1) & (accessed(guest) | dirty | write), write);
 }
 
-/* Who looks, and for whom */
+/* Which actor ages, in which address space */
 
 static void invalidate(struct guest *guest, bool invalid)
 {
@@ -259,7 +259,7 @@ static unsigned int young_pages(const struct guest *guest)
 	return young;
 }
 
-/* Nobody listens and nothing is checked: tables are gone over in one pass each. */
+/* Without an observer and a check each table is aged in one loop. */
 static void expect_whole_tables_aged(void **state, enum tdp_choice lockless)
 {
 	struct guest *guest = guest_make(state, .untraced = true, .policy.lockless_age = lockless);

@@ -242,7 +242,7 @@ static void notifiers_hear_of_a_discard_before_and_after_the_frames_go(void **st
 	assert_int_equal(watcher.end, memory.backing->hva + 3 * MIB);
 	assert_int_equal(watcher.frames_at_begin, FRAMES_2M);
 	assert_int_equal(watcher.frames_at_end, 0);
-	/* Nothing to discard, or nothing that may be: nobody is disturbed. */
+	/* Nothing to discard, or a range that is refused: no notifier is called. */
 	assert_int_equal(tdp_anon_discard(memory.anon, 4 * MIB, 0), 0);
 	assert_int_equal(tdp_anon_discard(memory.anon, 1, TDP_PAGE_SIZE), -EINVAL);
 	assert_int_equal(watcher.calls, 2);

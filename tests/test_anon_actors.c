@@ -77,8 +77,8 @@ static void actors_that_touch_the_same_pages_agree_on_their_frames(void **state)
 }
 
 /*
- * One extent of which each actor uses a page: touches it, holds it, discards it.
- * While anybody holds a page the extent has memory.
+ * One extent of which each actor uses a page: touches it, holds it, discards it. The extent has
+ * memory while any actor holds a page.
  */
 #define HOLDERS	    4
 #define HOLD_ROUNDS 60000

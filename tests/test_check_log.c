@@ -1,6 +1,6 @@
 /*
- * The checker and the dirty log: a page that could be written unnoticed and is not in
- * the log is found, wherever the log is kept. The wrong is done by hand.
+ * The checker and the dirty log: it finds a page that could be written unnoticed and is not in the
+ * log, in whichever log the page belongs. The test breaks the state directly.
  */
 #include "support/logged.h"
 

@@ -24,9 +24,9 @@ static void an_entry_in_no_legal_state_is_found(void **state)
 
 	touch_all(guest, 0, TDP_WRITE);
 	leaf = u64_load_relaxed(entry_of(guest, BASE_GFN).slot);
-	/* Zapped by hand, but not with the value for it. */
+	/* Zapped by the test, but not to the non-present value. */
 	assert_planted(guest, entry_of(guest, BASE_GFN + 1).slot, 0, TDP_INVARIANT_ENTRY);
-	/* A leaf with a bit that nobody sets. */
+	/* A leaf with a bit that the MMU never sets. */
 	assert_planted(guest, entry_of(guest, BASE_GFN).slot, leaf | 1ULL << 59,
 		       TDP_INVARIANT_ENTRY);
 	/* Present for us, not for the hardware. */
@@ -83,7 +83,7 @@ static void rights_taken_away_without_a_flush_are_found(void **state)
 	found = entry_of(guest, BASE_GFN);
 	plant(found.slot, found.entry & ~e->write);
 	assert_only(guest, TDP_INVARIANT_TLB);
-	/* What a flush that was asked for is about to empty does not count. */
+	/* An entry that a requested flush is about to drop does not count. */
 	mmu_flush_all(&guest->vcpu[1]->context.actor);
 	assert_in_order(guest);
 }
@@ -133,7 +133,7 @@ static void a_leaf_of_another_frame_is_found(void **state)
 	found = entry_of(guest, BASE_GFN);
 	/* Off by one page, in memory that is the process's own. */
 	assert_planted(guest, found.slot, found.entry + TDP_PAGE_SIZE, TDP_INVARIANT_MAPPING);
-	/* Memory that nobody has. */
+	/* Memory that is not allocated. */
 	assert_planted(guest, found.slot, found.entry + (1ULL << 30), TDP_INVARIANT_MAPPING);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Stale use while the VM runs: a vCPU that a flush missed, a table that was freed too
- * early, a leaf that was missed by an unmap. What nobody looks at is not noticed at
- * rest, so whoever meets it must say so.
+ * Stale use while the VM runs: a vCPU that a flush missed, a table that was freed too early, a leaf
+ * that an unmap missed. At rest nothing shows unless it is looked at, so the access that meets it
+ * must report it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 
 #include "support/checked.h"
 
-/* vCPU 1 is the youngest, so the first that a flush would tell. */
+/* vCPU 1 is the youngest, so a flush reaches it first. */
 static void *hide_from_flushes(struct checked *guest)
 {
 	struct mmu_context *first = ptr_load_acquire(&guest->vm->mmu.vcpus.youngest);
@@ -39,7 +39,10 @@ static void an_access_to_a_page_given_back_is_noted(void **state)
 	first = hide_from_flushes(guest);
 	assert_int_equal(tdp_anon_discard(guest->anon, 0, 2 << 20), 0);
 	show_to_flushes(guest, first);
-	/* Another vCPU gets the same frame for the same page: only its age tells. */
+	/*
+	 * Another vCPU gets the same frame for the same page: only the frame's age shows the
+	 * difference.
+	 */
 	assert_int_equal(touch(guest, 0, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);
 	assert_in_order(guest);
 	assert_int_equal(touch(guest, 1, BASE_GFN, TDP_WRITE), TDP_ACCESS_DONE);

@@ -72,7 +72,7 @@ static void a_leaf_is_split_before_its_pages_are_protected(void **state)
 	expect_cleared(guest, 3, 70);
 }
 
-/* What is written afterwards comes back by a fast fault, and into the log. */
+/* A later write takes a fast fault, and comes into the log. */
 static void a_page_that_was_cleared_is_logged_again(void **state)
 {
 	struct race race = {0};
@@ -100,7 +100,7 @@ static void with_dirty_flags_they_lose_those(void **state)
 	assert_int_equal(guest_entry_bits(guest, AT + 70), dirty & ~(1ULL << 9));
 	assert_true(guest_writable(guest, AT + 3));
 	expect_cleared(guest, 3, 70);
-	/* No fault; the CPU tells. */
+	/* No fault; the CPU logs the write. */
 	assert_int_equal(guest_touch(guest, AT + 70, TDP_WRITE), 0);
 	assert_int_equal(log_read(guest, bitmap), PAGES - 1);
 	assert_true(bitmap[1] >> (70 - 64) & 1);

@@ -1,6 +1,6 @@
 /*
- * The dirty log by the CPU's own log (PML): dirty flags are cleared, no write faults,
- * and what the CPU has logged is found by whoever asks.
+ * The dirty log by the CPU's own log (PML): dirty flags are cleared, no write faults, and a reader
+ * finds the pages that the CPU has logged.
  */
 #include "support/logged.h"
 
@@ -173,7 +173,7 @@ static void a_full_log_makes_the_next_write_exit(void **state)
 	assert_int_equal(log_read(guest, bitmap), PML_ENTRIES + 1);
 }
 
-/* What sets no flag needs no room. */
+/* A write that sets no flag needs no room. */
 static void a_full_log_stops_nothing_else(void **state)
 {
 	struct guest *guest = logged(state);

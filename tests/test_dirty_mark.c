@@ -1,6 +1,6 @@
 /*
- * What a fault does in a slot that is logged: small leaves, each marked before it can
- * be written; and nothing of that in a slot that is not.
+ * A fault in a logged slot makes small leaves and marks each page before it can be written; in
+ * another slot it does neither.
  */
 #include "support/guest.h"
 

@@ -110,7 +110,7 @@ static void every_vcpus_writes_are_reported(void **state)
 	slot_logged(guest, true);
 	guest_touch_on(guest->vcpus[1], AT + 100, TDP_WRITE);
 	guest_touch(guest, AT + 200, TDP_WRITE);
-	/* Writable already; whoever writes, it is reported. */
+	/* Writable already; a write by any vCPU is reported. */
 	assert_int_equal(guest_touch_on(guest->vcpus[1], AT + 200, TDP_WRITE), 0);
 	log_expect(guest, 100, 200);
 	assert_int_equal(guest_touch_on(guest->vcpus[1], AT + 200, TDP_WRITE), 1);

@@ -141,7 +141,7 @@ static void a_tree_shows_each_size_and_what_is_not_present(void **state)
 	raw_build(raw, &ept, 3);
 	raw_map(raw, 0, 2, raw->buffer.n);
 	*raw_entry(raw, BIT(21), 2) = 0x80000000000005a0;
-	*raw_entry(raw, BIT(22), 2) = BIT(63); /* what an empty table is filled with */
+	*raw_entry(raw, BIT(22), 2) = BIT(63); /* the value that fills an empty table */
 	dump_tables(raw, 0, &text);
 	expect_line(&text, "    [0, 0x200) 2M ");
 	expect_line(&text, "[0x200, 0x400) not present 0x80000000000005a0\n");

@@ -1,6 +1,6 @@
 /*
- * Eager page splitting while others come in between: it drops mmu_lock for every table
- * that it allocates, gives way, and may find no memory.
+ * Eager page splitting against other actors: it drops mmu_lock for every table that it allocates,
+ * yields, and may find no memory.
  */
 #include "support/inside.h"
 
@@ -15,7 +15,7 @@ static void split(struct guest *guest)
 	inside_do(guest, 1, mmu_split_slot);
 }
 
-/* Others in between. The allocator's hook runs where the split has let go of everything. */
+/* Other actors in between. The allocator's hook runs at the moment when the split holds no lock. */
 
 struct race {
 	struct guest *guest;
@@ -155,7 +155,7 @@ static void a_table_that_was_fetched_for_one_leaf_serves_the_next(void **state)
 
 	split(guest);
 	assert_int_equal(guest_stats(guest).pages_4k, 1024);
-	/* The vCPU had its own at hand. */
+	/* The vCPU had a table in its own cache. */
 	assert_int_equal(-race.after, 1);
 }
 

@@ -74,7 +74,7 @@ static void any_right_that_an_entry_has_makes_a_violation_present(void **state)
 {
 	struct guest *guest = touched(state, &scripted);
 
-	/* A write that met R, W or X alone: each is tried the fast way. */
+	/* A write to an entry with R, W or X alone: each takes the fast page fault. */
 	for (unsigned int bit = 3; bit <= 5; bit++) {
 		struct tdp_fault fault = {.gpa = AT << 12, .error_code = 0x182 | 1U << bit};
 		enum tdp_fault_result result;

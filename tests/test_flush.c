@@ -1,7 +1,6 @@
 /*
- * TLB flushes: when one is owed and when none is, that a flushed TLB is empty
- * before the next access, and that a flush waits for whoever is in guest mode
- * and for nobody else.
+ * TLB flushes: which changes owe one and which do not, that a flushed TLB is empty before the next
+ * access, and that a flush waits for the vCPUs in guest mode and for no other.
  */
 #include "support/guest.h"
 
@@ -111,7 +110,7 @@ static void flushes_are_counted_when_somebody_was_inside(void **state)
 	guest_touch(guest, AT, TDP_WRITE);
 	guest_discard(guest, 0, 1);
 	assert_int_equal(guest_stats(guest).remote_tlb_flush_requests, 1);
-	/* The vCPU was outside: nobody had to be waited for. */
+	/* The vCPU was outside: there was none to wait for. */
 	assert_int_equal(guest_stats(guest).remote_tlb_flush, 0);
 }
 

@@ -19,7 +19,7 @@
 #define FRAMES_1G ((uint64_t)512 * 512)
 #define TABLES	  (4 * MIB / TDP_PAGE_SIZE)
 
-/* A host and somebody who calls it. */
+/* A host and a caller of it. */
 struct frames {
 	struct test_host test;
 	struct tdp_host *host;
@@ -514,7 +514,7 @@ static void a_callers_tables_are_of_its_node_while_that_has_any(void **state)
 		assert_int_equal(pfns[i].n / FRAMES_2M, i < 512 ? 1 : 2);
 	for (int i = 0; i < 600; i++)
 		frame_free_table(frames.host, frames.caller, pfns[i]);
-	/* What is not of the caller's node did not stay with it. */
+	/* A frame of another node does not stay in the caller's cache. */
 	for (unsigned int i = 0; i < u32_load_relaxed(&frames.caller->frames.count); i++)
 		assert_int_equal(frames.caller->frames.tables[i].n / FRAMES_2M, 1);
 	end(&frames);

@@ -30,7 +30,10 @@ struct range {
 	unsigned int min_level;
 };
 
-/* The plain way: every entry of a table in turn, a table's own right behind it. */
+/*
+ * The reference: every entry of a table in turn, the entries of the table that it links right
+ * behind it.
+ */
 static void recurse(const struct guest *guest, tdp_pfn_t table, unsigned int level, uint64_t base,
 		    const struct range *range, struct visits *visits)
 {
@@ -388,7 +391,7 @@ static void tables_stay_as_long_as_an_iterator_is_open(void **state)
 	tdp_mmu_zap_all_fast(guest->vm);
 	tdp_host_usage(guest->host, &usage);
 	assert_true(usage.table_frames >= frames);
-	/* What is left of them is frozen; the poison of freed frames would show. */
+	/* Removed tables are frozen; the poison of freed frames would show. */
 	while (tdp_iter_next(iter, &entry))
 		assert_false(entry.present);
 	tdp_iter_end(iter);

@@ -518,7 +518,7 @@ static void linger(struct guest *guest)
 	tdp_flag_raise(race->ending);
 }
 
-/* Faults once, and lingers with the slot in its hand. */
+/* Faults once, and stays inside while it uses the slot. */
 static int fault_slowly(struct tdp_actor *self, void *arg)
 {
 	struct race *race = arg;

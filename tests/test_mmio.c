@@ -148,7 +148,7 @@ static void dropping_the_root_forgets_the_hole(void **state)
 	assert_int_equal(guest_count(guest, TDP_TRACE_CHECK_MMIO_SPTE), 1);
 }
 
-/* The slots are about to change: what an entry says now may be wrong in a moment. */
+/* The slots are about to change: an entry that is right now may be wrong in a moment. */
 static void while_slots_change_no_entry_is_believed(void **state)
 {
 	struct guest *guest = guest_make(state);
@@ -200,7 +200,7 @@ static void beyond_the_hosts_width_nothing_is_cached(void **state)
 	assert_int_equal(guest_count(guest, TDP_TRACE_SPTE_CHANGED), 0);
 }
 
-/* An address wider than the tables is nobody's: it must not come out at another's entry. */
+/* No slot can hold an address wider than the tables: its index must not lead to another's entry. */
 static void beyond_the_roots_reach_nothing_is_mapped_or_met(void **state)
 {
 	struct guest *guest = guest_make(state, .host.maxphyaddr = 52);
@@ -271,7 +271,7 @@ static void an_exit_at_a_hole_is_to_be_emulated(void **state)
 	assert_int_equal(result, TDP_FAULT_EMULATE);
 }
 
-/* What the hardware reserves depends on the level, the format and the machine. */
+/* The reserved bits depend on the level, the format and the machine. */
 static void reserved_bits_are_known_by_level(void **state)
 {
 	struct guest *guest = guest_make(state, .host.maxphyaddr = 40, .vm.max_level = TDP_2M);

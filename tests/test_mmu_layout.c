@@ -1,8 +1,8 @@
 /*
  * Which fields of struct mmu may share a cache line. Each fault reads the invalidation sequence,
  * the count of logged slots and the NX switch; if a lock, a list or a counter shared their line,
- * every writer of that would take the line away from every fault. The layout is a promise to
- * whoever measures with many vCPUs, so it is held by offsets, not by time.
+ * every writer of that would take the line away from every fault. Measurements with many vCPUs rely
+ * on the layout, so the test checks offsets, not time.
  */
 #include "support/guest.h"
 

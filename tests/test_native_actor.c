@@ -1,6 +1,6 @@
 /*
- * What only an engine of real threads can promise: a pinned actor runs where it
- * was told to, as the kernel reports it, and who waits uses no processor.
+ * Promises that only an engine of real threads can keep: a pinned actor runs on its CPU, as the
+ * kernel reports it, and a waiting actor uses no processor.
  */
 #include <setjmp.h>
 #include <stdarg.h>

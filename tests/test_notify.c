@@ -1,6 +1,6 @@
 /*
- * Notifiers: who is told what, in which order, and that coming and going waits
- * for what is under way.
+ * Notifiers: the order of the calls, and that subscribing and unsubscribing wait for calls in
+ * progress.
  */
 #include "host/notify.h"
 
@@ -13,7 +13,7 @@
 #include "platform/wait.h"
 #include "support/hosts.h"
 
-/* A subscriber that keeps what it was told. */
+/* A subscriber that records its calls. */
 struct listener {
 	struct notifier notifier;
 	unsigned int begins, ends;
@@ -131,7 +131,7 @@ static void who_has_left_is_told_nothing_more(void **state)
 	host_end(&test);
 }
 
-/* Ageing: who is asked, and what comes of the answers. */
+/* Ageing: which subscribers are called, and the combined answer. */
 struct asked {
 	struct notifier notifier;
 	unsigned int ages, tests;
@@ -208,7 +208,7 @@ static void pairs_nest_and_overlap(void **state)
 struct meeting {
 	struct tdp_host *host;
 	struct listener listener;
-	/* Steps of the test, stored with release by who took them. */
+	/* Steps of the test, stored with release by the actor that took them. */
 	atomic_u32 opened, closing, done;
 };
 

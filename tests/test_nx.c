@@ -181,7 +181,7 @@ static void where_huge_leaves_are_zapped_each_page_is_a_fault(void **state)
 		assert_int_equal(guest_touch(guest, AT + i, TDP_FETCH), 1);
 	assert_int_equal(guest_stats(guest).pages_4k, 3 * 512);
 	expect_pair(guest, 0, 4);
-	/* What is only read may be as large as the tables there allow. */
+	/* Memory that is only read may be mapped as large as the tables there allow. */
 	guest_touch(guest, AT + 3 * REGION + 5, TDP_READ);
 	assert_int_equal(guest_level(guest, AT + 3 * REGION + 5), TDP_2M);
 	assert_int_equal(guest_walk(guest, AT + 3 * REGION + 5, TDP_READ).pfn.n,

@@ -153,7 +153,7 @@ static void faults_1g(struct story *story)
 static void unmaps(struct story *story)
 {
 	faults_by(story, TDP_4K, 1);
-	/* None of these can fail: whoever gives memory back must not need any. */
+	/* None of these can fail: giving memory back must not need any. */
 	assert_int_equal(tdp_anon_discard(story->anon, 0, 1 << 20), 0);
 	assert_int_equal(tdp_mmu_mapped_level(story->vm, 0, tdp_gfn(AT)), TDP_NOT_MAPPED);
 	STEP(story, touch(story, AT, TDP_WRITE));
@@ -193,7 +193,7 @@ static void holes_are_met(struct story *story)
 	assert_int_equal(result.outcome, TDP_ACCESS_MMIO);
 }
 
-/* The iterator holds a task as long as it is open; the others still get one. */
+/* The iterator holds a task as long as it is open; other callers still get one. */
 static void iterates(struct story *story)
 {
 	struct tdp_iter *first, *second;
@@ -289,7 +289,7 @@ static void splits(struct story *story)
 	story->vm = NULL;
 }
 
-/* Logging: what cannot be split stays huge, and no call says so. */
+/* Logging: leaves that cannot be split stay huge, and no call fails for it. */
 
 static int log_slot(struct story *story, const struct tdp_backing *backing, bool on)
 {
@@ -391,7 +391,7 @@ static void end(struct story *story, const struct tdp_host_memory *before)
 			 (long long)(after.metadata_bytes - before->metadata_bytes));
 }
 
-/* Tells the story with the nth allocation failing; false once nothing failed any more. */
+/* Runs the story with the nth allocation failing; false once none failed. */
 static bool tell(struct story *story, step_body *body, uint64_t nth)
 {
 	struct tdp_host_memory before;
@@ -479,7 +479,7 @@ static void with_nothing_left_what_is_mapped_stays_and_can_be_given_back(void **
 	nothing_left = false;
 }
 
-/* The last task goes from hand to hand. */
+/* The last task passes from one caller to the next. */
 
 struct handover {
 	struct guest *guest;

@@ -56,7 +56,7 @@ static void get_log(const struct test *test, unsigned int slot)
 
 	assert_int_equal(tdp_vm_get_dirty_log(test->guest->vm, 0, slot + 1, test->bitmap, words),
 			 0);
-	/* What this vCPU has just written is there. */
+	/* The log has the pages that this vCPU has just written. */
 	for (uint64_t page = 0; page < test->slot_pages; page += 171)
 		assert_true(test->bitmap[page / 64] >> page % 64 & 1);
 }

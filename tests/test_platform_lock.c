@@ -1,7 +1,4 @@
-/*
- * The reader-writer lock: who is kept out, who may come in together, and that nobody
- * is kept out for ever.
- */
+/* The reader-writer lock: exclusion, shared readers, and that no waiter waits for ever. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

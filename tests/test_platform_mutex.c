@@ -1,6 +1,6 @@
 /*
- * Mutex and spinlock: one inside at a time, and who waits is handed the mutex when
- * it has been overtaken often.
+ * Mutex and spinlock: one actor inside at a time, and a waiter that was overtaken often is handed
+ * the mutex.
  */
 #include <setjmp.h>
 #include <stdarg.h>

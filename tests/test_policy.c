@@ -1,7 +1,6 @@
 /*
- * Policies: what each baseline stands for, that each field can be set by itself,
- * and that it changes what it says. Zapping's own are in test_zap.c, the huge
- * fault's in test_split.c.
+ * Policies: the values of each baseline, that each field can be set by itself, and that it has its
+ * effect. Those of zapping are in test_zap.c, that of huge faults in test_split.c.
  */
 #include "support/guest.h"
 
@@ -112,7 +111,7 @@ static void each_field_is_set_without_touching_the_others(void **state)
 		}
 }
 
-/* What a program may ask of the rows */
+/* Queries for programs */
 
 static void each_row_has_a_name_a_help_and_words_for_its_values(void **state)
 {

@@ -1,7 +1,7 @@
 /*
- * What documents say of policies: the table of docs/model.md, the options of faultin(1),
- * and what other man pages repeat of them, held against the library's rows. Where a
- * document differs, the test prints the line that it should have.
+ * Documents against the library's rows of policies: the table of docs/model.md, the options of
+ * faultin(1), and the values in other man pages. Where a document differs, the test prints the line
+ * that it should have.
  */
 #include <ctype.h>
 #include <glob.h>

@@ -1,6 +1,6 @@
 /*
- * What is done by short ways when nobody is observed of changes, neither the checker nor a
- * trace: the same as by the long ones. Nearly all other tests go those.
+ * Changes without an observer (neither checker nor trace) take shorter paths with the same result.
+ * Nearly all other tests have an observer.
  */
 #include "support/inside.h"
 #include "support/logged.h"
@@ -9,7 +9,7 @@
 
 #include "mmu/clear.h"
 
-/* Whoever acts for the VM, and its vCPUs, from now on. */
+/* All tasks of the VM, and its vCPUs, from now on. */
 static void tell(struct guest *guest, bool observed)
 {
 	struct mmu_actor *task = ptr_load_seq_cst(&guest->vm->mmu.tasks.all);
@@ -117,7 +117,7 @@ static struct guest *protected(void **state, struct guest_config config, enum td
 	return guest;
 }
 
-/* Each exit of which the long way makes a fast fault, observed or not. */
+/* Each kind of exit that becomes a fast page fault, with and without an observer. */
 static void touch_twice(struct guest *guest, uint64_t page)
 {
 	uint64_t fast = guest_stats(guest).pf_fast, aloud;
@@ -140,7 +140,7 @@ static void a_right_is_given_back_and_the_page_logged(void **state)
 
 	touch_twice(guest, 600);
 	log_expect(guest, 600, 700);
-	/* Read by a quiet task, and protected again. */
+	/* Read by a task without an observer, and protected again. */
 	touch_twice(guest, 600);
 	tell(guest, false);
 	log_expect(guest, 600, 700);
@@ -178,7 +178,7 @@ static void without_flags_of_the_cpu_too(void **state)
 	log_expect(guest, 600, 700);
 }
 
-/* A huge leaf of a logged slot is split, a hole filled: those ways are others'. */
+/* A huge leaf of a logged slot is split, a hole is filled: both take the general path. */
 static void what_is_not_a_small_leaf_goes_the_long_way(void **state)
 {
 	struct guest *guest =

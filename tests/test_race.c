@@ -1,7 +1,7 @@
 /*
- * Lost races, one at a time and without chance: at an event of the fault path
- * another's hand changes the entry that it is about to change. The fault gives up,
- * the guest's next one succeeds, and nothing of the attempt is left.
+ * Lost races, one at a time and without chance: at an event of the fault path the test changes the
+ * entry that the fault is about to change. The fault gives up, the guest's next one succeeds, and
+ * nothing of the attempt is left.
  */
 #include "support/guest.h"
 
@@ -118,7 +118,7 @@ static void a_split_that_comes_too_late_leaves_no_children(void **state)
 	assert_int_equal(guest_stats(guest).pages_2m, 1);
 	*race.entry = race.was;
 
-	/* What had been filled for the split must not come back as an empty table. */
+	/* The table that was filled for the split must not be reused as an empty one. */
 	guest_touch(guest, AT + 512, TDP_WRITE);
 	assert_int_equal(guest_level(guest, AT + 512), TDP_4K);
 	assert_int_equal(guest_level(guest, AT + 513), TDP_NOT_MAPPED);
@@ -142,7 +142,7 @@ static void a_huge_leaf_that_is_gone_needs_no_zap(void **state)
 	assert_int_equal(lose(guest, &race), TDP_FAULT_FIXED);
 	assert_int_equal(guest_count(guest, TDP_TRACE_FLUSH), 0);
 	assert_int_equal(guest_level(guest, AT), TDP_4K);
-	/* The hand took a leaf away without counting it. */
+	/* The test removed a leaf without counting it. */
 	mmu_gauge(&guest->vcpu->context.actor, GAUGE_PAGES_2M, -1);
 	tdp_vcpu_flush_tlb(guest->vcpu);
 }

@@ -1,7 +1,6 @@
 /*
- * Deferred freeing: what holds a callback back, what does not, and that readers
- * never find what was freed. Most of it needs one thread only, since a section
- * belongs to its record and not to whoever runs.
+ * Deferred freeing: which sections hold a callback back, and that readers never find freed memory.
+ * Most tests need one thread only, since a section belongs to its record and not to a thread.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -229,8 +228,8 @@ static bool epoch_passed(struct world *world, uint64_t epoch)
 }
 
 /*
- * Is inside with the early record until somebody waits for it, and enters with the
- * late one before it leaves; the late section ends only when nobody waits any more.
+ * Is inside with the early record until another actor waits for it, and enters with the late one
+ * before it leaves; the late section ends only when no actor waits any more.
  */
 static int be_waited_for(struct tdp_actor *self, void *arg)
 {

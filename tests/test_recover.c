@@ -1,6 +1,6 @@
 /*
- * Recovery: when a slot is no longer logged, its tables give way to huge leaves, in
- * place (6.13 on) or by a zap (until 6.12), where slot and host allow them.
+ * Recovery: when a slot is no longer logged, huge leaves replace its tables, in place (6.13 on) or
+ * after a zap (until 6.12), where slot and host allow them.
  */
 #include "support/inside.h"
 
@@ -70,7 +70,10 @@ static void the_first_leaf_that_is_there_speaks_for_the_region(void **state)
 	assert_int_equal(guest_level(guest, AT), TDP_2M);
 	assert_int_equal(guest_entry(guest, AT),
 			 frame_bits(guest, AT) | inside_value(guest, 0xee5, 0x0600000000000bf5));
-	/* What was not mapped is, and a write gets its right back without the host. */
+	/*
+	 * Pages that were not mapped are mapped now, and a write gets its right back without a
+	 * fault to the host.
+	 */
 	assert_int_equal(guest_touch(guest, AT + 511, TDP_READ), 0);
 	assert_int_equal(guest_touch(guest, AT, TDP_WRITE), 1);
 	assert_int_equal(guest_stats(guest).pf_fast, 1);

@@ -241,7 +241,7 @@ static void a_guest_of_the_guest_has_a_root_of_its_own(void **state)
 	assert_int_equal(guest_stats(guest).pages_4k, 2);
 	assert_int_equal(guest_entry(guest, AT) >> 52 & 3,
 			 guest->config.vm.format == TDP_EPT ? 2 : 0);
-	/* SMM is entered by way of L1 and left to L2 again. */
+	/* SMM is entered from L2 through L1, and left to L2 again. */
 	assert_int_equal(tdp_vcpu_set_smm(guest->vcpu, true), 0);
 	assert_int_equal(guest_access(guest, AT << 12, TDP_READ).outcome, TDP_ACCESS_MMIO);
 	guest_refused(guest, tdp_vcpu_set_guest_mode(guest->vcpu, true), -EINVAL);
@@ -277,7 +277,7 @@ static void without_a_second_address_space_there_is_no_smm(void **state)
 
 struct change {
 	struct tdp_registers from, to;
-	bool guest, sregs; /* does it drop the root, made one way or the other? */
+	bool guest, sregs; /* does it drop the root, by a guest instruction or by KVM_SET_SREGS? */
 	const char *what;
 };
 

@@ -1,6 +1,6 @@
 /*
- * Actors: that all run, what they hand back, how they meet, and that a run that
- * cannot be is refused before anybody has begun.
+ * Actors: that all run, their results, how they meet, and that a run that is not possible is
+ * refused before any actor has begun.
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +20,7 @@
 struct stage {
 	struct tdp_barrier *barrier;
 	struct tdp_flag *flag, *answer;
-	unsigned int slot[ACTORS]; /* written by the actor whose index it is */
+	unsigned int slot[ACTORS]; /* written by the actor with that index */
 	uint64_t began[ACTORS], ended[ACTORS];
 	const char *name[ACTORS];
 	unsigned int parties;
@@ -98,7 +98,7 @@ static void nobody_to_run_is_nothing_to_do(void **state)
 	assert_int_equal(tdp_run(NULL, NULL, 0, NULL), 0);
 }
 
-/* Runs the list and expects a refusal, after which nobody has run. */
+/* Runs the list and expects a refusal, and that no actor ran. */
 static void assert_refused(const struct tdp_actor_config *actors, const struct stage *stage)
 {
 	int results[2] = {INT_MIN, INT_MIN};
@@ -328,7 +328,7 @@ static void waiting_for_a_flag_ends_when_it_is_raised(void **state)
 	for (size_t i = 0; i < ACTORS; i++)
 		assert_true(stage.ended[i] - stage.began[0] >= SHORT_NS &&
 			    stage.ended[i] - stage.began[i] < LONG_NS);
-	/* It is up: nobody waits any more. */
+	/* The flag is up: no actor waits any more. */
 	assert_true(tdp_flag_wait(stage.flag, LONG_NS));
 	tdp_flag_destroy(stage.flag);
 	tdp_flag_destroy(stage.answer);

@@ -74,7 +74,7 @@ struct old_run_config {
 	size_t size;
 };
 
-/* Two pages, of which nobody may read the second. */
+/* Two pages, of which the second may not be read. */
 static char *fence;
 static size_t page_bytes;
 
@@ -93,7 +93,7 @@ static int remove_fence(void **state)
 	return munmap(fence, 2 * page_bytes);
 }
 
-/* A copy that ends where memory does: whoever reads beyond it is stopped. */
+/* A copy at the end of a page: reading beyond it stops the program. */
 static void *at_the_fence(const void *given, size_t bytes)
 {
 	return memcpy(fence + page_bytes - bytes, given, bytes);

@@ -277,7 +277,7 @@ static void what_was_lost_faults_in_again_page_by_page(void **state)
 	assert_int_equal(guest_stats(guest).pages_4k, 512);
 }
 
-/* The other way: a table gives way to a huge leaf. */
+/* The reverse: a huge leaf replaces a table. */
 
 static void a_huge_leaf_replaces_a_table_and_flushes_before_it_is_seen(void **state)
 {

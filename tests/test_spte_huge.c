@@ -1,6 +1,4 @@
-/*
- * A huge leaf made from a small one: the other way round from a split.
- */
+/* A huge leaf made from a small one: the reverse of a split. */
 #include "paging/spte.h"
 
 #include <setjmp.h>

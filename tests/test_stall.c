@@ -1,6 +1,6 @@
 /*
- * What the guest feels: an access that needs an exit is timed from there until it is
- * done, once, whatever it met on the way; one that needs none is not in it.
+ * Stalls: an access that needs an exit is timed from there until it is done, once, however many
+ * exits it takes; an access without an exit is not timed.
  */
 #include "support/deadline.h"
 #include "support/logged.h"

@@ -358,7 +358,7 @@ static void a_cached_walk_gives_the_same_result_as_one_from_the_root(void **stat
 	}
 }
 
-/* What makes it a cache: without the flush that is owed, the old table is still used. */
+/* A TLB is a cache: without the flush that is owed, the old table is still used. */
 static void upper_entries_are_not_read_again_until_a_flush(void **state)
 {
 	for (size_t i = 0; i < sizeof(cached_configs) / sizeof(cached_configs[0]); i++) {

@@ -1,6 +1,6 @@
 /*
- * Tracepoints. The texts are lines of real kernels (6.1 and 6.12, NPT and EPT),
- * so that whoever parses those parses ours.
+ * Tracepoints. The texts are lines of real kernels (6.1 and 6.12, NPT and EPT), so a parser of
+ * those parses ours.
  */
 #include "observe/tracepoint.h"
 
@@ -118,7 +118,7 @@ static void page_tables_show_their_role(void **state)
 			    "sp gen 0 gfn 40200 l4 8-byte q0 direct wux nxe ad root 0 sync new");
 	assert_string_equal(text_of(page_event(TDP_TRACE_PREPARE_ZAP_PAGE, 0x13781)),
 			    "sp gen 0 gfn 40200 l1 8-byte q0 direct wux nxe !ad root 0 sync");
-	/* Everything the other way round: 4-byte, quadrant 2, -u-, invalid, !nxe. */
+	/* The opposite of each field: 4-byte, quadrant 2, -u-, invalid, !nxe. */
 	event = page_event(TDP_TRACE_GET_PAGE, 1 << 4 | 2 << 5 | 4 << 8 | 1 << 11 | 2);
 	event.page.created = false;
 	event.page.generation = 1;
@@ -293,7 +293,7 @@ static void a_short_buffer_holds_the_beginning_and_the_length_is_told(void **sta
 	assert_memory_equal(part, whole, sizeof(part) - 1);
 }
 
-/* Rings. An event's gfn says which it is. */
+/* Rings. The gfn of an event identifies it. */
 
 #define RING 8
 

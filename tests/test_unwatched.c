@@ -1,6 +1,6 @@
 /*
- * Without check and tracepoints changes go by shorter ways: what comes of them is the
- * same. Everywhere else a checker or a listener is there, so here nobody is.
+ * Without check and tracepoints changes take shorter paths, with the same result. All other tests
+ * have a checker or a trace, so these have neither.
  */
 #include "support/guest.h"
 
@@ -73,7 +73,7 @@ static void a_zap_of_all_roots_takes_every_leaf_and_table(void **state)
 	assert_int_equal(guest_stats(guest).pages_4k, 1);
 }
 
-/* Between the way down and mmu_lock all tables below the root are taken away. */
+/* Between the descent and mmu_lock all tables below the root are removed. */
 static void remove_tables(struct guest *guest)
 {
 	struct mmu_actor *task = mmu_task_get(&guest->vm->mmu);

@@ -397,7 +397,10 @@ static void the_result_tells_a_tlb_what_else_is_allowed(void **state)
 						TDP_RIGHT(TDP_FETCH, true));
 	assert_true(result.executable);
 	assert_false(result.writable);
-	/* MBEC asks whose the address is: the same for code of either privilege. */
+	/*
+	 * MBEC depends on the privilege of the address: the result is the same for code of either
+	 * privilege.
+	 */
 	result = raw_walk_gpa(raw, raw->data, TDP_READ, true);
 	assert_int_equal(result.rights, TDP_RIGHT(TDP_READ, false) | TDP_RIGHT(TDP_READ, true));
 	assert_false(result.executable);

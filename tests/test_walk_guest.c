@@ -92,7 +92,7 @@ static void check_fault_row(struct raw *raw, const struct fault_row *row)
 		else
 			assert_int_equal(*entry, changed);
 	}
-	/* Each walk that succeeds tells which of the others would. */
+	/* Each walk that succeeds says which of the others would. */
 	for (unsigned int i = 0; i < 6; i++) {
 		struct tdp_walk_result result = raw_walk(raw, (enum tdp_access)(i % 3), i >= 3);
 

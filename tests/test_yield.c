@@ -1,7 +1,6 @@
 /*
- * Giving way: a long zap drops mmu_lock for whoever waits, after the flush that it
- * owes, and goes on where it stopped. The waiting one comes at a known moment: the
- * zap's first changes.
+ * Yielding: a long zap drops mmu_lock for a waiting actor, after the flush that it owes, and
+ * continues where it stopped. The waiter comes at a known moment: the zap's first changes.
  */
 #include "support/guest.h"
 
@@ -20,7 +19,7 @@ struct race {
 	void (*zap)(struct guest *guest);
 };
 
-/* In the zap, under mmu_lock: waits until somebody waits for it. */
+/* In the zap, under mmu_lock: waits until another actor waits for it. */
 static void wait_for_the_other(struct guest *guest, const struct tdp_trace_event *event)
 {
 	struct race *race = guest->race;
@@ -103,7 +102,7 @@ static void discard(struct guest *guest)
 
 static void check_leaf_zap(struct guest *guest, const struct race *race)
 {
-	/* It gave way long before its end, and had made its flush by then. */
+	/* It yielded long before its end, and had made its flush by then. */
 	assert_true(race->then.pages_4k > 0 && race->then.pages_4k < PAGES);
 	assert_int_equal(race->then.remote_tlb_flush_requests, 1);
 	/* And went on where it stopped: none is left, none was met twice. */

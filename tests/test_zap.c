@@ -298,7 +298,7 @@ static void ending_a_vm_flushes_nothing(void **state)
 	guest_end_vm(guest);
 	assert_int_equal(guest_count(guest, TDP_TRACE_FLUSH), 0);
 	assert_true(guest_count(guest, TDP_TRACE_SPTE_CHANGED) > 0);
-	/* Under the exclusive lock a table's empty entries are left alone, and not told. */
+	/* Under the exclusive lock a table's empty entries are left alone, and have no event. */
 	assert_int_equal(guest_changes(guest, 1, guest_nonpresent(guest), guest_frozen(guest)), 0);
 	assert_int_equal(guest_changes(guest, 2, guest_nonpresent(guest), guest_frozen(guest)), 0);
 }
@@ -376,7 +376,10 @@ static void a_moved_slot_is_mapped_at_its_new_place_only(void **state)
 
 /* Invalid roots */
 
-/* What the host is about to free must go from them too, but nobody can see them: no flush. */
+/*
+ * Memory that the host is about to free is zapped in invalid roots too. No vCPU uses them: no
+ * flush.
+ */
 static void leaves_of_invalid_roots_go_without_a_flush(void **state)
 {
 	struct guest *guest = touched(state, TDP_4K, &scripted);
@@ -393,7 +396,7 @@ static void leaves_of_invalid_roots_go_without_a_flush(void **state)
 	mmu_unlock_exclusive(exclusive);
 	mmu_zap_invalidated_roots(task);
 	mmu_task_put(task);
-	/* The vCPU was not told, as mmu_zap_all_fast() would have. */
+	/* The vCPU got no request, as mmu_zap_all_fast() would have raised. */
 	tdp_mmu_zap_all_fast(guest->vm);
 }
 

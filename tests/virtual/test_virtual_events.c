@@ -1,7 +1,6 @@
 /*
- * What a fault costs in events: how many shared accesses, waits and charges the
- * first touch of a page takes, by kind. More than the bound is a word too many on
- * the hottest path there is.
+ * The events of a fault: how many shared accesses, waits and charges the first touch of a page
+ * takes, by kind. A bound that is exceeded means an additional shared word on the hottest path.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -50,7 +50,7 @@ static int wait_then_add(struct tdp_actor *self, void *arg)
 	return add_one(self, arg);
 }
 
-/* What the counter is when all have added one, under the schedule. */
+/* The counter after all actors have added one, under the schedule. */
 static uint32_t count(struct schedule *schedule, tdp_actor_body *body, size_t actors,
 		      bool atomically)
 {

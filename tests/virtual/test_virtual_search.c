@@ -30,7 +30,7 @@ enum op_kind {
 	OP_READ,
 	OP_WRITE,
 	OP_ADD,
-	OP_OWN,	 /* a word that nobody else touches */
+	OP_OWN,	 /* a word that no other actor touches */
 	OP_LOCK, /* both: around the rest of the program */
 	OP_BULK, /* all words at once */
 	OP_KINDS,
@@ -55,7 +55,7 @@ struct stage {
 	struct line own[ACTORS];
 	_Alignas(CACHE_LINE) struct mutex lock;
 	struct program programs[ACTORS];
-	uint64_t seen[ACTORS]; /* what each has made of what it read */
+	uint64_t seen[ACTORS]; /* the result that each computed from its reads */
 	size_t actors;
 };
 
@@ -246,7 +246,7 @@ static void only_events_that_meet_are_switched_at(void **state)
 	}
 }
 
-/* A lock's holder may be preempted, but the others only find it held, wherever that is. */
+/* A lock's holder may be preempted anywhere, but the others only find the lock held. */
 static void what_a_lock_orders_is_not_switched_at(void **state)
 {
 	static struct stage stage;

@@ -1,7 +1,7 @@
 /*
- * Runs that cannot end: who waits in a circle, and who retries while nobody else
- * gets on, is told on standard error with what it waits for; the run returns
- * -EDEADLK, and the next one is a run like any other.
+ * Runs that cannot end: actors that wait in a circle, or retry while no other actor can go on, are
+ * reported on standard error with what they wait for. The run returns -EDEADLK, and the next run is
+ * not affected.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -177,7 +177,7 @@ static void an_endless_retry_ends_the_run_and_is_told_with_names(void **state)
 }
 
 /* The reader stays inside; the writer's waits come to an end now and then. */
-/* A worker whom nobody stops, long after everybody else has ended. */
+/* A worker that no actor stops, long after all others have ended. */
 __attribute__((noinline)) static int wake_up_for_ever(struct tdp_actor *self, void *arg)
 {
 	struct stage *stage = arg;

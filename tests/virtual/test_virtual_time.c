@@ -1,6 +1,6 @@
 /*
- * Simulated time: every event takes a tick, events take place in the order of
- * their actors' clocks, and who waits takes no part until it is woken.
+ * Virtual time: every event takes a tick, events take place in the order of their actors' clocks,
+ * and a waiting actor takes no part until it is woken.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 #define ACTORS 5
 #define STEPS  20
 
-/* Who made which event, in the order in which they took place. */
+/* The actors of the events, in the order in which these took place. */
 struct diary {
 	atomic_u32 word, gate;
 	size_t entries[ACTORS * STEPS];

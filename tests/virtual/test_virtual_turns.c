@@ -1,6 +1,4 @@
-/*
- * Whose turn it is, against a list that is searched from end to end.
- */
+/* The next actor's turn, against a list that is searched from end to end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +11,7 @@
 #define MOST  1000
 #define STEPS 20000
 
-/* The clock of each actor who is in, else TURN_NEVER. */
+/* The clock of each actor that takes part, else TURN_NEVER. */
 struct list {
 	size_t count;
 	uint64_t clocks[MOST];
