@@ -54,7 +54,7 @@ static enum tdp_access access_of_error(uint64_t error)
  */
 #define COLD static __attribute__((noinline, cold))
 
-/* The fast path is one function to the compiler. */
+/* Each route is one function to the compiler. */
 #define INLINE __attribute__((always_inline)) static inline
 
 COLD void trace_exit(struct mmu_context *context, const struct tdp_fault *exit)
@@ -322,7 +322,7 @@ COLD void wait_for_source(struct mmu_actor *actor, uint32_t releases)
 	gate_enter(actor);
 }
 
-static inline int fault_in_sections(struct mmu_context *context, const struct tdp_fault *exit)
+INLINE int fault_in_sections(struct mmu_context *context, const struct tdp_fault *exit)
 {
 	struct mmu_actor *actor = &context->actor;
 	struct fault fault;
