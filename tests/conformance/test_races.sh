@@ -1,31 +1,27 @@
 #!/bin/sh
-# Each capture of a parallel scenario is one sample of a race. racing makes more of them:
-# whatever the interleaving, replay finds that the trace agrees.
+# A capture of a parallel scenario is one sample of a race. racing makes more samples, each
+# under another schedule, and replay must agree with every one of them.
 . "$TDPSIM_SOURCE/tests/conformance/lib.sh"
 racing=${TDPSIM_BUILD:?run by ctest}/tests/racing
 [ -x "$racing" ] || { echo "racing is not built"; exit 77; }
 
-# agrees SCENARIO KERNEL EAGER SEED
-agrees() {
-	"$racing" "$@" >"$work/trace" || fail "racing $*"
-	"$replay" --check "$work/trace" >"$work/out" 2>&1
-}
-
+# sample SCENARIO KERNEL EAGER SEED
 sample() {
-	agrees "$@" && return
-	fail "racing $*"
+	"$racing" "$@" >"$work/trace" || fail "racing $*"
+	"$replay" --check "$work/trace" >"$work/out" 2>&1 && return
+	fail "racing $*: replay does not agree"
 	cat "$work/out"
 }
 
-lost=0
+# Replay cannot follow about one schedule of `race` in twenty (docs/verification.md), but it
+# follows all of these. If the library comes to access memory in another order, a seed stands
+# for another schedule: before you replace a seed that fails, make sure that it is one of those.
 for kernel in 6.1 6.12; do
 	for seed in 1 2 3 4 5 6; do
 		sample 4k_4vcpu $kernel on $seed
 		sample dirty_4vcpu $kernel on $seed
 		sample dirty_4vcpu $kernel off $seed
-		agrees race $kernel on $seed || lost=$((lost + 1))
+		sample race $kernel on $seed
 	done
 done
-# About one in twenty of these cannot be followed to its end: docs/verification.md.
-[ "$lost" -le 4 ] || fail "racing race: $lost of 12 differ"
 exit $((failures > 0))
