@@ -23,9 +23,17 @@ ages() {
 	[ $machine = noad ] && code=0 || code=1
 	awk -v seed=$seed -v code=$code -v apart=$apart -f "$conformance/ages.awk" >"$work/ages"
 	synthesise_from "$work/ages" 6.12-$machine >"$work/trace" || fail "ages, seed $seed"
-	"$replay" --check "$work/trace" >"$work/out" 2>&1 && return
+	"$replay" --check "$work/trace" >"$work/out" 2>&1 && lockless_ages && return
 	fail "ageing at random, seed $seed, apart $apart, on $machine"
 	cat "$work/out"
+}
+
+# With A/D flags 6.16 prints the same, although it ages without mmu_lock.
+lockless_ages() {
+	[ $machine = noad ] && return
+	sed 's/^# kernel 6\.12.*/# kernel 6.16.12/' "$work/trace" >"$work/lockless"
+	grep -q '^# kernel 6.16' "$work/lockless" &&
+		"$replay" --check "$work/lockless" >"$work/out" 2>&1
 }
 for machine in npt ept noad; do
 	for seed in 1 2 3 4 5; do
