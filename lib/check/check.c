@@ -1,12 +1,12 @@
-/* Checking a VM: making it stand still, going through its parts, telling. See checker.h. */
+/* Checks a VM: stops its actors, runs each part of the checker, reports. See checker.h. */
 #include <inttypes.h>
 
 #include "check/checker.h"
 #include "mmu/gate.h"
 #include "vm/vcpu.h"
 
-/* What was noted while the VM ran is handed over once. */
-static void tell_noted(struct checker *checker)
+/* Reports the violations that were noted while the VM ran, and clears the notes. */
+static void report_noted(struct checker *checker)
 {
 	for (unsigned int i = 0; i < TDP_INVARIANTS; i++) {
 		char first[NOTE_BYTES];
@@ -20,10 +20,10 @@ static void tell_noted(struct checker *checker)
 	}
 }
 
-/* So is what the host counted; it does not know which VM's table it was. */
-static void tell_strays(struct checker *checker)
+/* Reports uses of freed tables. The host counts them, and cannot say which VM's table it was. */
+static void report_freed_uses(struct checker *checker)
 {
-	uint64_t times = u64_exchange_acq_rel(&checker->vm->host->strays, 0);
+	uint64_t times = u64_exchange_acq_rel(&checker->vm->host->freed_table_uses, 0);
 
 	if (!times)
 		return;
@@ -42,8 +42,8 @@ static void check_all(struct checker *checker)
 		check_tlb(checker, vcpu);
 	check_counts(checker);
 	check_nx(checker);
-	tell_noted(checker);
-	tell_strays(checker);
+	report_noted(checker);
+	report_freed_uses(checker);
 }
 
 uint64_t tdp_vm_check(struct tdp_vm *vm, tdp_violation_sink sink, void *context)

@@ -1,11 +1,11 @@
 /*
  * The checker: tdp_vm_check() by parts
  *
- * It sees every room, so it lives in the highest. While it looks the world stands
- * still (mmu/gate.h), it holds slots_lock, vcpus_lock and mmu_lock exclusively, and
- * it changes nothing. So what it reads is what the last writers left, and an
- * unfinished step is no excuse. docs/model.md, "Invariants", says what each part
- * holds against what.
+ * The checker compares every room with the others, so it lives in the highest. It stops
+ * all vCPUs and tasks at the gate (mmu/gate.h), holds slots_lock, vcpus_lock and mmu_lock
+ * (exclusively), and changes no entry. No step of a change is half done then, so every
+ * difference that it finds is a violation. docs/model.md, "Invariants", lists what each
+ * part compares.
  */
 #ifndef TDPSIM_CHECK_CHECKER_H
 #define TDPSIM_CHECK_CHECKER_H
@@ -26,23 +26,23 @@ struct checker {
 	uint64_t nx_listed; /* tables on the list of possible NX huge pages that trees link */
 };
 
-/* One entry of one tree, as the walk over all trees meets it. */
+/* One entry of one tree, as the walk over all trees visits it. */
 struct met_entry {
 	const struct table *root;
 	const struct walker *walker; /* for trees as deep as this one */
-	const struct table *table;   /* that the entry lies in */
+	const struct table *table;   /* holds the entry */
 	unsigned int address_space;
 	unsigned int level;
 	tdp_gfn_t gfn; /* first frame that the entry spans */
 	uint64_t entry;
 };
 
-/* Counts a violation and tells the sink, printf-like. */
+/* Counts a violation and passes it to the sink; takes a format and arguments as printf does. */
 __attribute__((format(printf, 3, 4))) void violation(struct checker *checker,
 						     enum tdp_invariant invariant,
 						     const char *format, ...);
 
-/* The same with the entry named: "gfn ..., level ..., entry ...: " and the reason. */
+/* Reports a violation at one entry: "gfn ..., level ..., entry ...: ", then the reason. */
 void violation_at(struct checker *checker, enum tdp_invariant invariant,
 		  const struct met_entry *spot, const char *reason);
 

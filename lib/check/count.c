@@ -1,6 +1,6 @@
 /*
- * What the checker holds against the counters: gauges against the recount that the
- * walk over all trees made, and each vCPU's counters against one another.
+ * Compares the gauges with the recount that the walk over all trees made, and each vCPU's
+ * counters with one another.
  */
 #include <inttypes.h>
 
@@ -58,7 +58,7 @@ static void check_bounds(struct checker *checker, const struct tdp_vcpu *vcpu)
 		      counters_fixed(c) + counter_read(&c->pf_spurious));
 }
 
-/* The TLB counts for itself, too. */
+/* The TLB keeps counts of its own; they must agree with the vCPU's. */
 static void check_lookups(struct checker *checker, const struct tdp_vcpu *vcpu)
 {
 	const struct counters *c = &vcpu->context.counters;
@@ -72,7 +72,7 @@ static void check_lookups(struct checker *checker, const struct tdp_vcpu *vcpu)
 			  tlb->hits, tlb->misses);
 }
 
-/* Entries that were made and are still there; splits and zaps make none. */
+/* The MMIO entries that exist were all made by faults: splits and zaps make none. */
 static void check_mmio(struct checker *checker)
 {
 	const struct tdp_vcpu *vcpu;

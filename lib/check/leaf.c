@@ -1,7 +1,7 @@
 /*
- * What the checker holds against a leaf: the bits that its encoding allows, the
- * hardware's own judgement, its slot, and what the host says that is there. And
- * against an MMIO entry: its place, its generation, and that there is a hole.
+ * Compares a leaf with the bits that its encoding allows, with the hardware's own checks,
+ * with its slot and with the host's memory. Compares an MMIO entry with its place, its
+ * generation and the slots: there must be a hole.
  */
 #include <errno.h>
 
@@ -9,7 +9,7 @@
 #include "guest/slot_page.h"
 #include "host/frame.h"
 
-/* How a leaf's writes are logged is its tree's. */
+/* The A/D type depends on the role of the tree: an L2 guest's writes are logged differently. */
 static uint64_t ad_type(const struct encoding *e, const struct met_entry *spot)
 {
 	bool guest_mode = u32_load_relaxed(&spot->root->role) & ROLE_GUEST_MODE;
@@ -17,7 +17,7 @@ static uint64_t ad_type(const struct encoding *e, const struct met_entry *spot)
 	return guest_mode ? e->ad_type_guest_mode : e->ad_type;
 }
 
-/* Every bit that a leaf at `level` may have, but the frame and the A/D type. */
+/* All bits that a leaf at `level` may have, except the frame and the A/D type. */
 static uint64_t leaf_bits(const struct encoding *e, unsigned int level)
 {
 	const struct format *format = e->format;
@@ -32,7 +32,7 @@ static uint64_t leaf_bits(const struct encoding *e, unsigned int level)
 	return bits;
 }
 
-/* Bits that it must have. Who took its accessed state away took R, W and X too. */
+/* Bits that a leaf must have. An access-tracked leaf has lost R, W and X. */
 static uint64_t leaf_needs(const struct encoding *e, uint64_t spte)
 {
 	uint64_t bits = e->mmu_present | e->present | e->user;
@@ -72,7 +72,7 @@ static void check_bits(struct checker *checker, const struct met_entry *spot)
 			     "W needs MMU-writable, and that needs host-writable");
 }
 
-/* False: what the slot says about the host's memory need not be asked any more. */
+/* Returns false if there is no slot, so that the host's memory cannot be compared. */
 static bool check_slot(struct checker *checker, const struct met_entry *spot,
 		       const struct memslot *slot)
 {
@@ -81,7 +81,7 @@ static bool check_slot(struct checker *checker, const struct met_entry *spot,
 	if (!slot)
 		reason = "a leaf where there is no slot";
 	else if (slot->invalid)
-		reason = "a leaf of a slot that is on its way out";
+		reason = "a leaf of a slot that is being deleted or moved";
 	else if (spot->level > checker->mmu->limits.max_level)
 		reason = "a leaf larger than the hardware knows";
 	else if (!memslot_allows(slot, spot->gfn, spot->level))
@@ -93,7 +93,7 @@ static bool check_slot(struct checker *checker, const struct met_entry *spot,
 	return slot != NULL;
 }
 
-/* What the process has at the leaf's first page; a backing that cannot tell is believed. */
+/* Compares the leaf's first page with its page source, unless the source cannot peek. */
 static void check_page(struct checker *checker, const struct met_entry *spot,
 		       const struct memslot *slot)
 {
@@ -107,10 +107,10 @@ static void check_page(struct checker *checker, const struct met_entry *spot,
 		return;
 	if (page.pfn.n != spte_pfn(spot->entry).n)
 		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
-			     "a leaf of another frame than the process has there");
+			     "the leaf's frame is not the one that the process has there");
 	else if (!page.writable && spte_host_writable(checker->encoding, spot->entry))
 		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
-			     "a leaf could be written that the process itself may not write");
+			     "a writable leaf of memory that the process itself may not write");
 }
 
 static void check_host(struct checker *checker, const struct met_entry *spot,
@@ -122,7 +122,7 @@ static void check_host(struct checker *checker, const struct met_entry *spot,
 
 	if (!frame_data_in_use(host, first) || !frame_data_in_use(host, last)) {
 		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
-			     "a leaf of memory that the host has not given out");
+			     "a leaf of memory that the host has not allocated");
 		return;
 	}
 	if (spot->level > slot_page_level(slot, spot->gfn)) {
@@ -166,7 +166,7 @@ void check_hole(struct checker *checker, const struct met_entry *spot)
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot, "an MMIO entry of another place");
 	else if (then > now || (then ^ now) & (checker->vm->config.address_spaces - 1))
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot,
-			     "an MMIO entry of a generation that has not been");
+			     "an MMIO entry of a generation that lies in the future");
 	else if (then == now && memslot_find(slots, spot->gfn))
 		violation_at(checker, TDP_INVARIANT_MAPPING, spot,
 			     "an MMIO entry that counts as current where there is a slot");

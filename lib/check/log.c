@@ -1,8 +1,8 @@
 /*
- * What the checker holds against the dirty log: a page of a logged slot that could be
- * written without anybody noticing is in the log already, so no write is ever lost.
- * What counts as the log is the slot's bitmap, or what the rings hold until it is
- * recycled, and what the CPUs have logged and nobody has taken out yet.
+ * Compares leaves with the dirty log: if the guest can write a page of a logged slot
+ * without a fault and without a PML entry, the page must be in the log already, or a write
+ * would be lost. The log is the slot's bitmap, the ring entries that have not been
+ * recycled, and the pages in the CPUs' own logs.
  */
 #include <inttypes.h>
 
@@ -11,14 +11,14 @@
 #include "mmu/root.h"
 #include "vm/vcpu.h"
 
-/* Where a VM has rings, their pages are gathered in words behind the bitmap's. */
+/* A VM with rings: the pages in them are collected in words behind the bitmap's. */
 static void empty_gathered(const struct memslots *slots)
 {
 	for (size_t i = 0; i < slots->count; i++) {
 		struct dirty_log *log = slots->slot[i].log;
 
 		for (size_t word = log ? log->words : 0; log && word < log->capacity; word++)
-			u64_store_relaxed(&log->bits[word], 0); /* the world stands still */
+			u64_store_relaxed(&log->bits[word], 0); /* all actors are stopped */
 	}
 }
 
@@ -28,7 +28,7 @@ static void gather_entry(struct checker *checker, const struct dirty_ring_entry 
 	const struct memslot *slot = memslot_by_id(slots, entry->slot);
 	struct dirty_log *log = slot ? slot->log : NULL;
 
-	/* The slot may be gone, or another one by that name. */
+	/* The slot may have been deleted, or its id reused. */
 	if (log && entry->offset < slot->pages)
 		u64_or_acq_rel(&log->bits[log->words + entry->offset / LOG_WORD_PAGES],
 			       1ULL << (entry->offset % LOG_WORD_PAGES));
@@ -67,7 +67,7 @@ void check_logs(struct checker *checker)
 		gather_ring(checker, vcpu->context.dirty_ring);
 }
 
-/* Is the page in a CPU's own log, from which a reader will take it? */
+/* Is the page in a CPU's own log, from which a reader of the dirty log will drain it? */
 static bool in_cpu_log(const struct checker *checker, unsigned int address_space, tdp_gfn_t gfn)
 {
 	const struct tdp_vcpu *vcpu;
@@ -98,7 +98,7 @@ void check_logged(struct checker *checker, const struct met_entry *spot, const s
 {
 	uint64_t first = spot->gfn.n - slot->gfn.n, pages = tdp_level_pages(spot->level);
 
-	/* No vCPU comes to the leaves of an invalid root any more. */
+	/* No vCPU uses the leaves of an invalid root any more. */
 	if (!slot->log || !(spot->entry & checker->encoding->write) ||
 	    cpu_would_notice(checker, spot) || root_invalid(spot->root))
 		return;
@@ -107,8 +107,8 @@ void check_logged(struct checker *checker, const struct met_entry *spot, const s
 		    in_cpu_log(checker, spot->address_space, tdp_gfn(slot->gfn.n + page)))
 			continue;
 		violation_at(checker, TDP_INVARIANT_LOG, spot,
-			     "a leaf that could be written unnoticed, and its page is not in the "
-			     "dirty log");
+			     "the guest could write the leaf without a trace, and its page is not "
+			     "in the dirty log");
 		return;
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * What the checker holds against NX huge pages (mmu/nx.h): which leaves may be
- * executed, and that the list of possible huge pages is what its rules say.
+ * Checks NX huge pages (mmu/nx.h): which leaves are executable, and that the list of
+ * possible huge pages keeps its rules.
  */
 #include <inttypes.h>
 
@@ -9,7 +9,10 @@
 #include "mmu/nx.h"
 #include "mmu/nx_list.h"
 
-/* X5: the leaves of a root are all of one time. An old leaf keeps its right in other bits. */
+/*
+ * X5: all leaves of a root were made under one setting. An access-tracked leaf keeps its
+ * right to execute in the saved bits.
+ */
 void check_executable(struct checker *checker, const struct met_entry *spot)
 {
 	const struct encoding *e = checker->encoding;
@@ -24,7 +27,7 @@ void check_executable(struct checker *checker, const struct met_entry *spot)
 		violation_at(checker, TDP_INVARIANT_NX, spot, "a leaf that may not be executed");
 }
 
-/* A table that a tree links. */
+/* Checks a table that a tree links. */
 void check_nx_table(struct checker *checker, const struct met_entry *link,
 		    const struct table *table)
 {
@@ -36,7 +39,7 @@ void check_nx_table(struct checker *checker, const struct met_entry *link,
 			     "its table is on the list and does not forbid a huge leaf");
 }
 
-/* Follows no link of a record that is not on the list: it may be anything. */
+/* Stops at a record that is not on the list, because its links may be anything. */
 static uint64_t walk_list(struct checker *checker)
 {
 	const struct nx_pages *pages = &checker->mmu->pages.nx;

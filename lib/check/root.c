@@ -1,6 +1,6 @@
 /*
- * What the checker holds against the list of roots: each is alive, each reference
- * has its holder, a vCPU's root is on the list, and what was invalidated is empty.
+ * Checks the list of roots: each root is alive, each reference has its holder, a vCPU's
+ * root is on the list, and an invalidated root that has been zapped is empty.
  */
 #include <inttypes.h>
 
@@ -20,7 +20,7 @@ static struct table *next_root(const struct table *root)
 	return ptr_load_acquire(&root->next_root);
 }
 
-/* vCPUs that have it loaded, iterators that are open in it, and the MMU itself. */
+/* Counts who holds the root: vCPUs that loaded it, open iterators, and the MMU itself. */
 static uint32_t holders(const struct checker *checker, const struct table *root)
 {
 	uint32_t count = !root_invalid(root) || root->zap_scheduled;
@@ -47,7 +47,7 @@ static void check_references(struct checker *checker, const struct table *root)
 			  references, held);
 }
 
-/* I7: zapping went over all of it; slots_lock is ours, so no zapping is under way. */
+/* I7: the zap visited the whole root. We hold slots_lock, so no zap is under way. */
 static void check_invalid(struct checker *checker, const struct table *root)
 {
 	atomic_u64 *entries = table_entries(checker->vm->host, root);
@@ -90,7 +90,7 @@ static bool on_list(const struct checker *checker, const struct table *root)
 	return at != NULL;
 }
 
-/* R4 of root.h: whoever has an invalid root loaded was told before mmu_lock was dropped. */
+/* R4 of root.h: a vCPU with an invalid root got its request before mmu_lock was dropped. */
 static void check_loaded(struct checker *checker, const struct tdp_vcpu *vcpu)
 {
 	const struct mmu_context *context = &vcpu->context;
@@ -110,7 +110,8 @@ static void check_loaded(struct checker *checker, const struct tdp_vcpu *vcpu)
 	if (root_invalid(root) &&
 	    !(u32_load_relaxed(&context->requests) & REQUEST_FREE_OBSOLETE_ROOTS))
 		violation(checker, TDP_INVARIANT_INVALID_ROOT,
-			  "vCPU %u has an invalid root loaded and was not told", vcpu->id);
+			  "vCPU %u has an invalid root loaded and no request to leave it",
+			  vcpu->id);
 }
 
 void check_roots(struct checker *checker)

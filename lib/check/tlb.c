@@ -1,12 +1,12 @@
 /*
- * What the checker holds against a vCPU's TLB and paging-structure cache: nothing
- * in them allows more than the tables do once the flush that was owed has been
- * made. It asks the hardware's walk, which shares no code with those who flush.
+ * Checks a vCPU's TLB and paging-structure cache: after the flush that was owed, no entry
+ * allows more than the tables do. The check uses the hardware's walk, which shares no code
+ * with the flushers.
  *
- * Nothing comes from another root than the loaded one: roots are dropped and freed
- * without a flush, because loading one always makes it, and a frame may become a
- * root again. Not counted is what the vCPU will never use: it empties its caches
- * before its next attempt if a flush or a request waits for it or it has no root.
+ * No entry may come from a root other than the loaded one. Roots are dropped and freed
+ * without a flush, because loading a root flushes, and a freed frame may become a root
+ * again. The check skips a vCPU that will empty its caches before its next attempt:
+ * because a flush or a request is pending, or because it has no root.
  */
 #include <inttypes.h>
 
@@ -45,7 +45,7 @@ static bool check_tlb_entry(const struct tlb_entry *entry, void *context)
 	return true;
 }
 
-/* The bits of an entry that say what is granted. */
+/* The bits of an entry that grant rights. */
 static uint64_t granting_bits(const struct walker *walker)
 {
 	uint64_t bits = 0;
@@ -55,7 +55,7 @@ static uint64_t granting_bits(const struct walker *walker)
 	return bits;
 }
 
-/* The way down to the table at `level`, as the hardware would go it without a cache. */
+/* Descends to the table at `level` as the hardware would without a paging-structure cache. */
 static bool find_table(const struct tdp_vcpu *vcpu, uint64_t gfn, unsigned int level,
 		       uint64_t *table, uint64_t *rights)
 {
@@ -86,9 +86,9 @@ static void check_structure(struct checker *checker, const struct tdp_vcpu *vcpu
 	if (entry->root != vcpu->context.root.pfn.n)
 		reason = "it comes from a root that is not loaded any more";
 	else if (!find_table(vcpu, gfn, level, &table, &rights))
-		reason = "the tables have none there any more";
+		reason = "the tables link no table there any more";
 	else if (table != entry->table)
-		reason = "the tables have another one there";
+		reason = "the tables link another table there";
 	else if (entry->rights & ~rights & granting_bits(vcpu->walker))
 		reason = "the entries above it allow less";
 	if (reason)

@@ -1,7 +1,7 @@
 /*
- * The checker's way through one tree: every entry is in one of its five states and
- * where it belongs, every table is alive and linked where its record says. What a
- * leaf maps is judged in check_leaf.c.
+ * The checker's walk over one tree: every entry is in one of its five states and at a
+ * level where it may be; every table is alive and linked where its record says. leaf.c
+ * checks what a leaf maps.
  */
 #include "check/checker.h"
 #include "host/frame.h"
@@ -10,8 +10,9 @@ static void check_table(struct checker *checker, const struct met_entry *link,
 			const struct table *table);
 
 /*
- * A table entry's bits but the frame are always the same: hardware has no flag to set.
- * But ageing without mmu_lock takes A from what was a leaf a moment ago (mmu/age.h).
+ * Except for the frame, the bits of all table entries are the same: the hardware sets no
+ * flag there. But ageing without mmu_lock may clear A in an entry that was a leaf when it
+ * read it and is a table now (mmu/age.h).
  */
 static void check_link_bits(struct checker *checker, const struct met_entry *spot)
 {
@@ -23,7 +24,7 @@ static void check_link_bits(struct checker *checker, const struct met_entry *spo
 			     "a table's entry has other bits than those of every table");
 }
 
-/* False: there is no living table behind the entry. */
+/* Returns false if the entry does not link a table that is in use. */
 static bool check_link_alive(struct checker *checker, const struct met_entry *spot)
 {
 	const struct tdp_host *host = checker->vm->host;
@@ -31,12 +32,12 @@ static bool check_link_alive(struct checker *checker, const struct met_entry *sp
 
 	if (spot->entry == FRAME_POISON) {
 		violation_at(checker, TDP_INVARIANT_LIFETIME, spot,
-			     "the table that it lies in has been freed");
+			     "the table that holds the entry has been freed");
 		return false;
 	}
 	if (!frame_is_table(host, pfn)) {
 		violation_at(checker, TDP_INVARIANT_ENTRY, spot,
-			     "it links a frame that is no page table's");
+			     "it links a frame that is not a page table's");
 		return false;
 	}
 	if (!frame_table_in_use(host, pfn)) {
@@ -47,7 +48,7 @@ static bool check_link_alive(struct checker *checker, const struct met_entry *sp
 	return true;
 }
 
-/* The record against the place: another parent means that two entries link the table. */
+/* Compares record and place: a different parent means that two entries link the table. */
 static bool check_record(struct checker *checker, const struct met_entry *spot,
 			 const atomic_u64 *slot, const struct table *child)
 {
@@ -92,7 +93,7 @@ static void check_not_present(struct checker *checker, const struct met_entry *s
 	if (spot->entry == e->nonpresent)
 		return;
 	if (spte_frozen(e, spot->entry))
-		violation_at(checker, TDP_INVARIANT_FROZEN, spot, "nobody is about to thaw it");
+		violation_at(checker, TDP_INVARIANT_FROZEN, spot, "no actor is going to thaw it");
 	else if (spte_mmio(e, spot->entry))
 		check_hole(checker, spot);
 	else
@@ -126,7 +127,7 @@ static void check_table(struct checker *checker, const struct met_entry *link,
 		spot.gfn = tdp_gfn(link->gfn.n + i * tdp_level_pages(spot.level));
 		check_entry(checker, &spot, &entries[i]);
 		if (spot.entry == FRAME_POISON)
-			break; /* so is all the rest */
+			break; /* the rest of the table is poison, too */
 	}
 }
 

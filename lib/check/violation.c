@@ -1,4 +1,4 @@
-/* Counting and reporting a violation. See checker.h. */
+/* Counts and reports violations. See checker.h. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -53,8 +53,8 @@ struct tdp_host {
 	uint8_t *records;	 /* FRAME_RECORD_BYTES for each table frame, sparse; immutable */
 	struct frame_allocator *allocator;
 	atomic_u32 *ages[TDP_LEAF_LEVEL_MAX]; /* by level - 1; under `check`, see age.h */
-	/* Under `check`: how often somebody met a table that had been freed; relaxed adds. */
-	atomic_u64 strays;
+	/* Under `check`: how often an actor used a table that had been freed; relaxed adds. */
+	atomic_u64 freed_table_uses;
 	struct rcu rcu; /* frees page tables */
 	struct spinlock callers_lock;
 	struct host_caller *callers;  /* all; under callers_lock */

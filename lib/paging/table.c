@@ -60,7 +60,7 @@ bool table_examine(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn, unsigned
 		there = there && table_is_of(host, table_of(host, pfn), tdp_gfn_round(gfn, level),
 					     level - 1);
 	if (!there)
-		u64_add_relaxed(&host->strays, 1);
+		u64_add_relaxed(&host->freed_table_uses, 1);
 	return there;
 }
 

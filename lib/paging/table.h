@@ -124,7 +124,7 @@ static inline atomic_u64 *table_linked(const struct tdp_host *host, uint64_t ent
 static inline void table_meet(struct tdp_host *host, uint64_t entry)
 {
 	if (__builtin_expect(host->config.check && entry == FRAME_POISON, 0))
-		u64_add_relaxed(&host->strays, 1);
+		u64_add_relaxed(&host->freed_table_uses, 1);
 }
 
 /* Host-physical address of an entry, for tracepoints. */

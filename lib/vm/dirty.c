@@ -1,4 +1,4 @@
-/* The dirty log as its user asks for it: finding the slot, judging the range. */
+/* Public functions of the dirty log: they find the slot and check the range. */
 #include <tdpsim/dirty.h>
 
 #include <errno.h>
@@ -102,7 +102,7 @@ int tdp_vm_clear_dirty_log(struct tdp_vm *vm, unsigned int address_space, unsign
 	return err;
 }
 
-/* What the CPU has logged and nobody taken out yet belongs in the ring first. */
+/* Moves the pages in the CPU's own log to the ring first. */
 static void fill_ring(struct tdp_vcpu *vcpu)
 {
 	struct mmu_actor *task = mmu_task_get(&vcpu->vm->mmu);

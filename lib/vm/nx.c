@@ -1,4 +1,4 @@
-/* NX huge pages as a user meets them: the switch, the rounds. */
+/* Public functions of NX huge pages: the mitigation's switch, and rounds of recovery. */
 #include <tdpsim/nx.h>
 
 #include "mmu/nx.h"

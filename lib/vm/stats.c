@@ -1,4 +1,4 @@
-/* What a VM has counted, and what its rings have kept. */
+/* Reads a VM's statistics, and drains its trace rings. */
 #include <tdpsim/stats.h>
 
 #include "vm/vcpu.h"

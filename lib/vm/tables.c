@@ -1,4 +1,4 @@
-/* The public view of a VM's tables: dropping them, looking at them, iterating. */
+/* Public functions that drop a VM's tables, read them, and iterate over them. */
 #include <errno.h>
 
 #include <tdpsim/iter.h>
@@ -20,7 +20,7 @@ void tdp_mmu_zap_all_fast(struct tdp_vm *vm)
 	mmu_zap_all_fast(task);
 	mmu_task_put(task);
 	mutex_unlock(&vm->memory.slots_lock);
-	/* Its own section kept the tables from being freed while they were unlinked. */
+	/* Free what the zap unlinked: its own RCU section kept those tables until now. */
 	rcu_poll(&vm->host->rcu);
 }
 

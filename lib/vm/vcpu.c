@@ -1,6 +1,7 @@
 /*
- * A vCPU: its creation and its accesses. One access is TLB, walk, A/D update and
- * data inside guest mode; an exit, the fault handler and another attempt outside.
+ * A vCPU: its creation and its accesses. Inside guest mode an access looks into the TLB,
+ * walks, updates A and D, and moves the data. If that exits, the fault handler runs
+ * outside guest mode, and the access is attempted again.
  */
 #include <tdpsim/dirty.h>
 
@@ -87,13 +88,13 @@ static void vcpu_init(struct tdp_vcpu *vcpu, struct tdp_vm *vm,
 	vcpu->root_level = root_level(vm, maxphyaddr);
 	vcpu->walker = &vm->walkers[vcpu->root_level - 4];
 	mmu_context_init(&vcpu->context, &vm->mmu, vcpu->id, vcpu->events, vm->config.trace_ring);
-	/* Without a wish vCPUs take turns, as a scheduler spreads them. */
+	/* By default vCPUs are spread over the nodes, as a scheduler would spread them. */
 	vcpu->context.actor.caller.node =
 		config->node ? config->node - 1 : (int)(vcpu->id % vm->host->config.nodes);
 	vcpu_registers_init(vcpu);
 }
 
-/* Under vcpus_lock. */
+/* vcpus_lock is held. */
 static void vcpu_link(struct tdp_vcpu *vcpu, struct tdp_vm *vm,
 		      const struct tdp_vcpu_config *config)
 {
@@ -138,7 +139,7 @@ unsigned int tdp_vcpu_id(const struct tdp_vcpu *vcpu)
 	return vcpu->id;
 }
 
-/* The data of an access that the tables allow. Inside guest mode. */
+/* Moves the data of an access that the tables allow. Called inside guest mode. */
 static void touch(struct tdp_vcpu *vcpu, const struct tdp_access_request *request, tdp_pfn_t pfn,
 		  struct tdp_access_result *result)
 {
@@ -169,7 +170,7 @@ static void report_exit(const struct tdp_vcpu *vcpu, const struct tdp_access_req
 	};
 }
 
-/* False: the CPU's log of written pages must be emptied first. */
+/* Returns false, with nothing done, if the CPU's log of written pages must be emptied first. */
 static bool walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 			   struct tdp_access_result *result)
 {
@@ -209,7 +210,7 @@ static bool walk_and_touch(struct tdp_vcpu *vcpu, const struct tdp_access_reques
 	return true;
 }
 
-/* One attempt, inside guest mode. False: nothing was done, as above. */
+/* One attempt, inside guest mode. Returns false as walk_and_touch() does. */
 static bool attempt(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 		    struct tdp_access_result *result)
 {
@@ -239,22 +240,22 @@ static bool within_a_page(const struct tdp_access_request *request)
 		request->address % TDP_PAGE_SIZE <= TDP_PAGE_SIZE - request->bytes);
 }
 
-/* The guest stands still from its access's first exit, of any kind, until it is done. */
-static void stand_still(struct tdp_vcpu *vcpu)
+/* A stall lasts from the first exit of an access, of any kind, until the access is done. */
+static void stall_begin(struct tdp_vcpu *vcpu)
 {
-	if (!vcpu->stalls || vcpu->stands)
+	if (!vcpu->stalls || vcpu->stalled)
 		return;
-	vcpu->stands = true;
-	vcpu->stands_since = clock_now();
+	vcpu->stalled = true;
+	vcpu->stalled_since = clock_now();
 }
 
-/* A full ring only interrupts: what user space does until it has room is a part. */
-static void go_on(struct tdp_vcpu *vcpu, enum tdp_outcome outcome)
+/* A full ring does not end the stall: the time that user space takes to drain it counts. */
+static void stall_end(struct tdp_vcpu *vcpu, enum tdp_outcome outcome)
 {
-	if (!vcpu->stands || outcome == TDP_ACCESS_RING_FULL)
+	if (!vcpu->stalled || outcome == TDP_ACCESS_RING_FULL)
 		return;
-	vcpu->stands = false;
-	tdp_histogram_record(vcpu->stalls, clock_now() - vcpu->stands_since);
+	vcpu->stalled = false;
+	tdp_histogram_record(vcpu->stalls, clock_now() - vcpu->stalled_since);
 }
 
 /* An exit without a fault. The fast path of 6.18, HLT's among them, forgets the CPU's log. */
@@ -298,14 +299,14 @@ static int enter_once(struct tdp_vcpu *vcpu, const struct tdp_access_request *re
 		if (vcpu->watch)
 			watch_left(vcpu);
 		if (!done) {
-			stand_still(vcpu);
+			stall_begin(vcpu);
 			plain_exit(context, false);
 		}
 	}
 	gate_leave(&context->actor);
 	if (err != MMU_RING_FULL)
 		return err;
-	stand_still(vcpu);
+	stall_begin(vcpu);
 	result->outcome = TDP_ACCESS_RING_FULL;
 	return 0;
 }
@@ -336,13 +337,13 @@ static int begin_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *
 	return enter_once(vcpu, request, result);
 }
 
-/* The caller does what is left of the access, and knows how long it takes. */
+/* The caller handles the exits of the access, and so also measures how long they take. */
 int tdp_vcpu_enter(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 		   struct tdp_access_result *result)
 {
 	int err = begin_access(vcpu, request, result);
 
-	vcpu->stands = false;
+	vcpu->stalled = false;
 	return err;
 }
 
@@ -383,7 +384,7 @@ int tdp_vcpu_fault(struct tdp_vcpu *vcpu, const struct tdp_fault *fault,
 	return step < 0 ? step : 0;
 }
 
-/* What an exit leads to: true if the guest is to be entered again. */
+/* Handles one exit. Returns true if the guest is to be entered again. */
 static bool handled(struct tdp_vcpu *vcpu, struct tdp_access_result *result, int *err,
 		    struct waiting *waiting)
 {
@@ -396,7 +397,7 @@ static bool handled(struct tdp_vcpu *vcpu, struct tdp_access_result *result, int
 		result->outcome = TDP_ACCESS_MMIO;
 		return false;
 	case STEP_RETRY:
-		platform_pause(waiting); /* somebody else must get on first */
+		platform_pause(waiting); /* another actor must make progress first */
 		return true;
 	case -ENOMEM:
 	case -EINVAL:
@@ -412,7 +413,7 @@ static bool handled(struct tdp_vcpu *vcpu, struct tdp_access_result *result, int
 	return false;
 }
 
-/* The rest of an access that took an exit: as many more as it takes. */
+/* Handles exits and attempts the access again until it ends. */
 static int handle_exits(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 			struct tdp_access_result *result)
 {
@@ -436,17 +437,17 @@ int tdp_vcpu_access(struct tdp_vcpu *vcpu, const struct tdp_access_request *requ
 	if (err)
 		return err;
 	if (result->outcome == TDP_ACCESS_FAULT) {
-		stand_still(vcpu);
+		stall_begin(vcpu);
 		err = handle_exits(vcpu, request, result);
 	}
-	go_on(vcpu, result->outcome);
+	stall_end(vcpu, result->outcome);
 	return err;
 }
 
 void tdp_vcpu_time_stalls(struct tdp_vcpu *vcpu, struct tdp_histogram *stalls)
 {
 	vcpu->stalls = stalls;
-	vcpu->stands = false;
+	vcpu->stalled = false;
 }
 
 int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)
@@ -456,7 +457,7 @@ int tdp_vcpu_load_root(struct tdp_vcpu *vcpu)
 	gate_enter(&vcpu->context.actor);
 	err = mmu_context_prepare(&vcpu->context);
 	gate_leave(&vcpu->context.actor);
-	return err == MMU_RING_FULL ? 0 : err; /* that is for who enters the guest */
+	return err == MMU_RING_FULL ? 0 : err; /* a full ring matters only on entry to the guest */
 }
 
 void tdp_vcpu_exit(struct tdp_vcpu *vcpu)

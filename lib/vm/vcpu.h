@@ -4,7 +4,7 @@
 
 #include "vm/vm.h"
 
-/* The youngest; the others follow by `next`. */
+/* The vCPU that was created last; `next` leads to the others. */
 static inline struct tdp_vcpu *vm_first_vcpu(const struct tdp_vm *vm)
 {
 	return ptr_load_acquire(&vm->vcpus);

@@ -1,5 +1,5 @@
 /*
- * A VM and its vCPUs, as their own room sees them.
+ * The structs of a VM and of a vCPU.
  *
  * Lock order, from the outside in: slots_lock (guest/memslot.h), a section of
  * RCU, mmu_lock, pages_lock; vcpus_lock comes between slots_lock and mmu_lock.
@@ -20,20 +20,20 @@
 struct tdp_vcpu {
 	struct mmu_context context;
 	struct tdp_vm *vm;
-	struct watch *watch;	     /* under check; NULL without */
-	const struct walker *walker; /* of the VM, by the vCPU's root level */
+	struct watch *watch;	     /* NULL without `check` */
+	const struct walker *walker; /* the VM's walker for this vCPU's root level */
 	unsigned int id;
 	unsigned int root_level;
 	bool no_tlb;
 	bool smm;
 	bool guest_mode;
-	bool stands; /* an access under way has taken an exit, at `stands_since`, and is timed */
+	bool stalled; /* the access under way took an exit, at `stalled_since`, and is timed */
 	struct tdp_registers registers;
-	struct tdp_guest_paging paging; /* digest of the registers */
+	struct tdp_guest_paging paging; /* worked out from the registers */
 	struct tdp_vcpu *next;
 	struct tdp_trace_event *events;
-	struct tdp_histogram *stalls; /* the caller's, or NULL: not timed */
-	uint64_t stands_since;
+	struct tdp_histogram *stalls; /* belongs to the caller; NULL: stalls are not timed */
+	uint64_t stalled_since;
 };
 
 struct tdp_vm {
@@ -44,7 +44,7 @@ struct tdp_vm {
 	struct walker walkers[2]; /* for roots of 4 and of 5 levels; immutable */
 	struct notifier notifier;
 	struct tdp_trace_event *task_events;
-	bool nx_huge_pages; /* the mitigation as it was switched; under slots_lock */
+	bool nx_huge_pages; /* the user's setting of the mitigation; under slots_lock */
 	struct mutex vcpus_lock;
 	atomic_ptr vcpus;      /* youngest first; prepended under vcpus_lock with release */
 	atomic_u32 vcpu_count; /* under vcpus_lock */

@@ -1,4 +1,4 @@
-/* Judging what a vCPU's caches say, and each of its accesses. See watch.h. */
+/* Compares a vCPU's caches, and each of its accesses, with the tables. See watch.h. */
 #include "vm/watch.h"
 
 #include <errno.h>
@@ -11,13 +11,13 @@
 #define WRITE_RIGHTS (TDP_RIGHT(TDP_WRITE, false) | TDP_RIGHT(TDP_WRITE, true))
 
 struct watch {
-	bool suspicious;	  /* there is a suspect, for watch_left() */
-	struct tlb_entry suspect; /* what the last attempt used, and the tables did not say */
+	bool suspicious;	  /* `suspect` is set, for watch_left() to look at again */
+	struct tlb_entry suspect; /* the last attempt used it, and the tables differed */
 	uint64_t suspect_tracked;
-	uint64_t ages[TLB_SETS * TLB_WAYS]; /* W1: of each TLB entry's frame when it was found */
-	/* W3: how many ageings had ended (tracked.h) before each entry's walk */
+	uint64_t ages[TLB_SETS * TLB_WAYS]; /* W1: age of each TLB entry's frame at its walk */
+	/* W3: for each TLB entry, how many ageings had ended (tracked.h) before its walk */
 	uint64_t tracked[TLB_SETS * TLB_WAYS];
-	uint64_t tracked_before; /* the walk that is under way */
+	uint64_t tracked_before; /* the same for the walk that is under way */
 };
 
 bool watch_will_flush(const struct tdp_vcpu *vcpu)
@@ -29,13 +29,13 @@ bool watch_will_flush(const struct tdp_vcpu *vcpu)
 	       u64_load_seq_cst(&context->flush_generation) != context->flushed;
 }
 
-/* What the tables allow for `gfn` now; 0 rights where they map nothing. */
+/* Walks for `gfn` now. The result has no rights where the tables map nothing. */
 static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gfn)
 {
 	static const enum tdp_access accesses[] = {TDP_READ, TDP_FETCH};
 	struct tdp_walk_result result = {.outcome = TDP_WALK_VIOLATION};
 
-	/* A page may be readable or only executable: both roads lead to all its rights. */
+	/* A page may be readable or execute-only; either access finds all of its rights. */
 	for (unsigned int i = 0; i < 2 && result.outcome != TDP_WALK_DONE; i++) {
 		struct tdp_walk_request request = {
 			.address = gfn.n << TDP_PAGE_SHIFT,
@@ -50,8 +50,8 @@ static struct tdp_walk_result walk_now(const struct tdp_vcpu *vcpu, tdp_gfn_t gf
 }
 
 /*
- * Has what maps the entry's frame been aged since the walk was begun? With guest paging
- * the frame was known only when the walk had ended: then has anything.
+ * Has the leaf of this gfn been aged since the walk began? With guest paging the gfn is
+ * known only after the walk, so an ageing of any leaf counts.
  */
 static bool aged_since(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry, uint64_t ended)
 {
@@ -62,7 +62,7 @@ static bool aged_since(const struct tdp_vcpu *vcpu, const struct tlb_entry *entr
 	return tracked_begun(tracked, vcpu->smm ? 1 : 0, entry->gfn) != ended;
 }
 
-/* What an entry allowed before it grew old, and will allow again. */
+/* The entry as it was before ageing, and as a fast page fault will restore it. */
 static uint64_t rejuvenated(const struct encoding *e, uint64_t spte)
 {
 	if (spte_access_tracked(e, spte))
@@ -71,9 +71,9 @@ static uint64_t rejuvenated(const struct encoding *e, uint64_t spte)
 }
 
 /*
- * W3: may ageing have taken what the tables do not allow any more? Only from the leaf
- * of the same frame, only what it gets back, and only since the walk was begun that
- * made the entry. Without a watch nobody has counted.
+ * W3: can ageing explain why the tables allow less than the TLB entry? Only if the leaf
+ * still maps the same frame, only for rights that a fast page fault will restore, and only
+ * if ageing happened after the entry's walk began. Without a watch ageings are not counted.
  */
 static bool lost_by_ageing(const struct tdp_vcpu *vcpu, const struct tlb_entry *entry,
 			   uint64_t tracked, const struct tdp_walk_result *now)
@@ -106,7 +106,7 @@ static const char *judge(const struct tdp_vcpu *vcpu, const struct tlb_entry *en
 		return "the tables map another frame";
 	if (entry->rights & ~now.rights)
 		return "the tables allow less";
-	/* Until 6.12 the second leaf of two racing faults was born clean, without a flush. */
+	/* Until 6.12, of two racing faults the second made a clean leaf, without a flush. */
 	if ((entry->rights & WRITE_RIGHTS) && !now.dirty && vcpu->vm->mmu.encoding.dirty_at_birth)
 		return "it allows writes and the leaf's dirty flag is clear";
 	return NULL;
@@ -178,7 +178,7 @@ void watch_hit(struct tdp_vcpu *vcpu, const struct tlb_entry *entry)
 {
 	if (ages_kept(vcpu, entry->pfn) &&
 	    frame_age(vcpu->vm->host, entry->pfn) != *age_of(vcpu, entry))
-		note(vcpu, entry, "the frame was given back since the TLB got it"); /* W1 */
+		note(vcpu, entry, "the frame was freed after the walk that found it"); /* W1 */
 	else
 		suspect(vcpu, entry);
 }
@@ -225,7 +225,7 @@ void watch_walk(struct tdp_vcpu *vcpu, const struct tdp_access_request *request,
 	if (ages_kept(vcpu, entry->pfn)) {
 		*age_of(vcpu, entry) = frame_age(vcpu->vm->host, entry->pfn);
 		if (!frame_is_out(vcpu->vm->host, entry->pfn)) {
-			note(vcpu, entry, "the host has not given the frame out"); /* W1 */
+			note(vcpu, entry, "the host has not allocated the frame"); /* W1 */
 			return;
 		}
 	}
@@ -241,7 +241,7 @@ void watch_left(struct tdp_vcpu *vcpu)
 		return;
 	vcpu->watch->suspicious = false;
 	exclusive = mmu_lock_exclusive(&vcpu->context.actor);
-	/* In this order: a flush that was owed no more when asked had raised the generation. */
+	/* In this order: if no flush is owed when we look, it has already raised the generation. */
 	if (!u32_load_acquire(&vcpu->vm->mmu.logging.flushes_owed) && !watch_will_flush(vcpu))
 		reason = judge(vcpu, &vcpu->watch->suspect, vcpu->watch->suspect_tracked); /* W2 */
 	mmu_unlock_exclusive(exclusive);
