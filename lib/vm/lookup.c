@@ -1,13 +1,13 @@
 /*
- * Lookups under a vCPU's root, one by one or many in one section: the public face of
- * mmu/lookup.h. The vCPU's own reference keeps the root, the section the tables
- * below it.
+ * Lookups under a vCPU's root, of one frame or of many in one RCU section: the public
+ * functions over mmu/lookup.h. The vCPU's own reference keeps the root alive, the section
+ * keeps the tables below it.
  *
- * Within a section a frame's neighbour is first looked for in the table where the
- * last lookup ended. A leaf there counts: that table was reached during the call, so
- * this is what the slot held at some moment of it, even if the table has been
- * unlinked since. Anything else may be what a table looks like when it has been
- * taken apart, and the way down is gone anew from the root.
+ * Within a section a lookup tries the table where the last one ended before it descends
+ * from the root. It may use a leaf that it finds there: the call reached that table, so the
+ * slot held the leaf at some moment during the call, even if the table has been unlinked
+ * since. Any other entry may come from tearing the table down, so the lookup then descends
+ * from the root.
  */
 #include <errno.h>
 
@@ -16,7 +16,7 @@
 #include "mmu/lookup.h"
 #include "vm/vm.h"
 
-/* The table in which the last lookup ended; of this section alone. */
+/* The table in which the last lookup of this section ended. */
 struct last_table {
 	atomic_u64 *entries;
 	unsigned int level; /* of its entries */
@@ -53,8 +53,8 @@ static inline struct tdp_entry snapshot(const struct encoding *e, tdp_gfn_t gfn,
 }
 
 /*
- * The frames among gfns[0..count) that leaves of the last table map, as far as they come
- * first. Returns how many they are. What it asks of each is at hand in registers.
+ * Looks frames of gfns[0..count) up in the last table, until one has no leaf there. Returns
+ * how many it found. The loop reads its invariants from registers.
  */
 __attribute__((always_inline)) static inline size_t look_along(const struct mmu *mmu,
 							       const struct last_table *last,
@@ -89,7 +89,7 @@ __attribute__((always_inline)) static inline size_t look_along(const struct mmu 
 	return i;
 }
 
-/* The same, made twice: a level that is known needs no shifts by a register. */
+/* Two copies of the loop: with a constant level the compiler needs no variable shifts. */
 static size_t look_beside(const struct mmu *mmu, const struct last_table *last,
 			  const tdp_gfn_t *gfns, size_t count, struct tdp_entry *entries)
 {
@@ -98,7 +98,7 @@ static size_t look_beside(const struct mmu *mmu, const struct last_table *last,
 	return look_along(mmu, last, last->level, gfns, count, entries);
 }
 
-/* From the root. An entry that became a table after the descent is looked at step by step. */
+/* Descends from the root. An entry that has meanwhile become a table is read step by step. */
 __attribute__((always_inline)) static inline struct lookup find(const struct mmu_context *context,
 								tdp_gfn_t gfn)
 {

@@ -1,8 +1,8 @@
 /*
- * Registers that decide how addresses translate, and which of their changes drop
- * a vCPU's root (Linux kvm_post_set_cr0(), kvm_post_set_cr4(), set_efer() and
- * __set_sregs(), 6.4 on; 6.1.y has the same by backports). Roots that are dropped
- * are found again at the next entry: roots live until they are invalidated.
+ * Registers that decide how addresses translate, and which of their changes drop a vCPU's
+ * root (Linux kvm_post_set_cr0(), kvm_post_set_cr4(), set_efer() and __set_sregs(), since
+ * 6.4; 6.1.y has backports). The next entry finds the root again: a root lives until it is
+ * invalidated.
  */
 #include <errno.h>
 
@@ -110,7 +110,7 @@ static int check_registers(const struct tdp_vcpu *vcpu, const struct tdp_registe
 	return 0;
 }
 
-/* CR0.WP changed by itself is no reason: it does not reach the second level. */
+/* A change of CR0.WP alone keeps the root: WP does not affect the second level. */
 static bool cr0_resets(uint64_t changed)
 {
 	return changed & CR0_PG || (changed & CR0_WP && changed != CR0_WP);
@@ -142,13 +142,13 @@ int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *re
 	digest(vcpu);
 	if (reset)
 		mmu_context_set_role(&vcpu->context, vcpu_root_role(vcpu));
-	/* Linear translations depend on all of them. */
+	/* Linear translations depend on all of these registers. */
 	tlb_flush(&vcpu->context.tlb);
 	gate_leave(&vcpu->context.actor);
 	return 0;
 }
 
-/* Another root for the same addresses: TLBs and caches must not outlive the change. */
+/* The vCPU gets another root for the same addresses, so its TLB and caches are flushed. */
 static void change_role(struct tdp_vcpu *vcpu, bool *what, bool to)
 {
 	gate_enter(&vcpu->context.actor);
@@ -167,7 +167,7 @@ int tdp_vcpu_set_smm(struct tdp_vcpu *vcpu, bool smm)
 	return 0;
 }
 
-/* SMM runs in L1: it is entered from L2 by way of L1, and left to where it came from. */
+/* SMM runs in L1. An SMI in L2 goes through L1 first, and RSM returns to where it came from. */
 int tdp_vcpu_set_guest_mode(struct tdp_vcpu *vcpu, bool guest_mode)
 {
 	if (guest_mode && vcpu->smm)

@@ -1,14 +1,14 @@
 /*
- * Changing memory slots: the order of steps that keeps vCPUs, which look at slots
- * without a lock, from mapping through a slot that is on its way out
+ * Changes memory slots. vCPUs look slots up without a lock, so a change takes these steps
+ * in this order, to keep a vCPU from mapping through a slot that is being deleted or moved
  * (Linux virt/kvm/kvm_main.c, __kvm_set_memory_region(), 6.12):
  *
- *   delete, move  1. publish the slot marked invalid: faults on it retry
- *                 2. drop what it maps
- *                 3. publish without it, or at its new place
- *   create        publish with it
- *   flags         publish with the new flag, then what follows from it (mmu/dirty.h):
- *                 by then nobody maps or fixes a page by the old one any more
+ *   delete, move  1. publish the slots with this one marked invalid: its faults retry
+ *                 2. zap the slot's mappings
+ *                 3. publish the slots without it, or with it at its new place
+ *   create        publish the slots with the new one
+ *   flags         publish the slots with the new flag, then apply the flag to existing
+ *                 leaves (mmu/dirty.h): no fault uses the old flag any more by then
  *
  * All memory is allocated before step 1, so a change that fails changes nothing.
  */
@@ -28,10 +28,10 @@
 struct slot_change {
 	struct tdp_vm *vm;
 	const struct tdp_memslot *asked;
-	struct memslot slot;	       /* as it will be */
-	const struct memslot *present; /* as it is, or NULL */
-	struct memslots *marked;       /* step 1 */
-	struct memslots *final;	       /* step 3 */
+	struct memslot slot;	       /* the slot after the change */
+	const struct memslot *present; /* the slot before the change; NULL: a new slot */
+	struct memslots *marked;       /* published in step 1 */
+	struct memslots *final;	       /* published in step 3 */
 };
 
 static int refuse(const struct tdp_vm *vm, int err, const char *reason)
@@ -79,7 +79,7 @@ static uint64_t hva_of(const struct tdp_memslot *asked)
 	return asked->hva || !asked->backing ? asked->hva : asked->backing->hva;
 }
 
-/* Does the slot lie over the memory that is asked for? */
+/* Does the slot already have the requested memory? */
 static bool same_memory(const struct memslot *slot, const struct tdp_memslot *asked)
 {
 	const struct slot_memory *memory = &slot->memory[MEMORY_SHARED];
@@ -159,7 +159,7 @@ static struct dirty_log *create_log(const struct slot_change *change)
 	});
 }
 
-/* The log that the slot will have: the one it has, or a new one. A move keeps it. */
+/* Chooses the slot's log: its present one, which a move keeps, or a new one. */
 static int prepare_log(struct slot_change *change)
 {
 	if (!change->asked->pages || !change->slot.log_dirty)
@@ -171,8 +171,8 @@ static int prepare_log(struct slot_change *change)
 }
 
 /*
- * The source of the slot's pages: the one it has, or, for a new slot, that of anonymous memory, or
- * one over the program's own backing.
+ * Chooses the source of the slot's pages: its present one; for a new slot that of anonymous
+ * memory, or one over the program's own backing.
  */
 static int prepare_source(struct slot_change *change)
 {
@@ -215,7 +215,7 @@ static void discard_new_log(const struct slot_change *change)
 		dirty_log_destroy(change->slot.log);
 }
 
-/* Neither created, moved nor deleted. */
+/* Does the change leave the slot where it is, and only set or clear a flag? */
 static bool stays(const struct slot_change *change)
 {
 	return change->present && change->asked->pages &&
@@ -242,7 +242,7 @@ static int prepare_arrays(struct slot_change *change, const struct memslots *slo
 			memslots_discard(change->final);
 			return -ENOMEM;
 		}
-		/* The copy has the slot at the same place. */
+		/* The copy has the slot at the same index. */
 		change->marked->slot[change->present - slots->slot].invalid = true;
 		memslots_remove(change->final, change->slot.id);
 	}
@@ -272,7 +272,7 @@ discard_source:
 	return err;
 }
 
-/* Only the slot's own leaves: quirk SLOT_ZAP_ALL off (6.12 on). */
+/* Zaps only the slot's own leaves: quirk SLOT_ZAP_ALL is off (since 6.12). */
 static void zap_slot_leaves(struct mmu_actor *task, const struct memslot *slot)
 {
 	struct gfn_range range = {slot->gfn, tdp_gfn(slot->gfn.n + slot->pages)};
@@ -291,7 +291,7 @@ static void drop_mappings(struct tdp_vm *vm, struct mmu_actor *task, const struc
 		zap_slot_leaves(task, slot);
 }
 
-/* MMIO entries of a generation that comes round again must not match. */
+/* When the generation wraps, an old MMIO entry must not match the new generation. */
 static bool generation_wrapped(struct tdp_vm *vm, unsigned int address_space)
 {
 	uint64_t generation = memslots_generation(memslots_of(&vm->memory, address_space));
@@ -300,7 +300,7 @@ static bool generation_wrapped(struct tdp_vm *vm, unsigned int address_space)
 		 ~(uint64_t)(vm->config.address_spaces - 1));
 }
 
-/* Without a task: it waits for open invalidations, and they need one to end. */
+/* Publishes without a task: it waits for open invalidations, and those need a task to end. */
 static void publish(struct tdp_vm *vm, unsigned int address_space, struct memslots *slots)
 {
 	struct mmu_actor *task;
@@ -314,8 +314,8 @@ static void publish(struct tdp_vm *vm, unsigned int address_space, struct memslo
 }
 
 /*
- * Logging was switched on or off. Where the slot was not mapped before, or cannot be
- * written, there is nothing more to do than to tell the CPUs.
+ * Logging was switched on or off. If the slot was not mapped before, or is read-only, only
+ * the CPUs' own logs have to follow.
  */
 static void follow_flag(struct tdp_vm *vm, const struct memslot *slot, bool logged, bool mapped)
 {

@@ -258,7 +258,8 @@ static void stall_end(struct tdp_vcpu *vcpu, enum tdp_outcome outcome)
 	tdp_histogram_record(vcpu->stalls, clock_now() - vcpu->stalled_since);
 }
 
-/* An exit without a fault. The fast path of 6.18, HLT's among them, forgets the CPU's log. */
+/* An exit without a fault. In 6.18 a fast-path exit, such as HLT's, does not drain the CPU's log.
+ */
 static void plain_exit(struct mmu_context *context, bool fast_path)
 {
 	charge(CHARGE_VM_EXIT, 1);

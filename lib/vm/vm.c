@@ -1,4 +1,4 @@
-/* A VM's beginning and end. See vm.h for the order of locks. */
+/* Creates and destroys VMs. See vm.h for the order of locks. */
 #include "vm/vm.h"
 
 #include <errno.h>
@@ -222,7 +222,7 @@ free_events:
 	return err;
 }
 
-/* Stores the policies of a config that has been read, none "as the baseline" any more. */
+/* Resolves the policies of a config: each value "as the baseline" becomes the baseline's value. */
 static int resolve_policy(const struct tdp_host *host, const struct tdp_vm_config *config,
 			  struct tdp_policy *policy)
 {
@@ -319,7 +319,7 @@ static void destroy_vcpus(struct tdp_vm *vm)
 	ptr_store_release(&vm->mmu.vcpus.youngest, NULL);
 }
 
-/* As upstream: everything is zapped, then the vCPUs let go, then the roots end. */
+/* In upstream's order: zap everything, make the vCPUs drop their roots, free the roots. */
 static void end_roots(struct tdp_vm *vm)
 {
 	struct mmu_actor *task = mmu_task_get(&vm->mmu);
@@ -327,7 +327,7 @@ static void end_roots(struct tdp_vm *vm)
 
 	mmu_zap_all(task);
 	destroy_vcpus(vm);
-	/* Nobody else is there any more, so the order of G2 (gate.h) does not matter. */
+	/* No other actor uses the VM any more, so the order of G2 (gate.h) does not matter. */
 	mutex_lock(&vm->memory.slots_lock);
 	exclusive = mmu_lock_exclusive(task);
 	roots_invalidate(exclusive);
