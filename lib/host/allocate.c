@@ -1,6 +1,6 @@
 /*
- * The library's own memory: through the config's allocator, counted, and
- * refused when the fail hook says so. Everything comes zeroed.
+ * Allocates the library's own memory, zeroed. It comes from the config's allocator and is
+ * counted; an allocation fails when the fail hook says so.
  */
 #include "host/allocate.h"
 
@@ -9,7 +9,7 @@
 
 #include "platform/check.h"
 
-/* calloc() where it will do: it leaves large memory untouched instead of clearing it. */
+/* Uses calloc() where the alignment allows: it does not clear fresh pages of the kernel. */
 static void *libc_allocate(size_t alignment, size_t bytes)
 {
 	void *memory;

@@ -1,6 +1,6 @@
 /*
- * Metadata before there is a host: what host_allocate() and host_release() are
- * made of, without the count.
+ * Allocates metadata by a config alone, before there is a host. host_allocate() and
+ * host_release() use these functions and count the bytes.
  */
 #ifndef TDPSIM_HOST_ALLOCATE_H
 #define TDPSIM_HOST_ALLOCATE_H

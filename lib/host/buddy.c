@@ -1,8 +1,7 @@
 /*
- * The buddy allocator's inside: see buddy.h for what it promises. Functions
- * named *_locked are called with the lock held and allocate nothing; what they
- * may need is brought along in a struct spare, what they have left over goes
- * home in one.
+ * The buddy allocator; see buddy.h for its promises. The caller of a function named
+ * *_locked holds the lock. Such a function allocates no memory: it takes records that it
+ * needs from a struct spare, and puts records that it no longer needs into one.
  */
 #include "host/buddy.h"
 
@@ -10,7 +9,7 @@
 
 #include "platform/check.h"
 
-/* A 2M block that is handed out frame by frame. */
+/* A 2M block that is allocated frame by frame. */
 struct broken_block {
 	uint64_t free[MAP_WORDS];
 	unsigned int free_count; /* on the partial list exactly when not 0 */
@@ -18,16 +17,16 @@ struct broken_block {
 	LIST_ENTRY(broken_block) partial;
 };
 
-/* A 1G unit that is handed out in 2M blocks or less. */
+/* A 1G unit that is allocated in 2M blocks, or less. */
 struct broken_unit {
-	uint64_t free[MAP_WORDS];     /* blocks outside of the buddy's range never are */
+	uint64_t free[MAP_WORDS];     /* blocks outside of the buddy's range are never free */
 	unsigned int free_count;      /* on the partial list exactly when not 0 */
 	uint64_t first;		      /* frame */
-	struct broken_block **blocks; /* NULL until a block of it is broken; then stays */
+	struct broken_block **blocks; /* NULL until a block of the unit is broken; then kept */
 	LIST_ENTRY(broken_unit) partial;
 };
 
-/* Records on their way in (to be used for the next break) or out. */
+/* Records that a break may use, or that a merge no longer needs. */
 struct spare {
 	struct broken_unit *unit;
 	struct broken_block **blocks;
@@ -235,7 +234,7 @@ static void put_frame_locked(struct buddy *buddy, uint64_t frame, struct spare *
 
 /* What taking one block at `level` would need, beyond what `spare` holds. */
 struct need {
-	bool memory; /* there is no such block, whatever the metadata */
+	bool memory; /* no block of this level is free, so metadata would not help */
 	bool unit, blocks, block;
 };
 
@@ -259,7 +258,7 @@ static struct need need_locked(struct buddy *buddy, unsigned int level, const st
 	return need;
 }
 
-/* False: no metadata is left; what was got stays in `spare`. */
+/* Returns false if an allocation failed; what it allocated before stays in `spare`. */
 static bool spare_fill(struct tdp_host *host, const struct need *need, struct spare *spare)
 {
 	if (need->unit)
@@ -280,7 +279,7 @@ static uint64_t take_one_locked(struct buddy *buddy, unsigned int level, struct 
 	return level == TDP_2M ? take_block_locked(buddy, spare) : take_unit_locked(buddy);
 }
 
-/* As many as can be had with what is in `spare`; *need says what the next would take. */
+/* Takes blocks while `spare` has the records for it; *need is what the next block needs. */
 static unsigned int take_some(struct buddy *buddy, unsigned int level, tdp_pfn_t *pfns,
 			      unsigned int want, struct spare *spare, struct need *need)
 {
@@ -303,7 +302,7 @@ unsigned int buddy_take(struct buddy *buddy, unsigned int level, tdp_pfn_t *pfns
 	struct need need = {0};
 	unsigned int count;
 
-	/* Others may use up what was free meanwhile, so each round asks again. */
+	/* Other threads may take free blocks meanwhile, so each round looks again. */
 	for (;;) {
 		count = take_some(buddy, level, pfns, want, &spare, &need);
 		if (count || need.memory || !spare_fill(buddy->host, &need, &spare))

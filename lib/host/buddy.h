@@ -1,19 +1,18 @@
 /*
  * Buddy allocator: the free blocks of one range of frames
  *
- * Three orders are all that anybody asks for: 4K, 2M and 1G, each 512 of the one
- * below. A block is broken only when nothing smaller is left, and whole again as
- * soon as its last part comes back. So state is sparse: a bit for each 1G unit, a
- * record for each unit that is broken, and a record for each 2M block in it that
- * is broken in turn.
+ * There are three orders, 4K, 2M and 1G, each 512 of the one below. The allocator breaks a
+ * block only when no smaller one is free, and merges it as soon as its last part is freed.
+ * So state is sparse: a bit for each 1G unit, a record for each broken unit, and a record
+ * for each broken 2M block.
  *
  * Promises
- *   B1  No frame is handed out twice, nor is a block that holds one.
- *   B2  Lowest first within a broken block, so neighbours in time are neighbours
- *       in memory.
+ *   B1  A frame is never allocated twice, alone or as a part of a block.
+ *   B2  Within a broken block the lowest frame is allocated first, so that consecutive
+ *       allocations are neighbours in memory.
  *   B3  A call that fails changes nothing.
- *   B4  Returning what is not out, or at another level than it was taken, stops
- *       the program.
+ *   B4  Freeing what is not allocated, or at another level than it was allocated at,
+ *       stops the program.
  *
  * Threads: everything here may be called by any thread. `lock` is a leaf;
  * metadata is allocated and released outside it.
@@ -56,8 +55,8 @@ static inline bool buddy_holds(const struct buddy *buddy, tdp_pfn_t pfn)
 }
 
 /*
- * Takes up to `want` blocks at `level`; how many it got. Fewer than wanted if
- * memory or metadata ends.
+ * Takes up to `want` blocks at `level` and returns how many it took: fewer than `want` if
+ * memory or metadata runs out.
  */
 unsigned int buddy_take(struct buddy *buddy, unsigned int level, tdp_pfn_t *pfns,
 			unsigned int want);
@@ -65,7 +64,7 @@ void buddy_put(struct buddy *buddy, unsigned int level, const tdp_pfn_t *pfns, u
 
 uint64_t buddy_free_frames(struct buddy *buddy);
 
-/* Has somebody got the frame, alone or in a larger block? It is one of the buddy's. */
+/* Is the frame allocated, alone or in a larger block? The frame must be one of the buddy's. */
 bool buddy_is_out(struct buddy *buddy, tdp_pfn_t pfn);
 
 #endif

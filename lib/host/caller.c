@@ -1,6 +1,6 @@
 /*
- * Callers: registered with the host's epoch and listed, so that the frames in
- * their caches can be counted.
+ * Callers of the host. Each is registered with the host's epoch, and is on a list so that
+ * the frames in its cache can be counted.
  */
 #include "host/caller.h"
 

@@ -1,6 +1,6 @@
 /*
- * What a host's config may say. Each field is judged by itself first, then
- * against the others, so that a report names the field to change.
+ * Checks a host's config. It checks each field by itself first, then against the others, so
+ * that a report names the field to change.
  */
 #include "host/config.h"
 
@@ -13,8 +13,8 @@
 #include "platform/sized.h"
 
 /*
- * Four times what it takes to map all of the memory once by 4K: several
- * address spaces, and roots that are torn down while their successors fill up.
+ * Four times the tables that map all of the memory once by 4K: there may be several address
+ * spaces, and old roots are still being torn down while new ones fill.
  */
 static uint64_t default_table_bytes(uint64_t memory_bytes)
 {
@@ -53,7 +53,7 @@ static int check_width(const struct tdp_host_config *config)
 		return -EINVAL;
 	}
 	limit = (uint64_t)1 << config->maxphyaddr;
-	/* One at a time: their sum may not fit into 64 bits. */
+	/* Compare one after the other: the sum may not fit into 64 bits. */
 	if (config->memory_bytes > limit || config->table_bytes > limit ||
 	    (config_data_first(config) << TDP_PAGE_SHIFT) + config->memory_bytes > limit) {
 		config_report(config,
@@ -74,7 +74,7 @@ static int check_nodes(const struct tdp_host_config *config)
 			      HOST_NODES);
 		return -EINVAL;
 	}
-	/* A host that is all carve-out hands out no data frames: nothing to share. */
+	/* If all memory is carve-out, there are no data frames to share between nodes. */
 	if (units != 0 && units < config->nodes) {
 		config_report(config,
 			      "nodes is %u: they cannot share %" PRIu64 " GiB, 1 GiB each is the "

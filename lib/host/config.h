@@ -1,5 +1,5 @@
 /*
- * A host's config: checked and completed before anything is made of it.
+ * A host's config: its fields are checked, and defaults filled in, before it is used.
  */
 #ifndef TDPSIM_HOST_CONFIG_H
 #define TDPSIM_HOST_CONFIG_H

@@ -51,7 +51,7 @@ static void *make_leaf(struct directory *directory, atomic_ptr *slot)
 	void *found = NULL;
 
 	if (!leaf)
-		return ptr_load_acquire(slot); /* somebody else may have been luckier */
+		return ptr_load_acquire(slot); /* another thread may have made the leaf */
 	if (ptr_cas_acq_rel(slot, &found, leaf))
 		return leaf;
 	host_release(directory->host, leaf, leaf_bytes(directory));

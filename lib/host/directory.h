@@ -18,7 +18,7 @@
 #define DIRECTORY_LEAF 512
 
 struct directory {
-	struct tdp_host *host; /* immutable, as is all but the leaves */
+	struct tdp_host *host; /* immutable, as are all fields except the leaves */
 	uint64_t records;
 	size_t record_bytes;
 	atomic_ptr *leaves; /* NULL until made, then for good; order above */
@@ -29,7 +29,7 @@ int directory_init(struct directory *directory, struct tdp_host *host, uint64_t 
 		   size_t record_bytes);
 void directory_fini(struct directory *directory);
 
-/* The record at `index`; NULL if it was never made. `record_bytes` is what the directory has. */
+/* The record at `index`; NULL if it was never made. `record_bytes` must be the directory's. */
 static inline void *directory_find(const struct directory *directory, uint64_t index,
 				   size_t record_bytes)
 {
@@ -40,12 +40,12 @@ static inline void *directory_find(const struct directory *directory, uint64_t i
 	return leaf ? leaf + index % DIRECTORY_LEAF * record_bytes : NULL;
 }
 
-/* The same, made if need be; NULL if out of memory. */
+/* The record at `index`, which is made if it does not exist; NULL if out of memory. */
 void *directory_make(struct directory *directory, uint64_t index);
 
 /*
- * The first record at or after *index, with its index in *index, below `end`;
- * NULL if there is none. Skips what was never made.
+ * The first existing record in [*index, end), with its index stored in *index; NULL if
+ * there is none.
  */
 void *directory_next(const struct directory *directory, uint64_t *index, uint64_t end);
 

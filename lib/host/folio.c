@@ -1,7 +1,7 @@
 /*
- * Folios, and data frames, which are the same thing by another name. A folio's
- * memory is neither cleared nor poisoned here: most experiments never touch it,
- * and a touch would make the sparse window real. Its cost is charged instead.
+ * Folios, and data frames, which are folios by another name. Allocation neither clears nor
+ * poisons a folio's memory: most experiments never touch it, and a touch would make the
+ * host allocate real memory. Allocation charges the cost instead.
  */
 #include "host/folio.h"
 

@@ -1,6 +1,6 @@
 /*
- * Folios: 4K, 2M or 1G of data memory in one piece, aligned to its size. Where
- * one came from, and so must go back to, follows from its frame number.
+ * Folios: 4K, 2M or 1G of contiguous data memory, aligned to its size. The frame number
+ * says which pool a folio came from and returns to.
  */
 #ifndef TDPSIM_HOST_FOLIO_H
 #define TDPSIM_HOST_FOLIO_H
@@ -8,12 +8,12 @@
 #include "host/frame.h"
 
 enum folio_source {
-	FOLIO_FREE,	/* what is free for all */
-	FOLIO_RESERVED, /* pages set aside; the caller has reserved this one (hugetlb.h) */
+	FOLIO_FREE,	/* the general free memory */
+	FOLIO_RESERVED, /* the huge-page pool; the caller has reserved this page (hugetlb.h) */
 };
 
 /*
- * From `node` (-1: the caller's), else from any other. What the memory holds is
+ * Allocates from `node` (-1: the caller's), else from any other node. The content is
  * undefined. -ENOMEM, also if the fail hook says so.
  */
 int folio_alloc(struct host_caller *caller, int node, unsigned int level, enum folio_source source,

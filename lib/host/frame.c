@@ -1,13 +1,12 @@
 /*
  * Frames: the nodes and their shares, and table frames with their caches
  *
- * A caller's cache is filled from, and drained to, its own node by half its
- * size at a time. A frame of another node never enters it, so remote memory does
- * not stay where it does not belong. Frame 0 is never handed out: a table at
- * address 0 would look like none.
+ * A caller's cache is filled from, and drained to, its own node, half of the cache at a
+ * time. A frame of another node never enters the cache, so no caller hoards remote memory.
+ * Frame 0 is never allocated, because a table at address 0 would look like no table.
  *
- * When a node is empty, up to FRAME_CACHE_TABLES frames of each other caller may
- * still lie in their caches; an allocation fails rather than reach into them.
+ * When all nodes are empty, up to FRAME_CACHE_TABLES frames may still lie in each of the
+ * other callers' caches. An allocation then fails; it does not take from those caches.
  */
 #include "host/frame.h"
 
@@ -124,11 +123,11 @@ static void mark_returned(struct tdp_host *host, tdp_pfn_t pfn)
 {
 	uint64_t bit = (uint64_t)1 << (pfn.n % 64);
 
-	/* A table frame is returned once, and only by who got it. */
+	/* A table frame is freed once, and only if it is allocated. */
 	CHECK(u64_and_acq_rel(&host->allocator->live[pfn.n / 64], ~bit) & bit);
 }
 
-/* How many frames the cache has then; they come out in the order of their addresses. */
+/* Refills the cache, so that frames leave it by rising address. Returns how many it holds. */
 static unsigned int cache_refill(struct host_caller *caller)
 {
 	struct frame_allocator *allocator = caller->host->allocator;
@@ -174,7 +173,8 @@ int frame_alloc_table(struct host_caller *caller, tdp_pfn_t *pfn)
 	if (host_refuses(caller->host, TDP_ALLOCATE_TABLE_FRAME))
 		return -ENOMEM;
 	if (take_table(caller, pfn)) {
-		/* What was freed may only wait for somebody to see that its time has come. */
+		/* Freed tables may be waiting for an actor to notice that their grace period ended.
+		 */
 		rcu_poll(&caller->host->rcu);
 		if (take_table(caller, pfn))
 			return -ENOMEM;
@@ -184,7 +184,7 @@ int frame_alloc_table(struct host_caller *caller, tdp_pfn_t *pfn)
 	return 0;
 }
 
-/* Plain stores: nobody may look at a freed table, and a race detector is to notice who does. */
+/* Stores plainly, so that a race detector notices any actor that reads a freed table. */
 static void poison(struct tdp_host *host, tdp_pfn_t pfn)
 {
 	uint64_t *words = frame_address(host, pfn);
@@ -200,7 +200,7 @@ static void cache_push(struct host_caller *caller, struct node *node, tdp_pfn_t 
 	unsigned int count = u32_load_relaxed(&cache->count);
 
 	if (count == FRAME_CACHE_TABLES) {
-		/* The older half goes: the younger is still warm. */
+		/* Free the older half: the younger half is still in the CPU's caches. */
 		buddy_put(&node->tables, TDP_4K, cache->tables, BATCH);
 		count -= BATCH;
 		for (unsigned int i = 0; i < count; i++)

@@ -1,6 +1,6 @@
 /*
- * Pages set aside lie at the end of each node's memory, the 1G pages last, so
- * that they stay aligned and never mix with what is free for all (node.h).
+ * The pool's pages lie at the end of each node's memory, the 1G pages last, so that they
+ * stay aligned and never mix with general free memory (node.h).
  */
 #include "host/hugetlb.h"
 
@@ -48,7 +48,7 @@ int hugetlb_check(const struct tdp_host_config *config)
 {
 	uint64_t most = config->memory_bytes / (2 * MIB);
 
-	/* First each by itself: their bytes may not fit into 64 bits. */
+	/* Check each count by itself first: the bytes of both may not fit into 64 bits. */
 	if (config->hugetlb_2m > most || config->hugetlb_1g > most / UNIT_BLOCKS) {
 		config_report(config,
 			      "hugetlb_2m is %" PRIu64 " and hugetlb_1g is %" PRIu64

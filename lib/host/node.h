@@ -1,12 +1,12 @@
 /*
- * NUMA nodes: each has a share of the tables, of the memory that is free for
- * all, and of the pages set aside for huge backing. Which part a frame belongs
- * to follows from its number, so nothing is recorded for it.
+ * NUMA nodes: each has a share of the table frames, of the general free memory, and of the
+ * huge-page pools. The frame number says which part a frame belongs to, so no record of it
+ * is needed.
  *
  *   tables    one share of [0, table_frames) each, cut at 2 MiB
  *   data      one share of the data region behind the carve-out each, cut at
- *             1 GiB; from its front: what is free, 2M pages set aside, 1G pages
- *             set aside
+ *             1 GiB; from its front: general free memory, the pool of 2M pages, the
+ *             pool of 1G pages
  */
 #ifndef TDPSIM_HOST_NODE_H
 #define TDPSIM_HOST_NODE_H
@@ -22,18 +22,18 @@ struct node {
 };
 
 struct frame_allocator {
-	unsigned int count; /* of nodes; immutable, as is where each begins and ends */
+	unsigned int count; /* of nodes; immutable, as are their boundaries */
 	struct hugetlb hugetlb;
 	/*
-	 * A bit for each table frame that somebody holds, so that a frame returned
-	 * twice is caught even while it waits in a cache. Set by who takes, cleared
-	 * by who returns; acquire-release, so that the second finds the first.
+	 * A bit for each allocated table frame, so that a double free is caught even while
+	 * the frame lies in a cache. The allocating actor sets it, the freeing actor clears
+	 * it; acquire-release, so that a second free sees the first.
 	 */
 	atomic_u64 *live;
 	struct node nodes[];
 };
 
-/* Item `index` of `count`, shared evenly by `nodes`: the node that has it, ... */
+/* `count` items are shared evenly by `nodes`: the node that has item `index`, ... */
 static inline unsigned int share_owner(uint64_t index, uint64_t count, unsigned int nodes)
 {
 	return (unsigned int)(((index + 1) * nodes - 1) / count);

@@ -92,7 +92,7 @@ bool tdp_host_age(struct tdp_host *host, uint64_t start, uint64_t end)
 	rwlock_read_lock(&host->notifiers_lock, NULL);
 	for (struct notifier *notifier = host->notifiers; notifier; notifier = notifier->next)
 		if (notifier->ops->age && notifier->ops->age(notifier->context, &range, false))
-			young = true; /* the others take the accessed state away, too */
+			young = true; /* the other subscribers must clear their state, too */
 	rwlock_read_unlock(&host->notifiers_lock, NULL);
 	return young;
 }

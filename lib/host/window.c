@@ -23,7 +23,7 @@
 #endif
 #endif
 
-/* ThreadSanitizer's shadow leaves a program not much more than 1 TiB of addresses. */
+/* ThreadSanitizer's shadow leaves a program little more than 1 TiB of address space. */
 #ifdef THREAD_SANITIZER
 #define MEMORY_LIMIT (512 * GIB)
 #define TABLE_LIMIT  (64 * GIB)
@@ -89,7 +89,7 @@ void *window_map(uint64_t bytes)
 	window = start + (-(uintptr_t)start & (ALIGNMENT - 1));
 	unmap_between(start, window);
 	unmap_between(window + bytes, start + whole);
-	/* A core file of a crashed test is not to be terabytes of holes. */
+	/* Keep the window out of core files, which would have terabytes of holes. */
 	madvise(window, bytes, MADV_DONTDUMP);
 	return window;
 }
@@ -101,9 +101,8 @@ void window_unmap(void *window, uint64_t bytes)
 }
 
 /*
- * Tables are dense by design and read at random, so huge pages pay. Data is
- * touched here and there, and one touch of a huge page would cost 2 MiB; many
- * installations hand them out unless told not to.
+ * Tables are dense and read at random, so huge pages pay. Data is touched sparsely, and
+ * with a huge page one touch would cost 2 MiB; many installations use huge pages by default.
  */
 void window_advise(void *window, uint64_t table_bytes, uint64_t data_offset, uint64_t data_bytes)
 {

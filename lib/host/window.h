@@ -1,6 +1,6 @@
 /*
- * The host's RAM, and other large arrays of which little is ever touched, as
- * sparse mappings: address space is reserved, memory comes with the first touch.
+ * Sparse mappings for the host's RAM, and for other large arrays of which little is ever
+ * touched: a mapping reserves address space, and the first touch allocates memory.
  */
 #ifndef TDPSIM_HOST_WINDOW_H
 #define TDPSIM_HOST_WINDOW_H
@@ -9,18 +9,18 @@
 
 /*
  * -EOPNOTSUPP, with a report, if this build or machine cannot map such a host.
- * `overcommit` is what the kernel says in vm.overcommit_memory.
+ * `overcommit` is the value of vm.overcommit_memory.
  */
 int window_check(const struct tdp_host_config *config, int overcommit);
 
-/* The machine's vm.overcommit_memory; 0 if it does not tell. */
+/* The machine's vm.overcommit_memory; 0 if it cannot be read. */
 int window_overcommit(void);
 
-/* Zeroed and sparse, aligned to 2 MiB; NULL if the address space is not to be had. */
+/* A zeroed sparse mapping, aligned to 2 MiB; NULL if there is no such address space. */
 void *window_map(uint64_t bytes);
 void window_unmap(void *window, uint64_t bytes);
 
-/* How the regions of the host's RAM are to be backed; advice, so it cannot fail. */
+/* Advises the kernel how to back the regions of the host's RAM. Advice cannot fail. */
 void window_advise(void *window, uint64_t table_bytes, uint64_t data_offset, uint64_t data_bytes);
 
 #endif
