@@ -1,6 +1,6 @@
 /*
- * Adding counters and gauges up into the public statistics. Every function adds
- * to what is there, so that a caller walks its vCPUs once and in any order.
+ * Sums counters and gauges into the public statistics. Every function adds to the fields as
+ * they are, so that a caller visits its vCPUs once, in any order.
  */
 #include "observe/counter.h"
 

@@ -7,15 +7,13 @@
  * gauge     a signed number of the VM that goes up and down at the transitions of
  *           entries (pages_4k and the like), kept in one of two ways:
  *             shared  every change goes to the VM's word, as upstream does
- *             percpu  a vCPU notes its change in its own deltas, whoever reads
- *                     adds them all up; callers that have no deltas of their own
- *                     still go to the VM's word
+ *             percpu  a vCPU adds its changes to its own deltas, and a reader sums
+ *                     them; callers without deltas change the VM's word
  *           Either way: value == word + the sum of all deltas. A single word or
  *           delta may be negative, the sum never is.
  *
- * Order: everything here is relaxed. The numbers are statistics: nothing is
- * decided by them and nothing is published with them. Once the actors have been
- * joined, or are stopped, a read is exact.
+ * Order: everything here is relaxed. The numbers are statistics: no code decides by them,
+ * and they publish nothing. After the actors have been joined or stopped, a read is exact.
  */
 #ifndef TDPSIM_OBSERVE_COUNTER_H
 #define TDPSIM_OBSERVE_COUNTER_H
@@ -24,7 +22,7 @@
 
 #include "platform/atomic.h"
 
-/* Written by its owner alone, read by anybody; relaxed, see above. */
+/* Written by its owner only, read by any thread; relaxed, see above. */
 struct counter {
 	atomic_u64 value;
 };
@@ -44,7 +42,7 @@ static inline uint64_t counter_read(const struct counter *counter)
 	return u64_load_relaxed(&counter->value);
 }
 
-/* Added to by anybody, relaxed; alone on its line, so that it slows nobody else down. */
+/* Any thread adds, relaxed. It has a cache line of its own, so that it slows no other field. */
 struct tally {
 	_Alignas(CACHE_LINE) atomic_u64 value;
 };
@@ -60,16 +58,16 @@ static inline uint64_t tally_read(const struct tally *tally)
 }
 
 /*
- * What a vCPU counts, under KVM's names where KVM has one. Zeroed memory is a
- * valid beginning. On a line of its own: nobody else's writes may slow it down.
+ * A vCPU's counters, under KVM's names where KVM has one. Zeroed memory is a valid initial
+ * state. They have cache lines of their own, so that no other actor's writes slow them down.
  *
  * A fault is counted as taken when its handler is entered, and once more when
  * its result is known: pf_taken == pf_fixed + pf_spurious + pf_emulate + retries
  * + errors whenever no fault is under way. pf_fast counts besides.
  */
 struct counters {
-	/* Exits whose fault filled a hole, which most do: each stands for one more exit, one
-	 * taken and one fixed (counters_exits() and so on), so that they are counted once. */
+	/* Exits whose fault filled a hole, as most do. One bump here counts an exit, a fault
+	 * taken and a fault fixed at once (counters_exits() and the functions after it). */
 	_Alignas(CACHE_LINE) struct counter filled;
 	struct counter pf_taken;
 	struct counter pf_fixed;
@@ -80,7 +78,8 @@ struct counters {
 	struct counter tlb_flush;
 	struct counter exits;
 	struct counter retries;
-	struct counter retries_locked; /* of these, who had mmu_lock already; in no stats */
+	struct counter
+		retries_locked; /* those that held mmu_lock already; not in the public statistics */
 	struct counter errors;
 	struct counter tlb_hits;
 	struct counter tlb_misses;
@@ -120,13 +119,13 @@ static inline enum gauge gauge_of_leaves(unsigned int level)
 	return (enum gauge)(GAUGE_PAGES_4K + (level - 1));
 }
 
-/* The VM's half. Zeroed memory is a valid beginning, of the shared kind. */
+/* The VM's half. Zeroed memory is a valid initial state, of the shared kind. */
 struct gauges {
 	bool percpu; /* immutable once the VM runs */
 	struct tally word[GAUGES];
 };
 
-/* A vCPU's half. Zeroed memory is a valid beginning. */
+/* A vCPU's half. Zeroed memory is a valid initial state. */
 struct gauge_deltas {
 	_Alignas(CACHE_LINE) struct counter delta[GAUGES];
 };
@@ -137,7 +136,7 @@ static inline void gauge_note(struct gauge_deltas *mine, enum gauge which, int64
 	counter_add(&mine->delta[which], (uint64_t)change);
 }
 
-/* `mine` is the acting vCPU's, or NULL for any other caller. */
+/* `mine` is the calling vCPU's deltas; NULL for any other caller. */
 static inline void gauge_add(struct gauges *gauges, struct gauge_deltas *mine, enum gauge which,
 			     int64_t change)
 {
@@ -147,7 +146,7 @@ static inline void gauge_add(struct gauges *gauges, struct gauge_deltas *mine, e
 		tally_add(&gauges->word[which], (uint64_t)change);
 }
 
-/* Each adds to what is in `stats`: the VM's words once, then each vCPU's deltas. */
+/* Both add to `stats`: call the first once for the VM, the second for each vCPU. */
 void gauges_add_to(const struct gauges *gauges, struct tdp_stats *stats);
 void gauge_deltas_add_to(const struct gauge_deltas *deltas, struct tdp_stats *stats);
 

@@ -13,7 +13,7 @@ static unsigned int bucket_of(uint64_t value)
 		return (unsigned int)value;
 	top = 63 - (unsigned int)__builtin_clzll(value);
 	shift = top - TDP_HISTOGRAM_STEP_BITS;
-	/* Shifted, the value keeps its leading one: it counts the row up by itself. */
+	/* The shifted value keeps its leading 1, which adds one row to the index. */
 	return (shift << TDP_HISTOGRAM_STEP_BITS) + (unsigned int)(value >> shift);
 }
 
@@ -24,7 +24,7 @@ uint64_t tdp_histogram_bucket_end(unsigned int bucket)
 
 	if (row == 0)
 		return step;
-	/* The end of the last bucket is 2^64 - 1: the next one's begin would overflow. */
+	/* The last bucket ends at 2^64 - 1: the beginning of a next one would overflow. */
 	return ((step + TDP_HISTOGRAM_STEPS) << (row - 1)) + (((uint64_t)1 << (row - 1)) - 1);
 }
 
@@ -47,7 +47,7 @@ void tdp_histogram_merge(struct tdp_histogram *into, const struct tdp_histogram 
 		into->largest = from->largest;
 }
 
-/* How many recorded values make up `percent` of them: at least one, at most all. */
+/* The number of values that is `percent` of all recorded ones: at least one, at most all. */
 static uint64_t rank_of(const struct tdp_histogram *histogram, double percent)
 {
 	double share = percent / 100 * (double)histogram->count;

@@ -1,6 +1,5 @@
 /*
- * Rings of events, and their merge: a heap of rings ordered by the event that
- * each has to give next.
+ * Rings of events, and their merge: a heap of rings, ordered by each ring's next event.
  */
 #include "observe/tracepoint.h"
 
@@ -16,7 +15,7 @@ void trace_ring_init(struct trace_ring *ring, unsigned int number, struct tdp_tr
 
 static void ring_put(struct trace_ring *ring, struct tdp_trace_event *event)
 {
-	/* T1: a clock that is read on another CPU may lag by a few nanoseconds. */
+	/* T1: the clocks of two CPUs may differ by a few nanoseconds. */
 	if (event->time < ring->last_time)
 		event->time = ring->last_time;
 	ring->last_time = event->time;
@@ -57,7 +56,7 @@ static bool ring_goes_first(const struct trace_ring *a, const struct trace_ring 
 	return time_a != time_b ? time_a < time_b : a->number < b->number;
 }
 
-/* Moves heap[at] down until nothing below it goes first. */
+/* Moves heap[at] down until no ring below it has an earlier event. */
 static void heap_sink(struct trace_ring **heap, size_t count, size_t at)
 {
 	for (;;) {
@@ -77,7 +76,7 @@ static void heap_sink(struct trace_ring **heap, size_t count, size_t at)
 	}
 }
 
-/* Puts `drained` behind what was overwritten; returns how many that are. */
+/* Moves `drained` past the events that were overwritten; returns how many were. */
 static uint64_t ring_open(struct trace_ring *ring)
 {
 	uint64_t capacity = ring->mask + 1;

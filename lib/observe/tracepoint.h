@@ -1,23 +1,23 @@
 /*
  * Tracepoints
  *
- * An event goes to the VM's sink, on the thread and under the locks where it
- * happens, and into the acting vCPU's ring; either may be absent. Where both are,
- * an event costs one branch that is always taken the same way:
+ * An event goes to the VM's sink, on the thread and under the locks where it happens, and
+ * into the calling vCPU's ring; a VM may have neither. Without them an event costs one
+ * well-predicted branch:
  *
  *	if (tracing(&vm->tracer, &vcpu->ring))
  *		trace_emit(&vm->tracer, &vcpu->ring, &(struct tdp_trace_event){ ... });
  *
  * Promises
- *   T1  Events of one ring come out in the order in which they went in, with
- *       times that never go backwards.
- *   T2  Draining several rings merges them by time; equal times go by the rings'
- *       numbers, so that the same run gives the same merge.
+ *   T1  A ring is drained in the order in which its events were put in, and their
+ *       times never go backwards.
+ *   T2  Draining several rings merges them by time, then by the rings' numbers, so that
+ *       the same run gives the same merge.
  *   T3  A full ring overwrites its oldest events and counts them.
  *
  * Relies on
- *   R1  A ring is written by one actor at a time, and drained while none does.
- *       What several callers share is a shared_ring: it takes its own lock.
+ *   R1  One actor at a time writes a ring, and none does while it is drained. Callers
+ *       that share a ring use a shared_ring, which has a lock.
  */
 #ifndef TDPSIM_OBSERVE_TRACEPOINT_H
 #define TDPSIM_OBSERVE_TRACEPOINT_H
@@ -33,10 +33,10 @@ struct tracer {
 };
 
 struct trace_ring {
-	struct tdp_trace_event *events; /* borrowed; NULL: nothing is kept */
+	struct tdp_trace_event *events; /* borrowed; NULL: the ring keeps no events */
 	uint64_t mask;			/* number of events minus one */
 	uint64_t written;		/* since the last drain, overwritten ones included */
-	uint64_t drained;		/* of these; used while draining only */
+	uint64_t drained;		/* of these; used only while the ring is drained */
 	uint64_t last_time;
 	unsigned int number;
 };
@@ -49,7 +49,7 @@ struct trace_ring {
 void trace_ring_init(struct trace_ring *ring, unsigned int number, struct tdp_trace_event *events,
 		     size_t count);
 
-/* For callers that are no vCPU. Zeroed memory is a valid beginning, too. */
+/* For callers that are no vCPU. Zeroed memory is a valid initial state, too. */
 struct shared_ring {
 	struct spinlock lock;
 	struct trace_ring ring;
@@ -61,16 +61,15 @@ static inline bool tracing(const struct tracer *tracer, const struct trace_ring 
 	return __builtin_expect((tracer->sink != NULL) | (ring && ring->events), 0);
 }
 
-/* Stamps the event with the time, keeps it and hands it to the sink. */
+/* Stores the time in the event, puts it into the ring and passes it to the sink. */
 void trace_emit(const struct tracer *tracer, struct trace_ring *ring,
 		struct tdp_trace_event *event);
 void trace_emit_shared(const struct tracer *tracer, struct shared_ring *shared,
 		       struct tdp_trace_event *event);
 
 /*
- * Hands everything kept in the `count` rings to `sink` (NULL: nowhere), oldest
- * first, and empties them. Reorders the array. Returns how many events had been
- * overwritten.
+ * Passes all events in the `count` rings to `sink` (NULL: drops them), oldest first, and
+ * empties the rings. Reorders the array. Returns how many events had been overwritten.
  */
 uint64_t trace_rings_drain(struct trace_ring **rings, size_t count, tdp_trace_sink sink,
 			   void *context);

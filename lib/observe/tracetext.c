@@ -1,5 +1,5 @@
 /*
- * Events as the kernel prints them
+ * Formats events as the kernel prints them
  *
  * The formats are those of Linux arch/x86/kvm/mmu/mmutrace.h and
  * arch/x86/kvm/trace.h (TP_printk), the same from 6.1 to 6.12. The moments at
@@ -177,7 +177,7 @@ static void put_mmio(struct text *text, const struct tdp_trace_event *event)
 	}
 }
 
-/* What the host's process does to its memory. %#016lx: 0x and 14 digits. */
+/* Changes of the process's own memory. %#016lx prints 0x and 14 digits. */
 static void put_notified(struct text *text, const struct tdp_trace_event *event)
 {
 	switch (event->kind) {
@@ -194,7 +194,7 @@ static void put_notified(struct text *text, const struct tdp_trace_event *event)
 	}
 }
 
-/* What the kernel has no tracepoint for, as a kprobe's line. */
+/* Events without a tracepoint in the kernel, as the line of a kprobe. */
 static void put_probe(struct text *text, const struct tdp_trace_event *event)
 {
 	switch (event->kind) {
