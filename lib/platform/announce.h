@@ -1,24 +1,24 @@
 /*
- * Announcements: I raise a word of my own, then look at a shared one; somebody else
- * changes the shared one, then looks at mine. At least one of us must see the other.
+ * Announcements: thread A raises a word of its own, then reads a shared word. Thread B
+ * changes the shared word, then reads A's. At least one of them must see the other's write.
  *
- * Two sequentially consistent operations on each side do it, and cost the one who
- * announces a locked instruction each time. Where the kernel can order all threads of
- * the process from outside (membarrier(2), Linux 4.14), the announcement is a plain
- * store, and who looks at the announcements calls announce_meet() before: every other
- * thread then either had made its announcement, or looks after the change. That makes
- * the seldom side dear, some microseconds where other threads run, and suits words
- * that are announced millions of times as often as they are looked at.
+ * Two sequentially consistent operations on each side ensure that, and cost A a locked
+ * instruction for each announcement. Where the kernel can order all threads of the process
+ * (membarrier(2), Linux 4.14), the announcement is a plain store, and B calls
+ * announce_meet() before it reads announcements: every other thread then either has made
+ * its announcement before, or reads the shared word after B's change. The call costs B some
+ * microseconds while other threads run, so this suits words that are announced millions of
+ * times as often as they are read.
  *
- * `plain` is what announce_plainly() said when the pair of words was made. It is false
- * in virtual time and for a race detector, neither of which knows such an order.
+ * `plain` is the result of announce_plainly() when the pair of words was made. It is false
+ * in virtual time and under a race detector, because neither models that order.
  */
 #ifndef TDPSIM_PLATFORM_ANNOUNCE_H
 #define TDPSIM_PLATFORM_ANNOUNCE_H
 
 #include "platform/atomic.h"
 
-/* May announcements be plain stores here? An engine's: announce.c. */
+/* May announcements be plain stores here? Each engine has its own: announce.c. */
 bool announce_plainly(void);
 void announce_meet_all(void);
 
@@ -29,8 +29,8 @@ static inline void announce_meet(bool plain)
 }
 
 /*
- * Sequentially consistent, or, if plain, release and in program order before every
- * later load; the processor may reorder the two, which is what announce_meet() undoes.
+ * A sequentially consistent store; if `plain`, a release store that the compiler keeps
+ * before every later load. The processor may reorder the two; announce_meet() undoes that.
  */
 static inline void u64_announce(atomic_u64 *at, uint64_t value, bool plain)
 {

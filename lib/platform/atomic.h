@@ -1,12 +1,11 @@
 /*
  * Shared words
  *
- * Every word that another actor may touch at the same time is one of these
- * types and is reached through these functions only. The memory order is part
- * of an operation's name. Each operation tells the engine first
- * (engine_access()), so that an engine in virtual time can let another actor
- * run there and can charge what the cache line's owner makes it cost; in the
- * native engine that call is empty.
+ * Every word that another actor may touch at the same time has one of these types, and is
+ * accessed through these functions only. The memory order is part of an operation's name.
+ * Each operation first calls the engine (engine_access()). The virtual engine may let
+ * another actor run there, and charges the transfer of the cache line; the native engine's
+ * call is empty.
  *
  * Names: <type>_<operation>_<order>. "cas" stores `desired` if the word holds
  * *expected, else refreshes *expected; it never fails spuriously.
@@ -152,8 +151,8 @@ static inline void u64_init_series(atomic_u64 *at, size_t count, uint64_t first,
 _Static_assert(sizeof(atomic_u64) == sizeof(uint64_t), "an atomic word is a word");
 
 /*
- * For one who is no actor, such as a signal handler: the engine is not told, so
- * no other actor runs here. Release.
+ * For code outside of actors, such as a signal handler: does not call the engine, so no
+ * other actor runs here. Release.
  */
 static inline void u32_store_from_outside(atomic_u32 *at, uint32_t value)
 {

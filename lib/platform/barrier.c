@@ -1,9 +1,9 @@
 /*
  * Barriers: a counter under a mutex, and a generation to park on.
  *
- * The one who completes a round unlocks before it opens the next generation, and
- * then touches nothing of the barrier: the first to come out may destroy it.
- * Nobody else can arrive in between, as all parties are here.
+ * The party that completes a round unlocks before it opens the next generation, and then
+ * touches the barrier no more, because the first party to leave may destroy it. No other
+ * party can arrive in between: all are here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 struct barrier {
 	struct mutex lock;
 	size_t parties, arrived; /* under lock */
-	/* Rounds completed; advanced by the completing party with release. */
+	/* Completed rounds. The completing party advances it, with release. */
 	atomic_u32 generation;
 };
 
@@ -39,7 +39,7 @@ void barrier_destroy(struct barrier *barrier)
 	free(barrier);
 }
 
-/* Ends the caller's hold of the lock. */
+/* Releases the lock, which the caller holds. */
 static void complete_or_unlock(struct barrier *barrier)
 {
 	bool complete = barrier->arrived && barrier->arrived == barrier->parties;

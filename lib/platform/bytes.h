@@ -1,7 +1,7 @@
 /*
- * Guest data. vCPUs of one VM, and the host, may touch the same bytes at the same
- * time, as on any machine; each byte is a relaxed atomic, so that this is a race
- * of the guest's and not of ours. Nothing is published this way.
+ * Guest data. vCPUs of one VM, and the host, may touch the same bytes at the same time, as
+ * on any machine. Each byte is a relaxed atomic, so that such a race belongs to the guest
+ * and not to the simulator. The data publishes nothing.
  */
 #ifndef TDPSIM_PLATFORM_BYTES_H
 #define TDPSIM_PLATFORM_BYTES_H

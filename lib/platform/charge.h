@@ -1,7 +1,6 @@
 /*
- * Costs are named where they happen. In the native engine a charge is nothing;
- * in virtual time it advances the acting actor's clock by what the machine's
- * description says.
+ * Code names a cost where it arises. The native engine ignores a charge; in virtual time
+ * it advances the acting actor's clock by the cost that the machine's description states.
  */
 #ifndef TDPSIM_PLATFORM_CHARGE_H
 #define TDPSIM_PLATFORM_CHARGE_H
@@ -20,13 +19,13 @@ enum charge_kind {
 	CHARGE_KINDS,
 };
 
-/* `count` times the cost of `kind`, paid by the acting actor. */
+/* Charges the acting actor `count` times the cost of `kind`. */
 static inline void charge(enum charge_kind kind, uint64_t count)
 {
 	engine_charge((unsigned int)kind, count);
 }
 
-/* Bulk reads and writes of a table: every line of [address, address + bytes). */
+/* Announces a bulk read or write of a table to the engine: all lines of [address, + bytes). */
 static inline void platform_lines(const void *address, size_t bytes, enum engine_kind kind)
 {
 	engine_lines(address, bytes, kind);

@@ -1,5 +1,5 @@
 /*
- * The end of a program that broke one of its own rules.
+ * Ends a program in which the library broke one of its own rules.
  */
 #include "platform/check.h"
 

@@ -1,8 +1,8 @@
 /*
- * CHECK(rule): did we break our own rule? Stops the program and names it. It is
- * for what no caller's input can cause; it stays on in every build, so it must
- * be cheap. DCHECK is for the costly ones and for the hot path, in builds with
- * TDP_DEBUG.
+ * CHECK(rule) stops the program and prints the rule if the library has broken it. Use it
+ * for rules that no caller's input can break. Every build has it, so the rule must be
+ * cheap. DCHECK is for costly rules and for the hot path; only builds with TDP_DEBUG
+ * have it.
  */
 #ifndef TDPSIM_PLATFORM_CHECK_H
 #define TDPSIM_PLATFORM_CHECK_H

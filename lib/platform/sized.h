@@ -21,7 +21,7 @@
 
 #include <stddef.h>
 
-/* The largest size that is believed. */
+/* The largest size that a config may state. */
 #define SIZED_MOST 4096
 
 /* What a size must be, in words. Arguments: sizeof(size_t), SIZED_MOST, the bytes known. */

@@ -1,4 +1,4 @@
-/* In virtual time every event is in its place in one order: nothing is to be gained. */
+/* Virtual time puts all events into one order, so plain announcements would gain nothing. */
 #include "platform/announce.h"
 
 bool announce_plainly(void)

@@ -1,6 +1,5 @@
 /*
- * Time is the acting actor's clock; a tick is a nanosecond. Looking at it is no
- * event.
+ * Time is the acting actor's clock; a tick is a nanosecond. Reading the clock is no event.
  */
 #include "platform/clock.h"
 

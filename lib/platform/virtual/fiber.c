@@ -43,14 +43,18 @@ static void swap(struct fiber *from, struct fiber *to)
 
 #else
 
-/* Pushes what a call keeps, stores the stack pointer in *from, and undoes both with `to`. */
+/*
+ * Pushes the registers that a call preserves and stores the stack pointer in *from; then takes
+ * `to` as the stack pointer and pops its registers.
+ */
 void fiber_swap(void **from, void *to);
-/* Where a new fiber begins: calls the first kept register with the second. */
+/* The first instructions of a new fiber: calls the first saved register with the second. */
 void fiber_start(void);
 
 /*
- * What fiber_swap() finds: the kept registers, then where to return to. On x86-64
- * the stack is aligned to 16 bytes after that return, as before any call.
+ * The initial stack of a fiber, as fiber_swap() expects it: the saved registers, then a
+ * return address. On x86-64 the stack is aligned to 16 bytes after that return, as before
+ * any call.
  */
 #if defined(__x86_64__)
 enum { FRAME_WORDS = 9, FRAME_ENTRY = 3, FRAME_ARG = 2, FRAME_RETURN = 6 };
@@ -75,7 +79,7 @@ static void swap(struct fiber *from, struct fiber *to)
 
 #endif
 
-/* What the sanitizers want to know: before a switch, and behind it. */
+/* Reports a switch to the sanitizers: before it, and after it. */
 #if defined(FIBER_ASAN)
 
 static void know_own_stack(struct fiber *home)
@@ -94,7 +98,7 @@ static void know_stack(struct fiber *fiber, void *stack, size_t bytes)
 	fiber->bytes = bytes;
 }
 
-/* The frames that it never returned from are no longer there. */
+/* Unpoisons the stack: frames that the fiber never returned from are gone. */
 static void forget(struct fiber *fiber)
 {
 	__asan_unpoison_memory_region(fiber->stack, fiber->bytes);

@@ -1,10 +1,10 @@
 /*
- * Fibers: stacks that one thread of the host takes turns on. A switch keeps what
- * the C ABI says a call keeps; the floating-point modes are the same for all.
- * The sanitizers are told of every switch.
+ * Fibers: stacks between which one thread of the host switches. A switch preserves the
+ * registers that the C ABI says a call preserves; all fibers share the floating-point
+ * modes. Each switch is reported to the sanitizers.
  *
- * Per processor there are a few lines of assembly (fiber_<machine>.S); elsewhere
- * ucontext(3) serves, which asks the kernel at each switch.
+ * A processor needs a few lines of assembly (fiber_<machine>.S). Others use ucontext(3),
+ * which makes a system call at each switch.
  */
 #ifndef TDPSIM_PLATFORM_VIRTUAL_FIBER_H
 #define TDPSIM_PLATFORM_VIRTUAL_FIBER_H
@@ -30,7 +30,7 @@
 #define FIBER_TSAN
 #endif
 
-/* While it does not run. Small: a run touches another one at every event. */
+/* The state of a fiber that does not run. It is small: a run touches another at every event. */
 struct fiber {
 	void *stack_pointer;
 #ifdef FIBER_UCONTEXT
@@ -45,19 +45,19 @@ struct fiber {
 #endif
 };
 
-/* The fiber that the calling thread is. */
+/* Makes a fiber of the calling thread. */
 void fiber_home(struct fiber *home);
 /*
- * A fiber that will call entry(arg) on [stack, stack + bytes), of whole cache lines.
- * Entry begins with fiber_begin() and never returns: it ends by fiber_leave().
+ * Makes a fiber that will call entry(arg) on [stack, stack + bytes), of whole cache lines.
+ * Entry begins with fiber_begin() and never returns: it ends with fiber_leave().
  */
 void fiber_init(struct fiber *fiber, void *stack, size_t bytes, void (*entry)(void *arg),
 		void *arg);
 void fiber_begin(void);
-/* Its stack may be unmapped then. It does not run. */
+/* Ends a fiber that does not run; its stack may be unmapped afterwards. */
 void fiber_fini(struct fiber *fiber);
 
-/* Somebody will switch to it soon. */
+/* Prefetches a fiber that will probably run soon. */
 static inline void fiber_prefetch(const struct fiber *fiber)
 {
 	const char *frames = fiber->stack_pointer;
@@ -67,9 +67,9 @@ static inline void fiber_prefetch(const struct fiber *fiber)
 	__builtin_prefetch(frames + 128);
 }
 
-/* `from` runs and comes back here when somebody switches to it. */
+/* Switches from the running fiber to `to`; returns when a fiber switches back to `from`. */
 void fiber_switch(struct fiber *from, struct fiber *to);
-/* The same for the last time. */
+/* Switches for the last time: `from` never runs again. */
 _Noreturn void fiber_leave(struct fiber *from, struct fiber *to);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What is said of a run that cannot go on: each actor, what it waits for and
- * since when. What it waits for is told by the functions that it is inside.
+ * Reports a run that cannot continue: each actor, since when it waits, and the functions on
+ * its stack, which show what it waits for.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,14 +12,13 @@
 
 #define NAMES_SHOWN 8
 
-/* The engine's own functions, which are inside of every wait, and whoever unwinds. */
+/* The functions of the engine and of the unwinder, which are on top of every waiting stack. */
 static bool is_engine(const char *name)
 {
 	static const char *const names[] = {
-		"answer",	  "stop",	    "take_turns",
-		"engine_turn",	  "scheduler_park", "scheduler_pass",
-		"note_round",	  "engine_spend",   "scheduler_give_up",
-		"platform_pause", "wait_while",	    "wait_while_briefly",
+		"give_stack",	     "stop",	       "take_turns", "engine_turn",
+		"scheduler_park",    "scheduler_pass", "note_round", "engine_spend",
+		"scheduler_give_up", "platform_pause", "wait_while", "wait_while_briefly",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -42,7 +41,7 @@ static void print_names(const struct task *task)
 	for (int i = 0; i < task->frame_count && shown < NAMES_SHOWN; i++) {
 		char name[80];
 
-		/* A return address may lie behind the function's last instruction. */
+		/* Look one byte back: a return address may lie past the function's end. */
 		symbol_name((const char *)task->frames[i] - 1, name, sizeof(name));
 		if (!shown && is_engine(name))
 			continue;

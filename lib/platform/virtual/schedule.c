@@ -59,7 +59,7 @@ void schedule_random_init(struct schedule_random *random, uint64_t seed)
 	random->stay = stays[next_random(&random->state) % sizeof(stays)];
 }
 
-/* PCT. Whoever has not fallen has a priority above 1 << 32, whoever has one below. */
+/* PCT. An actor's priority is above 1 << 32 until it falls, and below that afterwards. */
 
 static uint64_t *priority(struct schedule_pct *pct, size_t actor)
 {

@@ -11,7 +11,7 @@
 _Thread_local struct engine_now engine_now
 	__attribute__((tls_model("initial-exec"))) = {.clock = 1, .deadline = UINT64_MAX};
 
-/* The schedule's offer: who is runnable and has not just given way. */
+/* Collects the actors that the schedule may choose: runnable, and did not just pause. */
 static size_t offer(struct scheduler *scheduler, bool all)
 {
 	uint64_t step = scheduler->schedule->steps;
@@ -81,8 +81,8 @@ __attribute__((always_inline)) static inline size_t next_by_clock(struct schedul
 }
 
 /*
- * Who acts next (V1), made the acting one; NOBODY if none can. With a schedule
- * there is one clock for all, and the deadline is always past.
+ * Chooses the next actor (V1) and makes it the acting one; NOBODY if no actor can act. With
+ * a schedule all actors share one clock, and the deadline has always passed.
  */
 __attribute__((always_inline)) static inline size_t next_task(struct scheduler *scheduler)
 {
@@ -94,15 +94,15 @@ __attribute__((always_inline)) static inline size_t next_task(struct scheduler *
 	return next;
 }
 
-/* Actor `index` is to act from `clock` on. */
+/* Actor `index` may act from `clock` on. */
 static inline void put_task(struct scheduler *scheduler, size_t index, uint64_t clock)
 {
 	if (__builtin_expect(!scheduler->schedule, 1))
 		turns_put(&scheduler->turns, index, clock);
 }
 
-/* The run is over, and the report asks those who wait where they do. */
-static void answer(struct scheduler *scheduler, struct task *self)
+/* After the run has ended: stores the stack of a waiting actor, for the report. */
+static void give_stack(struct scheduler *scheduler, struct task *self)
 {
 	for (;;) {
 		self->frame_count = backtrace(self->frames, TASK_FRAMES);
@@ -110,15 +110,15 @@ static void answer(struct scheduler *scheduler, struct task *self)
 	}
 }
 
-/* Nobody can go on, or nobody gets on: control never comes back to the actors. */
+/* No actor can act, or none makes progress: ends the run, and never returns to the actors. */
 static void stop(struct scheduler *scheduler, struct task *self, enum stuck stuck)
 {
 	scheduler->stuck = stuck;
 	fiber_switch(&self->seat->fiber, &scheduler->home);
-	answer(scheduler, self);
+	give_stack(scheduler, self);
 }
 
-/* The one way in which an actor gives way to another. */
+/* The only function that switches from one actor to another. */
 __attribute__((always_inline)) static inline void take_turns(struct scheduler *scheduler)
 {
 	size_t self = scheduler->running, next = next_task(scheduler);
@@ -128,11 +128,11 @@ __attribute__((always_inline)) static inline void take_turns(struct scheduler *s
 	if (next == self)
 		return;
 	fiber_switch(&scheduler->seats[self].fiber, &scheduler->seats[next].fiber);
-	if (__builtin_expect(scheduler->asked, 0))
-		answer(scheduler, &scheduler->tasks[self]);
+	if (__builtin_expect(scheduler->collecting, 0))
+		give_stack(scheduler, &scheduler->tasks[self]);
 }
 
-/* Where the acting one is before a step of the schedule; or it has made too many. */
+/* Notes the acting actor's place before a step; ends the run after too many steps. */
 static void note_place(struct scheduler *scheduler, size_t self, const void *place)
 {
 	const struct schedule *schedule = scheduler->schedule;
@@ -166,7 +166,7 @@ static void forget_parked(struct scheduler *scheduler, size_t at)
 		(scheduler->parked_count - at) * sizeof(*scheduler->parked));
 }
 
-/* A brief wait whose time has come; nobody woke it. */
+/* Ends a brief wait whose time is over without a wake. */
 static void unpark_self(struct scheduler *scheduler, struct task *self)
 {
 	for (size_t i = 0; i < scheduler->parked_count; i++) {
@@ -185,7 +185,7 @@ bool scheduler_park(const void *word, uint64_t ticks)
 	struct task *self;
 
 	if (!scheduler)
-		report_alone("waits for a word that nobody is left to change");
+		report_alone("waits for a word that no other actor can change");
 	self = scheduler_acting(scheduler);
 	self->state = TASK_PARKED;
 	self->brief = ticks != TURN_NEVER;
@@ -262,12 +262,12 @@ static void task_main(void *arg)
 		    next == NOBODY ? &scheduler->home : &scheduler->seats[next].fiber);
 }
 
-/* Each tells where it stands, on its own stack; the unwinder has to be loaded by then. */
-static void ask_all(struct scheduler *scheduler)
+/* Each actor unwinds its own stack, so the unwinder is loaded first, on this one. */
+static void collect_stacks(struct scheduler *scheduler)
 {
 	void *frame;
 
-	scheduler->asked = true;
+	scheduler->collecting = true;
 	backtrace(&frame, 1);
 	for (size_t i = 0; i < scheduler->count; i++) {
 		struct task *task = &scheduler->tasks[i];
@@ -281,8 +281,8 @@ static void ask_all(struct scheduler *scheduler)
 }
 
 /*
- * Stacks lie whole pages apart and actors do the same at the same time: were they
- * all to begin at the top, all would want the same few sets of the host's caches.
+ * Stacks lie whole pages apart, and actors run the same code at the same time. If all began
+ * at the top of their stacks, they would compete for a few sets of the host's caches.
  */
 static size_t stack_colour(size_t index)
 {
@@ -304,13 +304,13 @@ bool scheduler_run(struct scheduler *scheduler, size_t stack_bytes)
 	}
 	fiber_home(&scheduler->home);
 	engine_now.scheduler = scheduler;
-	engine_now.deadline = 0; /* with a schedule it stays so */
+	engine_now.deadline = 0; /* with a schedule it stays 0 */
 	scheduler->end = clock;
 	if (next_task(scheduler) != NOBODY)
 		fiber_switch(&scheduler->home, &scheduler->seats[scheduler->running].fiber);
 	if (scheduler->stuck) {
 		scheduler->end = engine_now.clock;
-		ask_all(scheduler);
+		collect_stacks(scheduler);
 		report_stuck(scheduler);
 	}
 	engine_now.clock = scheduler->end;

@@ -1,4 +1,4 @@
-/* The search for schedules that break a rule. See search.h. */
+/* Searches for schedules that break a rule. See search.h. */
 #include "platform/virtual/search.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #define FIRST_ROOM 1024
 #define NOBODY	   SCHEDULE_NOBODY
 
-/* Room for one more in an array that doubles; false if there is no memory. */
+/* Makes room for one more element in an array that doubles; false if there is no memory. */
 static bool reserve(void **array, size_t *room, size_t count, size_t size)
 {
 	size_t wanted = *room ? *room : FIRST_ROOM;
@@ -30,7 +30,7 @@ static bool reserve(void **array, size_t *room, size_t count, size_t size)
 	return true;
 }
 
-/* Lines: who met whom in the present run */
+/* Lines: which events conflict in the present run */
 
 /* SplitMix64's last steps. */
 static size_t hash(uintptr_t line)
@@ -40,7 +40,7 @@ static size_t hash(uintptr_t line)
 	return (size_t)(value ^ value >> 32);
 }
 
-/* The line's place, or the free one where it would be. */
+/* The line's slot, or the free slot where it would be. */
 static struct search_line *line_at(const struct schedule_search *search, uintptr_t line)
 {
 	size_t mask = search->lines_room - 1;
@@ -94,7 +94,8 @@ static void join(struct search_clock *clock, const struct search_clock *other)
 			clock->before[i] = other->before[i];
 }
 
-/* An earlier access and one that `clock` says all of that comes before it: do they meet? */
+/* If an earlier access conflicts with one whose predecessors `clock` counts, its decision matters.
+ */
 static void meet(struct schedule_search *search, const struct search_clock *clock,
 		 unsigned int actor, const struct search_access *earlier)
 {
@@ -113,7 +114,7 @@ static void touch_line(struct schedule_search *search, uintptr_t line, unsigned 
 	meet(search, clock, at->writer, &at->write);
 	for (unsigned int i = 0; writes && i < SEARCH_ACTORS; i++)
 		meet(search, clock, i, &at->reads[i]);
-	/* Its own accesses are before it, all of them. */
+	/* All of the actor's own accesses precede this one. */
 	if (!writes) {
 		at->reads[actor] = access;
 		return;
@@ -123,7 +124,7 @@ static void touch_line(struct schedule_search *search, uintptr_t line, unsigned 
 	at->write = access;
 }
 
-/* After the event has met others: it comes after them, and others will after it. */
+/* Orders the event after those that it conflicts with, and stores it for later ones. */
 static void order_line(struct schedule_search *search, uintptr_t line, unsigned int actor,
 		       bool writes)
 {
@@ -163,7 +164,7 @@ static struct search_event *pending_of(struct schedule_search *search, size_t ac
 	return actor < search->actors ? &search->pending[actor] : NULL;
 }
 
-/* The chosen one makes its event; after it comes one that is not known yet. */
+/* The chosen actor makes its event; the event after it is not known yet. */
 static void make_event(struct schedule_search *search, size_t actor, size_t decision)
 {
 	struct search_event *pending = pending_of(search, actor);
@@ -185,7 +186,7 @@ static void make_event(struct schedule_search *search, size_t actor, size_t deci
 
 /* Decisions */
 
-/* Where nobody goes on by himself: whoever comes after the one before. */
+/* The default when the acting actor cannot continue: the next one in the order of indices. */
 static size_t default_of(const struct schedule *schedule, const size_t *ready, size_t count,
 			 size_t acting)
 {
@@ -197,7 +198,7 @@ static size_t default_of(const struct schedule *schedule, const size_t *ready, s
 	return ready[0];
 }
 
-/* The default is number 0, the others follow in their order. */
+/* Number 0 is the default; the other actors follow in their order. */
 static size_t numbered(const size_t *ready, size_t count, size_t first, size_t number)
 {
 	if (!number)
@@ -228,12 +229,12 @@ static struct search_decision *next_decision(struct schedule_search *search, siz
 			.matters = acting == NOBODY || search->all || search->many,
 		};
 	}
-	/* The same decisions lead to the same questions, or a run is not repeatable. */
+	/* The same decisions must lead to the same choices, or a run cannot be repeated. */
 	CHECK(decision->count == count && decision->preempts == (acting != NOBODY));
 	return decision;
 }
 
-/* *number is that of the decision plus one, 0 if there was no choice. */
+/* *number is the decision's number plus one; 0 if there was no choice. */
 static size_t decide(struct schedule_search *search, const size_t *ready, size_t count,
 		     size_t acting, size_t *number)
 {

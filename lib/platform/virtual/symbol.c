@@ -33,7 +33,7 @@ static bool image_map(struct image *image, const char *path)
 	return image->bytes != MAP_FAILED;
 }
 
-/* NULL if the file does not hold so much. */
+/* A pointer to [offset, offset + bytes) of the file; NULL if the file is shorter. */
 static const void *image_at(const struct image *image, uint64_t offset, uint64_t bytes)
 {
 	if (offset > image->size || bytes > image->size - offset)
@@ -77,7 +77,7 @@ static const char *find(const struct image *image, uint64_t place)
 	return name;
 }
 
-/* The program's own path is no path where it was started by a name alone. */
+/* The file's path; /proc/self/exe for a program that was started by a bare name. */
 static const char *path_of(const Dl_info *info)
 {
 	return access(info->dli_fname, R_OK) == 0 ? info->dli_fname : "/proc/self/exe";

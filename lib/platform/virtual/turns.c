@@ -32,7 +32,7 @@ void turns_set_far(struct turns *turns, size_t index, uint64_t clock)
 	for (; at > 1; at /= 2) {
 		const struct turn *other = &turns->nodes[at ^ 1];
 
-		/* A right node loses to an equal one. */
+		/* Of equal clocks the left node wins. */
 		if (other->clock < winner.clock + (at & 1))
 			winner = *other;
 		turns->nodes[at / 2] = winner;

@@ -1,16 +1,15 @@
 /*
- * Whose turn it is: the actors who are to act, by clock, of equal clocks by index.
+ * The queue of actors that may act, ordered by clock, then by index.
  *
- * Two parts. Those whose clocks are less than TURNS_NEAR ticks ahead stand in a
- * ring of bit sets, a set for each tick: most events take few ticks, so nearly all
- * that happens here is to set a bit and to find the next. Those further ahead
- * stand in a tournament: a leaf for each actor, in their order; each node above
- * holds the smaller of the two clocks below it, the left one if they are equal.
- * An actor's new clock is played up its path alone.
+ * It has two parts. Actors whose clocks are less than TURNS_NEAR ticks ahead are in a ring
+ * of bit sets, one set for each tick. Most events take few ticks, so most operations only
+ * set a bit or find the next one. Actors further ahead are in a tournament tree: a leaf for
+ * each actor, in their order; each inner node holds the smaller of the two clocks below it,
+ * the left one if they are equal. A new clock changes only its actor's path to the root.
  *
- * `now` is the clock of the one taken last, and nobody is put in with an earlier
- * one. So the clocks in the ring are those of [now, now + TURNS_NEAR), each has a
- * set of its own, and nobody ever has to be moved from one part to the other.
+ * `now` is the clock of the actor taken last, and no actor is put in with an earlier clock.
+ * So the ring covers [now, now + TURNS_NEAR), each tick has a set of its own, and no actor
+ * ever moves from one part to the other.
  */
 #ifndef TDPSIM_PLATFORM_VIRTUAL_TURNS_H
 #define TDPSIM_PLATFORM_VIRTUAL_TURNS_H
@@ -19,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TURN_NEVER (UINT64_MAX / 2) /* room above it: one may be added */
+#define TURN_NEVER (UINT64_MAX / 2) /* adding a duration to it does not overflow */
 #define TURNS_NEAR 64
 
 struct turn {
@@ -30,7 +29,7 @@ struct turn {
 /* The actors of one tick; its bits are words[tick * width] and on. */
 struct tick {
 	uint32_t count;
-	uint32_t first; /* no word before it has a bit set */
+	uint32_t first; /* no word before this one has a bit set */
 };
 
 struct turns {
@@ -40,11 +39,11 @@ struct turns {
 	uint64_t *words;
 	size_t width; /* words of a tick */
 
-	struct turn *nodes; /* [1] is the winner, [leaves + i] actor i */
+	struct turn *nodes; /* [1] is the root, [leaves + i] is actor i */
 	size_t leaves;	    /* a power of two */
 };
 
-/* Nobody is to act; the first who is does so at `now` or later. -ENOMEM. */
+/* Makes an empty queue whose actors will act at `now` or later. -ENOMEM. */
 int turns_init(struct turns *turns, size_t count, uint64_t now);
 void turns_fini(struct turns *turns);
 
@@ -75,7 +74,7 @@ static inline void turns_clear_near(struct turns *turns, size_t index, uint64_t 
 		turns->occupied &= ~((uint64_t)1 << slot);
 }
 
-/* The first in the ring; TURN_NEVER if it is empty. */
+/* The smallest clock in the ring; TURN_NEVER if it is empty. */
 static inline struct turn turns_first_near(struct turns *turns)
 {
 	unsigned int shift = turns->now % TURNS_NEAR;
@@ -99,7 +98,7 @@ static inline bool turn_is_before(struct turn a, struct turn b)
 	return a.clock < b.clock || (a.clock == b.clock && a.index < b.index);
 }
 
-/* The clock from which on it is somebody else's turn, and not that of `index`. */
+/* The clock at which another actor than `index` becomes due. */
 static inline uint64_t turns_deadline(struct turns *turns, size_t index)
 {
 	struct turn near = turns_first_near(turns), far = turns->nodes[1];
@@ -110,8 +109,8 @@ static inline uint64_t turns_deadline(struct turns *turns, size_t index)
 }
 
 /*
- * Takes out the first, and says until when it has its turn; a clock of TURN_NEVER
- * if there is nobody.
+ * Takes the first actor out of the queue, and stores when the next one becomes due. The
+ * clock is TURN_NEVER if the queue is empty.
  */
 __attribute__((always_inline)) static inline struct turn turns_take(struct turns *turns,
 								    uint64_t *deadline)
@@ -127,14 +126,14 @@ __attribute__((always_inline)) static inline struct turn turns_take(struct turns
 		turns_clear_near(turns, first.index, first.clock);
 	}
 	turns->now = first.clock;
-	/* Whoever is left of this tick has a larger index. */
+	/* Actors that remain at this tick have larger indices. */
 	*deadline = turns->ring[first.clock % TURNS_NEAR].count
 			    ? first.clock + 1
 			    : turns_deadline(turns, first.index);
 	return first;
 }
 
-/* Who is probably taken next; `index` if that is not cheaply known. A hint. */
+/* A hint: the actor that is probably taken next; `index` if that is not cheap to know. */
 static inline size_t turns_guess(const struct turns *turns, size_t index)
 {
 	size_t slot = turns->now % TURNS_NEAR, word = turns->ring[slot].first;
@@ -143,7 +142,7 @@ static inline size_t turns_guess(const struct turns *turns, size_t index)
 	return bits ? word * 64 + (size_t)__builtin_ctzll(bits) : index;
 }
 
-/* Takes out one who was put in with `clock`. */
+/* Removes an actor that was put in with `clock`. */
 void turns_remove(struct turns *turns, size_t index, uint64_t clock);
 
 #endif

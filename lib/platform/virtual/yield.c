@@ -1,4 +1,4 @@
-/* An actor lets the others act for some time. See yield.h. */
+/* Yields to the other actors for some time. See yield.h. */
 #include "platform/virtual/yield.h"
 
 #include "platform/virtual/engine.h"

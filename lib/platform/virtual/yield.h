@@ -1,10 +1,10 @@
-/* An actor lets the others act for some time. */
+/* Yielding to the other actors for some time. */
 #ifndef TDPSIM_PLATFORM_VIRTUAL_YIELD_H
 #define TDPSIM_PLATFORM_VIRTUAL_YIELD_H
 
 #include <stdint.h>
 
-/* The acting one lets others act, for so many ticks. */
+/* The acting actor's clock advances by `ticks`, and the actors that are due first act first. */
 void scheduler_pass(uint64_t ticks);
 
 #endif
