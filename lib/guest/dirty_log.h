@@ -1,18 +1,17 @@
 /*
- * A slot's dirty log: which of its pages were written since somebody asked
+ * A slot's dirty log: which of its pages were written since the log was last read
  *
- * The log belongs to the slot and is shared by the copies of it in successive
- * arrays. It is made before the slot is published with it, and freed a grace period
- * after the last array that has it (memslots_publish()): whoever finds a slot inside
- * an RCU section, or under slots_lock, may use its log.
+ * The log belongs to the slot and is shared by its copies in successive arrays. It is made before
+ * the slot is published with it, and freed a grace period after the last array that has it
+ * (memslots_publish()): an actor that finds a slot inside an RCU section, or under slots_lock, may
+ * use its log.
  *
  * Order
- *   Marking is an OR, taking an exchange or an AND, both acquire-release. Whoever
- *   takes a mark therefore sees the entry as it was when the page was marked, or
- *   later, and what he then does to the entry comes after the change that the mark
- *   tells of: a page that is marked and given back a right to write between two
- *   readers loses that right to the one who takes the mark. An OR is never left out
- *   because the bit is seen set: a reader may be about to take it.
+ *   Marking is an OR, taking an exchange or an AND, both acquire-release. An actor that takes a
+ *   mark therefore sees the entry as it was when the page was marked, or later, and its own change
+ *   of the entry comes after the change that caused the mark: if a page is marked and regains a
+ *   right to write between two readers, the reader that takes the mark takes the right away. The OR
+ *   is made even if the bit is seen set, because a reader may be about to take it.
  */
 #ifndef TDPSIM_GUEST_DIRTY_LOG_H
 #define TDPSIM_GUEST_DIRTY_LOG_H
@@ -26,9 +25,11 @@ struct dirty_log {
 	uint64_t pages;	 /* of the slot; immutable */
 	size_t words;	 /* of the bitmap; 0: the vCPUs' rings hold the log; immutable */
 	size_t capacity; /* words behind the record; immutable */
-	/* Bit i is page i of the slot. Set by whoever lets a page be written or hears that
-	 * it was; cleared under slots_lock. See above. Behind the `words` of the bitmap
-	 * are those in which the checker gathers what the rings hold (check/log.c). */
+	/*
+	 * Bit i is page i of the slot. Set by an actor that lets a page be written or learns that
+	 * it was; cleared under slots_lock. See above. Behind the `words` of the bitmap are the
+	 * words in which the checker gathers the pages of the rings (check/log.c).
+	 */
 	atomic_u64 bits[];
 };
 

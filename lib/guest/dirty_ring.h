@@ -2,18 +2,16 @@
  * A vCPU's dirty ring: the pages that it wrote, in order, for user space to harvest
  * (KVM_CAP_DIRTY_LOG_RING; Linux virt/kvm/dirty_ring.c, 6.12)
  *
- *	reset <= harvested <= dirty <= reset + size
- *
- * are counts of entries that ever were recycled, harvested and pushed; they wrap. An
- * entry stays until it is recycled, which is after its page was protected again, so a
- * page that could be written unnoticed is always in some ring.
+ * reset <= harvested <= dirty <= reset + size are counts of the entries that were ever recycled,
+ * harvested and pushed; they wrap. An entry stays until it is recycled, which is after its page was
+ * protected again, so a page that could be written unnoticed is always in some ring.
  *
  * Rules
- *   B1  Room for `reserved` entries is left when the ring counts as full, for what a
- *       vCPU that has just entered guest mode may still push: a CPU's log of written
- *       pages, and a fault. It does not enter again before entries were recycled.
- *   B2  Who recycles holds slots_lock, so the entries [reset, harvested) are his, and
- *       may be read without the lock.
+ *   B1  When the ring counts as full it has room for `reserved` more entries, which a vCPU that has
+ *       just entered guest mode may still push: a CPU's log of written pages, and a fault. It does
+ *       not enter again before entries were recycled.
+ *   B2  The recycler holds slots_lock, so it owns the entries [reset, harvested) and may read them
+ *       without the lock.
  */
 #ifndef TDPSIM_GUEST_DIRTY_RING_H
 #define TDPSIM_GUEST_DIRTY_RING_H
@@ -35,7 +33,7 @@ struct dirty_ring {
 	struct tdp_host *host;
 	uint32_t size;	      /* a power of two; immutable */
 	uint32_t soft_limit;  /* of entries in use: full from there on (B1); immutable */
-	struct spinlock lock; /* over all that follows */
+	struct spinlock lock; /* over the fields below */
 	uint32_t dirty, harvested, reset;
 	struct dirty_ring_entry entries[];
 };
@@ -67,7 +65,7 @@ bool dirty_ring_harvest(struct dirty_ring *ring, struct dirty_ring_entry *entry)
 /* Recycles the `count` oldest, which have been harvested. Returns the counts after it. */
 struct dirty_ring_counts dirty_ring_recycle(struct dirty_ring *ring, uint32_t count);
 
-/* The entry that was the nth to be pushed; B2, or by a reader while nobody pushes. */
+/* The nth entry that was pushed; under B2, or by a reader while no vCPU pushes. */
 static inline const struct dirty_ring_entry *dirty_ring_entry(const struct dirty_ring *ring,
 							      uint32_t n)
 {

@@ -1,19 +1,18 @@
 /*
- * Memory slots: which guest frames lie over which memory of the host's process
+ * Memory slots: which guest frames lie over which pages of which source
  *
- * Each address space has one array of slots, sorted by gfn, that is never
- * changed once published: a change publishes a new array and frees the old one
- * after a grace period, so that whoever found a slot may use it until its RCU
- * section ends. A vCPU stays in one section from before it handles an exit until
- * that is done; it covers the tables too, so a fault pays for one entry.
+ * Each address space has one array of slots, sorted by gfn, that is never changed once published: a
+ * change publishes a new array and frees the old one after a grace period, so an actor that found a
+ * slot may use it until its RCU section ends. A vCPU stays in one section while it handles an exit;
+ * the section covers the tables too, so a fault enters one.
  *
  * Rules
  *   M1  slots_lock is held from the first to the last step of a change.
- *   M2  The generation moves after the grace period, with the in-progress bit set
- *       in between, so that no MMIO entry made from old slots can match the new
- *       ones (Linux virt/kvm/kvm_main.c, kvm_swap_active_memslots(), 6.12).
- *   M3  No array is published while an invalidation pair is open: its begin and
- *       its end must see the same slots (mn_active_invalidate_count).
+ *   M2  The generation moves after the grace period, with the in-progress bit set in between, so
+ *       that no MMIO entry made from old slots can match the new ones (Linux virt/kvm/kvm_main.c,
+ *       kvm_swap_active_memslots(), 6.12).
+ *   M3  No array is published while an invalidation pair is open: its begin and its end must see
+ *       the same slots (mn_active_invalidate_count).
  */
 #ifndef TDPSIM_GUEST_MEMSLOT_H
 #define TDPSIM_GUEST_MEMSLOT_H
@@ -107,8 +106,8 @@ static inline bool memslot_holds(const struct memslot *slot, tdp_gfn_t gfn)
 }
 
 /*
- * memslot_find() for one who asks often: *last is the index of the slot that he found
- * last, in whichever array that was (kvm_vcpu_gfn_to_memslot(), 6.12).
+ * memslot_find() for a caller that asks often: *last is the index of the slot that it found last,
+ * in whichever array that was (kvm_vcpu_gfn_to_memslot(), 6.12).
  */
 static inline const struct memslot *memslot_find_again(const struct memslots *slots, size_t *last,
 						       tdp_gfn_t gfn)

@@ -53,7 +53,9 @@ struct page_source_ops {
 			const struct source_page *page, bool mapped_writable);
 	/* At which level the source maps page `index` now, 4K where it has none. Must not block. */
 	unsigned int (*level)(const struct page_source *source, uint64_t index);
-	/* What resolve() would find, with nothing allocated: 0, -ENOENT, -EAGAIN. Must not block.
+	/*
+	 * The page that resolve() would find, with nothing allocated: 0, -ENOENT, -EAGAIN. Must not
+	 * block.
 	 */
 	int (*peek)(const struct page_source *source, uint64_t index, struct source_page *page);
 	bool may_wait; /* resolve() may return -EAGAIN (S1) */
