@@ -3,11 +3,12 @@
 # or <tdpsim/file.h>. Drivers and examples see the public headers alone; explore sees
 # the scheduler of the virtual engine and the stress scenarios as well. The
 # hardware's walk shares no code with the tables that it contradicts. The reader of
-# traces is apart from the rooms: of the simulator it knows the types alone.
+# traces is apart from the rooms: of the simulator it knows the types alone, and of its own
+# headers the tools see those that describe a trace and read one.
 . "$(dirname "$0")/common.sh"
 
 rooms='platform observe host paging guest mmu vm check'
-for room in $rooms; do
+for room in $rooms trace; do
     [ -d "lib/$room" ] || complain "there is no room lib/$room"
 done
 find lib -mindepth 1 -maxdepth 1 -type d | while read -r folder; do
@@ -17,6 +18,10 @@ find lib -mindepth 1 -maxdepth 1 -type d | while read -r folder; do
     *) echo "$folder" ;;
     esac
 done | complain_each "folders of lib/ that are no room:"
+
+built="platform $(sed -n 's/^set(tdpsim_rooms \(.*\))$/\1/p' lib/CMakeLists.txt)"
+[ "$(echo "$built" | tr ' ' '\n' | sort)" = "$(echo "$rooms" | tr ' ' '\n' | sort)" ] ||
+    complain "lib/CMakeLists.txt builds other rooms than $rooms: $built"
 
 code lib | grep -v '^lib/trace/' | grep -E ':[[:space:]]*#[[:space:]]*include[[:space:]]*"' |
     awk -v rooms="$rooms" '
@@ -45,6 +50,11 @@ code bench examples include | grep -vE '^bench/(limits|tools/explore)/' |
 code lib/trace | grep -E '#[[:space:]]*include[[:space:]]*("|<tdpsim/)' |
     grep -vE 'include[[:space:]]*("trace/[a-z_]*\.h"|<tdpsim/types\.h>)' |
     complain_each "lib/trace/ sees its own files and <tdpsim/types.h> alone:"
+
+trace_headers='event|header|parse|problem|read|trace'
+code bench examples include | grep -E '#[[:space:]]*include[[:space:]]*["<](lib/)?trace/' |
+    grep -vE "^bench/tools/.*\"trace/($trace_headers)\.h\"" |
+    complain_each "only bench/tools/ may include lib/trace/, and only its public headers:"
 
 code lib/paging | grep -E '^lib/paging/walk\.[ch]:.*include.*"paging/(table|iter)\.h"' |
     complain_each "walk.c is a witness and may not see the tables or the iterator:"
