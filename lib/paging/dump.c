@@ -31,7 +31,7 @@ static void append_flags(char *text, uint64_t entry, const struct flag *flags, s
 			append(text, flags[i].name);
 }
 
-/* "rwx" as EPT says it; NPT's rights are the ones that an access must find. */
+/* "rwx" in EPT's terms; for NPT, the rights that an access of each kind needs. */
 static void describe_rights(const struct walker *walker, uint64_t entry, char *text)
 {
 	const struct format *format = walker->format;
@@ -102,7 +102,7 @@ static const char *outcome_name(const struct walker *walker, const struct tdp_wa
 	return "?";
 }
 
-/* The entries that the walk meets, down to the one where it ends. */
+/* The entries that the walk reads, down to the one where it ends. */
 static void dump_steps(const struct walker *walker, tdp_pfn_t table, uint64_t gpa, FILE *out)
 {
 	uint64_t gfn = gpa >> TDP_PAGE_SHIFT;
@@ -164,7 +164,7 @@ int tdp_dump_walk(const struct tdp_host *host, const struct tdp_walk_config *con
 
 /* Neighbouring leaves that map neighbouring frames with the same rights. */
 struct fold {
-	uint64_t gfn, pages; /* pages 0: nothing is waiting */
+	uint64_t gfn, pages; /* pages 0: there is no run to print */
 	uint64_t entry;	     /* the first one */
 	unsigned int level;
 };

@@ -1,16 +1,15 @@
 /*
- * The hardware's walk of a guest's own tables, each of them met through the
- * second level (SDM vol. 3, 4.3, 4.5 and 29.3.3; APM vol. 2, 5.2, 5.3 and
- * 15.25.5).
+ * The hardware's walk of a guest's own tables, which it reads through the second level
+ * (SDM vol. 3, 4.3, 4.5 and 29.3.3; APM vol. 2, 5.2, 5.3 and 15.25.5).
  *
- * Order: from CR3 down, each entry's guest-physical address is translated before
- * the entry is read; then not present, then reserved bits. After the leaf the
- * guest's rights, so that a #PF wins over an exit that setting an accessed flag
- * would cause; then the guest's accessed and dirty flags, root first; then the
- * translation of the final address. If a guest entry changes between its reading
- * and the setting of a flag, the walk is made again from CR3.
+ * Order: from CR3 down, the walk translates each entry's guest-physical address before it
+ * reads the entry; then it checks that the entry is present, then its reserved bits. After
+ * the leaf it checks the guest's rights, so that a #PF takes precedence over an exit that
+ * setting an accessed flag would cause; then it sets the guest's accessed and dirty flags,
+ * root first; then it translates the final address. If a guest entry changes between the
+ * read and the setting of a flag, the walk starts again from CR3.
  *
- * A guest's entries are its own memory, which others write at any time: they are
+ * A guest's entries are guest memory, which other vCPUs may write at any time. So they are
  * shared words too, of 8 bytes in long mode and of 4 in 32-bit mode.
  */
 #include "host/report.h"
@@ -103,7 +102,7 @@ static bool guest_translate(struct guest_walk *walk, struct second_access *acces
 				walk->result);
 }
 
-/* Where the guest's entry at entries[level].gpa lies in the host. */
+/* The host address of the guest's entry at entries[level].gpa. */
 static bool find_word(struct guest_walk *walk, unsigned int level, bool update)
 {
 	struct guest_entry *entry = &walk->entries[level];
@@ -207,7 +206,7 @@ static enum attempt guest_set_flags(struct guest_walk *walk, unsigned int level,
 
 	if ((entry->value & flags) == flags)
 		return ATTEMPT_GO_ON;
-	/* Without EPT A/D flags the entry was met by a read: is it writable too? */
+	/* Without EPT A/D flags the walk read the entry by a read access: is it writable too? */
 	if (walker->config.format == TDP_EPT && !walker->config.ad && !find_word(walk, level, true))
 		return ATTEMPT_OVER;
 	if (walk->request->no_update)
@@ -244,7 +243,7 @@ static uint64_t final_gpa(const struct guest_walk *walk)
 	return base | (walk->linear & within);
 }
 
-/* What both dimensions allow. `user_address`: U/S is set in all guest entries used. */
+/* The rights that both dimensions allow. `user_address`: U/S is set in all guest entries used. */
 static void finish(struct guest_walk *walk, const struct second_access *access,
 		   struct second_hit *hit, bool user_address)
 {
@@ -294,8 +293,8 @@ static enum attempt guest_attempt(struct guest_walk *walk)
 }
 
 /*
- * Without paging a linear address is a physical one, and EPT counts it as a
- * user's (SDM vol. 3, 29.3.3.2).
+ * Without paging a linear address is a physical address, and EPT treats it as a user address
+ * (SDM vol. 3, 29.3.3.2).
  */
 static void walk_unpaged(const struct walker *walker, struct walk_cache *cache,
 			 struct write_log *log, tdp_pfn_t root,

@@ -42,7 +42,7 @@ void iter_begin(struct iter *iter, struct tdp_host *host, const struct encoding 
 
 atomic_u64 *iter_table_below(struct iter *iter)
 {
-	/* The entry may have become a table, or another one, since it was visited. */
+	/* The entry may have become a table, or link another table, since the last move. */
 	iter->at.entry = u64_load_acquire(iter->at.slot);
 	if (!iter_at_table(iter) ||
 	    !table_is_linked(iter->host, iter->at.entry, iter->at.gfn, iter->at.level))
@@ -88,7 +88,7 @@ static bool step_up(struct iter *iter)
 	return true;
 }
 
-/* Sideways, or sideways further up; else the walk is over. */
+/* Moves sideways, at this level or at a level above; else the walk is over. */
 static void step_on(struct iter *iter)
 {
 	do {

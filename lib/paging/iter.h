@@ -62,7 +62,7 @@ static inline bool iter_valid(const struct iter *iter)
 	return iter->valid && iter->at.gfn.n < iter->end.n;
 }
 
-/* P2: without it two threads that yield to each other could go on for ever. */
+/* P2: otherwise two threads could yield to each other for ever. */
 static inline bool iter_may_yield(const struct iter *iter)
 {
 	return iter->goal.n != iter->yielded_goal.n;

@@ -22,7 +22,7 @@
 
 #define TABLE_ENTRIES 512
 
-/* One line of the CPU's caches, and it is one for each frame of a table. */
+/* It fits into one cache line; there is one for each table frame. */
 struct table {
 	/*
 	 * Level and kind are immutable once the table is visible. Of a root, ROLE_INVALID is set
@@ -74,11 +74,11 @@ static inline atomic_u64 *table_entries(const struct tdp_host *host, const struc
 	return frame_address(host, table_pfn(host, table));
 }
 
-/* table.c: alive, and made for that place? */
+/* table.c: is the table alive, and was it made for that place? */
 bool table_is_of(const struct tdp_host *host, const struct table *table, tdp_gfn_t gfn,
 		 unsigned int level);
 
-/* The table that an entry lies in. */
+/* The table that holds an entry. */
 static inline struct table *table_of_entry(const struct tdp_host *host, const atomic_u64 *entry)
 {
 	return table_of(host, frame_of(host, entry));
@@ -90,13 +90,13 @@ static inline unsigned int table_level(const struct table *table)
 	return role_level(u32_load_relaxed(&table->role));
 }
 
-/* First frame that a tree of so many levels does not translate. */
+/* The first frame that a tree of that many levels does not translate. */
 static inline uint64_t table_reach(unsigned int root_level)
 {
 	return tdp_level_pages(root_level + 1);
 }
 
-/* table.c: table_is_linked() at length. */
+/* table.c: the checks that table_is_linked() makes under `check`. */
 bool table_examine(struct tdp_host *host, tdp_pfn_t pfn, tdp_gfn_t gfn, unsigned int level);
 
 /*
@@ -133,7 +133,7 @@ static inline uint64_t entry_address(const struct tdp_host *host, const atomic_u
 	return (uint64_t)((const uint8_t *)entry - host->window);
 }
 
-/* A fresh table, every entry `fill`; its role, gfn and parent are the caller's to set. */
+/* Allocates a table, every entry `fill`; the caller sets its role, gfn and parent. */
 int table_alloc(struct host_caller *caller, uint64_t fill, struct table **table);
 
 /*
@@ -148,7 +148,7 @@ void table_fill(struct tdp_host *host, struct table *table, uint64_t first, uint
 /* For a table that no other actor has seen. */
 void table_free_now(struct host_caller *caller, struct table *table);
 
-/* For a table that was reachable. Never fails. */
+/* For a table that was linked. Never fails. */
 void table_free_deferred(struct tdp_host *host, struct table *table);
 
 #endif

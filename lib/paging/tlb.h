@@ -28,9 +28,9 @@
 struct tlb_entry {
 	uint64_t page;	/* linear address >> 12, of the 4K page */
 	tdp_pfn_t pfn;	/* of that 4K page */
-	tdp_gfn_t gfn;	/* what it translates to in the guest, for the checker */
+	tdp_gfn_t gfn;	/* the guest frame of the page, for the checker */
 	uint64_t root;	/* pfn of the second-level root it was made from */
-	uint32_t epoch; /* set by tlb_insert(); the entry is there while it is the TLB's */
+	uint32_t epoch; /* set by tlb_insert(); the entry is valid while it equals the TLB's */
 	uint8_t level;	/* of the smallest leaf that mapped it */
 	uint8_t rights; /* TDP_RIGHT() of each access that needs no walk */
 	bool dirty;
@@ -41,7 +41,7 @@ struct tlb {
 	struct tlb_entry entries[TLB_SETS][TLB_WAYS];
 	uint8_t victim[TLB_SETS];
 	uint32_t epoch; /* never 0 */
-	bool empty;	/* nothing was inserted since the last flush: a flush costs nothing */
+	bool empty;	/* no entry was inserted since the last flush: a flush costs nothing */
 	uint64_t hits, misses;
 	struct walk_cache structures; /* for the walker; see walker.h */
 };
@@ -61,7 +61,7 @@ static inline bool tlb_entry_allows(const struct tlb_entry *entry, enum tdp_acce
 	return entry->rights & TDP_RIGHT(access, user);
 }
 
-/* The entry that allows this access, or NULL: then the access must walk. */
+/* The entry that allows this access; NULL: the access must walk. */
 static inline const struct tlb_entry *tlb_lookup(struct tlb *tlb, uint64_t root, uint64_t linear,
 						 enum tdp_access access, bool user)
 {

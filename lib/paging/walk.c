@@ -1,17 +1,17 @@
 /*
  * The hardware's walk of the second level
  *
- * Order of checks (SDM vol. 3, 29.3.3; APM vol. 2, 15.25.6). At each entry from
- * the root down: not present, then reserved bits and illegal combinations; after
- * the leaf: the rights of all entries together; then the accessed and dirty
- * flags. So a misconfigured lower entry hides a missing right in an upper one,
- * and a walk that is refused changes no flag.
+ * Order of checks (SDM vol. 3, 29.3.3; APM vol. 2, 15.25.6). At each entry from the root
+ * down the walk checks that it is present, then its reserved bits and illegal combinations.
+ * After the leaf it checks the rights of all entries together; then it sets the accessed
+ * and dirty flags. So a misconfigured lower entry hides a missing right in an upper one,
+ * and a refused walk changes no flag.
  *
  * Order of memory
  *   Following a table pointer is a load-acquire: it pairs with the release that
- *   linked the table, or we could read a new table before its zeroes. A flag is
- *   set by compare-and-swap against the entry that the walk went by; if another
- *   has changed it meanwhile, the whole walk is made again.
+ *   linked the table, or we could read a new table before its zeroes. The walk sets a
+ *   flag by compare-and-swap against the entry that it read; if another actor has changed
+ *   the entry meanwhile, the whole walk starts again.
  */
 #include "paging/walker.h"
 
@@ -46,7 +46,7 @@ struct descent {
 	unsigned int level;
 	unsigned int top; /* the level of the first entry read */
 	uint64_t rights;
-	bool present; /* the entry where it stopped is */
+	bool present; /* of the entry where it stopped */
 	atomic_u64 *slots[TDP_LEVEL_MAX + 1];
 	uint64_t entries[TDP_LEVEL_MAX + 1];
 };
@@ -128,7 +128,7 @@ static __attribute__((noinline)) void refuse(const struct walker *walker,
 	}
 }
 
-/* An address wider than the walk: no entry is used. */
+/* The address is wider than the walk translates: no entry is used. */
 static __attribute__((noinline)) void refuse_wide(const struct walker *walker,
 						  const struct second_access *access,
 						  struct tdp_walk_result *result)
@@ -159,7 +159,7 @@ static void start(const struct walker *walker, struct walk_cache *cache, tdp_pfn
 	descent->top = descent->level;
 }
 
-/* Bit 12 of a large NPT leaf is PAT: rounding drops it. */
+/* Bit 12 of a large NPT leaf is PAT; the rounding drops it. */
 static tdp_pfn_t leaf_pfn(uint64_t entry, unsigned int level, uint64_t gfn)
 {
 	uint64_t within = tdp_level_pages(level) - 1;
@@ -221,7 +221,7 @@ static enum tdp_walk_outcome judge(const struct walker *walker, uint64_t gfn, en
 	return TDP_WALK_DONE;
 }
 
-/* False: the entry has changed since it was read. */
+/* Returns false if the entry has changed since it was read. */
 static bool set_flags(struct descent *descent, unsigned int level, uint64_t flags)
 {
 	uint64_t entry = descent->entries[level];

@@ -30,14 +30,14 @@ struct walk_cache_entry {
 	uint64_t region; /* gfn >> 9 * level of the table */
 	uint64_t root;
 	uint64_t table;	 /* pfn */
-	uint64_t rights; /* of all entries above the table, as walk.c adds them up */
+	uint64_t rights; /* of all entries above the table, as walk.c combines them */
 	uint32_t epoch;
 };
 
 struct walk_cache {
 	struct walk_cache_entry entries[WALK_CACHE_LEVELS][WALK_CACHE_WAYS];
-	uint32_t epoch; /* entries of another epoch are gone; never 0 */
-	bool empty;	/* nothing was put in during this epoch */
+	uint32_t epoch; /* entries of another epoch are invalid; never 0 */
+	bool empty;	/* no entry was put in during this epoch */
 };
 
 static inline void walk_cache_init(struct walk_cache *cache)

@@ -80,7 +80,7 @@ static void init_ept(struct walker *walker)
 		walker->dirty = format->dirty;
 	}
 	walker->need[RIGHT_READ] = format->read;
-	/* No entry is writable without being readable: W of all entries includes R. */
+	/* No entry is writable but not readable, so W in all entries implies R. */
 	walker->need[RIGHT_WRITE] = format->write;
 	walker->need[RIGHT_FETCH] = format->exec;
 	walker->need[RIGHT_FETCH_USER] = exec_user;
@@ -95,9 +95,9 @@ static void init_ept(struct walker *walker)
 }
 
 /*
- * Each access is a user access, so U/S must be set all the way down. With GMET
- * U/S says nothing about data or tables; where it is set all the way down, code
- * at CPL 0 to 2 may not be fetched.
+ * Each access is a user access, so U/S must be set at every level. With GMET U/S does not
+ * restrict accesses to data or tables; if it is set at every level, code at CPL 0 to 2 may
+ * not be fetched.
  */
 static void init_npt(struct walker *walker)
 {
@@ -128,8 +128,8 @@ static void init_npt(struct walker *walker)
 
 /*
  * A guest's own entries (APM vol. 2, 5.3 and 5.4; SDM vol. 3, 4.4 and 4.5). NX
- * depends on the guest's EFER and is added by the walk. Whether a guest has 1G
- * pages is a fact about EPT on Intel, about all paging on AMD.
+ * depends on the guest's EFER, and the walk adds it. Whether a guest has 1G pages depends on
+ * EPT on Intel, and on the CPU's paging at large on AMD.
  */
 static void init_guest(struct walker *walker)
 {

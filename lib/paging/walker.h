@@ -1,6 +1,6 @@
 /*
- * The hardware's walk as the library's own rooms use it: a walker is a
- * tdp_walk_config turned into masks once, so that a walk only looks them up.
+ * The hardware's walk, as the library uses it. A walker holds the masks of a
+ * tdp_walk_config, which are computed once.
  *
  * A walker is immutable after walker_init() and may be shared by any number of
  * vCPUs; a cache and a log of written pages belong to one vCPU and may be NULL. The walk takes no
@@ -31,9 +31,9 @@ struct walker {
 	const struct format *format;
 	struct tdp_walk_config config; /* as used: defaults filled in */
 	uint64_t present;	       /* any of these: present */
-	uint64_t forbidding;	       /* rights that are granted where the bit is clear */
+	uint64_t forbidding;	       /* bits that grant a right when they are clear */
 	uint64_t illegal;	       /* EPT: bit n says that the low six bits may not be n */
-	uint64_t accessed, dirty;      /* 0: no flags are kept */
+	uint64_t accessed, dirty;      /* 0: the machine keeps no flags */
 	/* A right is granted if the rights of all entries, under `care`, are `need`. */
 	uint64_t care[WALK_RIGHTS], need[WALK_RIGHTS];
 	uint64_t reserved[2][TDP_LEVEL_MAX + 1];       /* by leaf, by level */
@@ -48,7 +48,7 @@ int walker_init(struct walker *walker, const struct tdp_host *host,
 /* -EINVAL: the request is out of range. For requests from outside. */
 int walker_check_request(const struct walker *walker, const struct tdp_walk_request *request);
 
-/* tdp_walk_gpa() and tdp_walk() with the config digested; the former sets flags and logs none. */
+/* tdp_walk_gpa() and tdp_walk() on a walker; the former sets flags and logs no page. */
 void walk_second(const struct walker *walker, struct walk_cache *cache, tdp_pfn_t root,
 		 const struct tdp_walk_request *request, struct tdp_walk_result *result);
 void walk_linear(const struct walker *walker, struct walk_cache *cache, struct write_log *log,
@@ -70,17 +70,17 @@ struct second_access {
 struct second_hit {
 	tdp_pfn_t pfn;
 	unsigned int level;
-	uint64_t rights; /* of all entries together, `forbidding` bits turned round */
+	uint64_t rights; /* of all entries together, with the `forbidding` bits inverted */
 	uint64_t entry;
 	bool dirty; /* the leaf has its dirty flag, or keeps none */
 };
 
-/* False: refused, and *result says why. */
+/* Returns false if the walk was refused; *result says why. */
 bool second_translate(const struct walker *walker, struct walk_cache *cache, struct write_log *log,
 		      tdp_pfn_t root, const struct second_access *access, struct second_hit *hit,
 		      struct tdp_walk_result *result);
 
-/* How a table of the guest is accessed: what it needs, what it is reported as. */
+/* The access to a guest's table: the right that it needs, and how a fault reports it. */
 struct second_access second_table_access(const struct walker *walker, uint64_t gpa, bool update);
 
 /* The second level's half of TDP_RIGHT()s, for an address that is (EPT) user or not. */
@@ -120,7 +120,7 @@ static inline bool walker_is_present(const struct walker *walker, uint64_t entry
 	return entry & walker->present;
 }
 
-/* Of a present entry: a reserved bit, or an illegal combination. */
+/* Does a present entry have a reserved bit set, or an illegal combination of bits? */
 static inline bool walker_is_misconfigured(const struct walker *walker, uint64_t entry,
 					   unsigned int level, bool leaf)
 {
