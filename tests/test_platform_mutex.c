@@ -74,12 +74,12 @@ static void trying_a_mutex_succeeds_only_if_it_is_free(void **state)
 	assert_true(mutex_trylock(&mutex));
 }
 
-/* Wakes the waiter in vain, as being overtaken does, until it declares itself hungry. */
-static bool defeat_until_hungry(const struct mutex *mutex)
+/* Wakes the waiter in vain, as being overtaken does, until it declares itself starving. */
+static bool defeat_until_starving(const struct mutex *mutex)
 {
 	struct deadline deadline = deadline_begin();
 
-	while (!(u32_load_relaxed(&mutex->word) & MUTEX_HUNGRY)) {
+	while (!(u32_load_relaxed(&mutex->word) & MUTEX_STARVING)) {
 		wait_wake_one(&mutex->word);
 		if (!deadline_wait(&deadline))
 			return false;
@@ -95,7 +95,7 @@ static int defeat_and_unlock(struct tdp_actor *self, void *arg)
 	(void)self;
 	mutex_lock(&arena->mutex);
 	u32_store_release(&arena->stage, 1);
-	declared = defeat_until_hungry(&arena->mutex);
+	declared = defeat_until_starving(&arena->mutex);
 	mutex_unlock(&arena->mutex);
 	overtaken = mutex_trylock(&arena->mutex);
 	if (overtaken)

@@ -1,15 +1,15 @@
 /*
- * Notifiers: the host tells its subscribers before and after memory changes hands, and asks them
- * whether it was accessed. The only road upwards out of host/.
+ * Notifiers: the host calls its subscribers before and after a range of memory changes, and to ask
+ * whether memory was accessed. They are the only calls from host/ to the rooms above it.
  *
- * begin() returns when the subscriber maps nothing of the range any more; it may
- * sleep. Callbacks run under no lock of the host but inside the chain's read
- * section: subscribing and unsubscribing wait for callbacks that are running, so
- * a callback does neither, and it opens or closes no pair of its own.
+ * begin() returns when the subscriber maps nothing of the range any more; it may sleep.
+ * Callbacks run with the chain's lock held shared, and under no other lock of the host.
+ * Subscribing and unsubscribing wait for running callbacks, so a callback does neither, and
+ * it opens or closes no pair of its own.
  *
- * A subscriber hears an end only if it heard the begin: subscribing waits until
- * no pair is open (in Linux mmap_lock sees to it, mmu_notifier_register() in
- * mm/mmu_notifier.c, 6.12). So nobody subscribes between his own begin and end.
+ * A subscriber gets an end only if it got the begin: subscribing waits until no pair is open
+ * (in Linux mmap_lock ensures that, mmu_notifier_register() in mm/mmu_notifier.c, 6.12). So
+ * an actor does not subscribe between its own begin and end.
  */
 #ifndef TDPSIM_HOST_NOTIFY_H
 #define TDPSIM_HOST_NOTIFY_H
@@ -33,8 +33,8 @@ struct notifier_ops {
 	void (*begin)(void *context, const struct memory_change *change);
 	void (*end)(void *context, const struct memory_change *change);
 	/*
-	 * Was any of the memory accessed since the last time? NULL: never. `test` only looks; else
-	 * the accessed state is taken away. No pair need be open, and any may be.
+	 * Was any of the memory accessed since the last call? NULL: never. With `test` it leaves
+	 * the accessed state alone, else it clears it. Pairs may be open or not.
 	 */
 	bool (*age)(void *context, const struct memory_change *change, bool test);
 };
@@ -42,7 +42,7 @@ struct notifier_ops {
 struct notifier {
 	const struct notifier_ops *ops;
 	void *context;
-	struct notifier *next; /* the chain's */
+	struct notifier *next; /* in the chain */
 };
 
 /* `notifier` is embedded in the subscriber and must live until unsubscribed. */

@@ -137,8 +137,8 @@ SHARED_NUMBER_OPERATIONS(u32, atomic_u32, uint32_t)
 SHARED_WORD_OPERATIONS(ptr, atomic_ptr, void *)
 
 /*
- * The words of a whole table that nobody else sees yet: first, first + step, ... One
- * plain loop, because compilers vectorise no loop of atomic stores.
+ * Fills a whole table that no other actor can see yet: first, first + step, ... It is one
+ * plain loop, because compilers do not vectorise loops of atomic stores.
  */
 static inline void u64_init_series(atomic_u64 *at, size_t count, uint64_t first, uint64_t step)
 {

@@ -1,15 +1,16 @@
 /*
- * Locks: waiting for them
+ * The waiting half of the locks
  *
- * Spinlock. The word is 2 while somebody may be parked, so that only such an
- * unlock makes the call to wake. Whoever was parked takes the lock as 2: it
- * cannot know whether it was the only one.
+ * Spinlock. The word is 2 while a waiter may be parked, so that only such an unlock makes
+ * the system call to wake. A waiter that was parked takes the lock as 2, because it cannot
+ * know whether it was the only one.
  *
- * Mutex. As the spinlock, but after MUTEX_PATIENCE defeats a waiter declares
- * itself hungry (one at a time). Unlocking then leaves the lock held and grants
- * it. Grant is a token: HUNGRY is cleared first, so another waiter may declare
- * itself before the token is there and take it; then it has the lock and the
- * first waits for the next token, for which HUNGRY is still set.
+ * Mutex. It works like the spinlock, but after MUTEX_PATIENCE lost attempts a waiter
+ * declares itself starving (one waiter at a time). The unlock then leaves the mutex held
+ * and grants it. The grant is a token. The unlock clears STARVING before it stores the
+ * token, so a second waiter may declare itself in between, and take the token. The second
+ * waiter then has the mutex, and the first waits for the next token, for which STARVING is
+ * still set.
  *
  * Checked by test_platform_mutex.c.
  */
@@ -58,8 +59,8 @@ void mutex_wait(struct mutex *mutex)
 				return;
 		} else if (wait_look_again(&rounds)) {
 			continue;
-		} else if (defeats >= MUTEX_PATIENCE && !(word & MUTEX_HUNGRY)) {
-			if (u32_cas_acq_rel(&mutex->word, &word, parked | MUTEX_HUNGRY)) {
+		} else if (defeats >= MUTEX_PATIENCE && !(word & MUTEX_STARVING)) {
+			if (u32_cas_acq_rel(&mutex->word, &word, parked | MUTEX_STARVING)) {
 				mutex_wait_for_grant(mutex);
 				return;
 			}
@@ -72,16 +73,17 @@ void mutex_wait(struct mutex *mutex)
 }
 
 /*
- * Nothing of the mutex is touched after the operation that lets the next one in,
- * who may end it: a granted waiter cannot leave before the token is stored.
+ * The release does not touch the mutex after the operation that lets the next holder in,
+ * because that holder may destroy the mutex. A granted waiter cannot leave before the token
+ * is stored.
  */
 void mutex_release(struct mutex *mutex)
 {
 	uint32_t word = u32_load_relaxed(&mutex->word);
 
 	for (;;) {
-		if (word & MUTEX_HUNGRY) {
-			if (!u32_cas_acq_rel(&mutex->word, &word, word & ~MUTEX_HUNGRY))
+		if (word & MUTEX_STARVING) {
+			if (!u32_cas_acq_rel(&mutex->word, &word, word & ~MUTEX_STARVING))
 				continue;
 			u32_store_release(&mutex->grant, 1);
 			wait_wake_one(&mutex->grant);

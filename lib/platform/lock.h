@@ -1,16 +1,17 @@
 /*
- * Locks of one holder
+ * Locks with one holder
  *
- * spinlock  a leaf lock held for a few instructions. Spins shortly, then parks.
- * mutex     may be held while sleeping. Spins shortly, then parks.
+ * spinlock  a leaf lock held for a few instructions. A waiter spins briefly, then parks.
+ * mutex     may be held while sleeping. A waiter spins briefly, then parks.
  *
- * Neither may melt when 128 threads share 2 CPUs: whoever cannot get in after a
- * short spin parks, and a release wakes only whom it must.
+ * Both must keep their throughput when 128 threads share 2 CPUs, so a waiter parks after a
+ * short spin, and a release wakes no more waiters than it must.
  *
  * Fairness
- *   F1  A mutex may be overtaken while it is free, or every turn would cost a
- *       context switch; but who was overtaken MUTEX_PATIENCE times is handed the
- *       lock by its holder. So unlocking and locking again lets a waiter in soon.
+ *   F1  A running thread may take a free mutex before a parked waiter does, because each
+ *       handover would cost a context switch. But after MUTEX_PATIENCE lost attempts a
+ *       waiter is starving, and the holder hands the mutex to it. So a thread that unlocks
+ *       and locks again lets a waiter in soon.
  *
  * Order: taking is an acquire, releasing a release.
  *
@@ -22,7 +23,7 @@
 #include "platform/wait.h"
 
 struct spinlock {
-	atomic_u32 word; /* 0 free, 1 held, 2 held and somebody may be parked */
+	atomic_u32 word; /* 0 free, 1 held, 2 held and a waiter may be parked */
 };
 
 void spinlock_wait(struct spinlock *lock); /* lock.c; callers use spinlock_lock() */
@@ -46,15 +47,15 @@ static inline void spinlock_unlock(struct spinlock *lock)
 		wait_wake_one(&lock->word);
 }
 
-#define MUTEX_HELD   1u
-#define MUTEX_PARKED 2u /* somebody may be parked on `word` */
-#define MUTEX_HUNGRY 4u /* somebody waits for `grant`; implies MUTEX_HELD */
+#define MUTEX_HELD     1u
+#define MUTEX_PARKED   2u /* a waiter may be parked on `word` */
+#define MUTEX_STARVING 4u /* a waiter waits for `grant`; implies MUTEX_HELD */
 
 #define MUTEX_PATIENCE 8
 
 struct mutex {
 	atomic_u32 word;  /* 0 free, else MUTEX_*; changed by compare-and-swap */
-	atomic_u32 grant; /* 1: held on behalf of whoever takes this back to 0 */
+	atomic_u32 grant; /* 1: held on behalf of the waiter that sets this back to 0 */
 };
 
 void mutex_wait(struct mutex *mutex);	 /* lock.c; callers use mutex_lock() */
@@ -87,10 +88,10 @@ static inline void mutex_unlock(struct mutex *mutex)
 		mutex_release(mutex);
 }
 
-/* Is somebody parked? Relaxed: a hint, acted upon by unlocking. */
+/* Is a waiter parked? Relaxed: a hint, and the holder acts on it by unlocking. */
 static inline bool mutex_contended(const struct mutex *mutex)
 {
-	return u32_load_relaxed(&mutex->word) & (MUTEX_PARKED | MUTEX_HUNGRY);
+	return u32_load_relaxed(&mutex->word) & (MUTEX_PARKED | MUTEX_STARVING);
 }
 
 #endif

@@ -11,7 +11,7 @@
  *   W2  The vCPU uses a translation after the flush should have removed it. If the tables
  *       and the translation differ, the vCPU takes mmu_lock exclusively after it has left
  *       guest mode: by then every flush that was owed has been requested. If none was
- *       requested, and the two still differ, somebody forgot the flush. Passes over the
+ *       requested, and the two still differ, an actor forgot the flush. Passes over the
  *       dirty log flush after they drop mmu_lock; until then they count as owing it.
  *
  * One difference is allowed:

@@ -53,7 +53,7 @@ fiber_swap:
 	.cfi_endproc
 	.size	fiber_swap, . - fiber_swap
 
-	/* A stack ends here: nobody called. */
+	/* The outermost frame: unwinding ends here, because fiber_start has no caller. */
 	.globl	fiber_start
 	.hidden	fiber_start
 	.type	fiber_start, @function
