@@ -1,12 +1,12 @@
 /*
- * age: vCPUs use memory whose accessed state the host takes away in between, as
- * access_tracking_perf_test does (tools/testing/selftests/kvm, Linux 6.12). The vCPUs
- * write to every page of their own, write and read it again, and then twice more, each
- * time after it was marked idle. As there, each vCPU's own thread marks its pages.
+ * age: vCPUs access memory that is marked idle in between, as access_tracking_perf_test does
+ * (tools/testing/selftests/kvm, Linux 6.12). The vCPUs write every page of their memory, write and
+ * read it again, and then twice more, each time after it was marked idle. As in the selftest, the
+ * thread of each vCPU marks its pages.
  *
- * What is marked is a page of the backing, as the kernel's page_idle marks folios, and
- * one leaf maps it. It is idle still at the next marking if its vCPU used it only
- * through its TLB, which ageing does not flush; otherwise
+ * It marks backing pages, as page_idle of the kernel marks folios; one leaf maps each. A page is
+ * still idle at the next marking if its vCPU accessed it only through its TLB, which ageing does
+ * not flush. Otherwise
  *
  *   with accessed flags     the CPU sets them, no access faults
  *   without (--ad off)      the first access to each old leaf takes a fast page fault
@@ -18,24 +18,24 @@
 
 #include <inttypes.h>
 
-#define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
-#define TOO_MANY      10 /* a share of 1/10 that is still idle spoils what is measured */
+#define STOP_CHECK_EVERY 64 /* pages between two checks of the flag that ends the run */
+#define TOO_MANY	 10 /* warn if 1/10 of the pages is still idle */
 
-/* What one vCPU's markings came to; on lines of its own, for all count at once. */
+/* The last marking of one vCPU. Aligned to cache lines, because all vCPUs count at once. */
 struct marks {
-	_Alignas(128) uint64_t pages, still_idle; /* of the last one */
+	_Alignas(128) uint64_t pages, still_idle; /* marked, and idle before that */
 };
 
-/* A run; the director's, but for each vCPU's marks. */
+/* A run. The director writes it, except that each vCPU writes its marks. */
 struct ageing {
 	struct measurement *measurement;
 	struct marks *marks;
-	uint64_t leaves;  /* that the vCPUs have together */
-	uint64_t touched; /* pf_fast of the phase before a marking: leaves that came back */
+	uint64_t leaves;  /* of all vCPUs */
+	uint64_t touched; /* pf_fast of the phase before a marking */
 	bool marked;
 };
 
-/* The vCPUs' parts */
+/* What the vCPUs do */
 
 static int write_each(struct crew_vcpu *vcpu, void *context)
 {
@@ -61,7 +61,7 @@ static int mark_each(struct crew_vcpu *vcpu, void *context)
 
 	*marks = (struct marks){0};
 	for (uint64_t i = 0; i < pages; i++, hva += page) {
-		if (i % LOOK_UP_EVERY == 0 && crew_stopped(vcpu->crew))
+		if (i % STOP_CHECK_EVERY == 0 && crew_stopped(vcpu->crew))
 			return 0;
 		marks->still_idle += !tdp_host_age(guest->host, hva, hva + page);
 		marks->pages++;
@@ -71,7 +71,7 @@ static int mark_each(struct crew_vcpu *vcpu, void *context)
 
 /* What is verified */
 
-/* Where vCPUs share pages, one may find idle what another has just marked. */
+/* If vCPUs share pages, one may find a page idle that another has just marked. */
 static bool pages_are_shared(const struct guest_options *options)
 {
 	return options->overlap && options->vcpus > 1;
@@ -87,7 +87,7 @@ static void verify_marks(struct ageing *ageing, const struct guest_options *opti
 	if (!ageing->marked && still_idle)
 		measurement_fail(ageing->measurement,
 				 "%" PRIu64 " pages are idle that were never marked", still_idle);
-	/* Without accessed flags nothing but a fault makes an old page young. */
+	/* Without accessed flags only a fault makes an old page young. */
 	if (ageing->marked && options->ad == TDP_OFF && ageing->touched != awoken)
 		measurement_fail(ageing->measurement,
 				 "%" PRIu64 " fast faults made %" PRIu64 " idle pages young",
@@ -100,7 +100,7 @@ static void verify_accesses(const struct ageing *ageing, const struct guest_opti
 	uint64_t taken = phase->counted.pf_taken, fast = phase->counted.pf_fast;
 	uint64_t most = ageing->marked && options->ad == TDP_OFF ? ageing->leaves : 0;
 
-	/* Of vCPUs that meet at an old leaf each may fault, and lose to the other. */
+	/* Several vCPUs may fault at the same old leaf. */
 	if (most && pages_are_shared(options))
 		return;
 	if (taken != fast || fast > most)
@@ -110,7 +110,7 @@ static void verify_accesses(const struct ageing *ageing, const struct guest_opti
 				 phase->name, taken, fast, most);
 }
 
-/* The director's part */
+/* What the director does */
 
 static int play_accesses(struct crew *crew, struct ageing *ageing, const char *name,
 			 crew_part *part)
@@ -137,14 +137,14 @@ static struct marks marks_of_all(const struct ageing *ageing, const struct guest
 	return all;
 }
 
-/* Its selftest says so too. */
-static void tell_idle(const struct guest_options *options, const struct marks *all)
+/* The selftest warns as well. */
+static void warn_if_idle(const struct guest_options *options, const struct marks *all)
 {
 	if (!pages_are_shared(options) && all->still_idle &&
 	    all->still_idle >= all->pages / TOO_MANY)
 		complain("%" PRIu64 " of %" PRIu64
-			 " pages are idle still, although they were used: "
-			 "through TLBs, which ageing does not flush",
+			 " pages are still idle: they were accessed through TLBs, "
+			 "which ageing does not flush",
 			 all->still_idle, all->pages);
 }
 
@@ -164,7 +164,7 @@ static int play_marking(struct crew *crew, struct ageing *ageing, unsigned int n
 	phase_extra(phase, "pages_still_idle", all.still_idle);
 	if (crew_stopped(crew))
 		return 0;
-	tell_idle(options, &all);
+	warn_if_idle(options, &all);
 	verify_marks(ageing, options, all.still_idle);
 	ageing->marked = true;
 	return 0;
@@ -239,8 +239,7 @@ int main(int argc, char **argv)
 	const struct guest_options defaults = GUEST_DEFAULTS;
 	const struct driver driver = {
 		.name = "age",
-		.doc = "Measures what it costs to mark memory idle, and vCPUs to use it "
-		       "afterwards.",
+		.doc = "Measures marking memory idle, and the accesses of vCPUs after that.",
 		.has_iterations = true,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),

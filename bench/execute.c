@@ -1,17 +1,16 @@
 /*
  * execute: vCPUs run code from memory that huge pages map, as execute_perf_test does
- * (posted to the kernel's list in 2022, not merged). Each vCPU writes to every 4K page
- * of its own once, and then fetches from each.
+ * (posted to the kernel's list in 2022, not merged). Each vCPU writes every 4K page of its memory
+ * once, and then fetches from each.
  *
  * With NX huge pages a huge leaf is never executable, so that the second pass faults:
  *
- *   split  one fault for each 2M region. The first in a 1G leaf makes 512 leaves of 2M
- *          of it, still not executable, and 512 of 4K, executable, of the one of them
- *          that was fetched from; each further region is one more 2M leaf to split.
- *   zap    one fault for each 4K page: the first in a huge leaf unmaps all of it, each
- *          further page is mapped again by itself.
+ *   split  one fault for each 2M region. The first one in a 1G leaf splits it into 512 leaves of
+ * 2M, not executable, and the 2M leaf of the fetch into 512 executable leaves of 4K. Each further
+ * region is one more 2M leaf to split. zap    one fault for each 4K page: the first one in a huge
+ * leaf unmaps all of it, and each further page is mapped again alone.
  *
- * Neither without NX huge pages nor in memory of 4K pages are there any.
+ * Without NX huge pages, or with 4K backing pages, the second pass does not fault.
  */
 #include "common/crew.h"
 #include "common/selftest.h"
@@ -30,7 +29,7 @@ static int fetch_each(struct crew_vcpu *vcpu, void *context)
 	return crew_touch_all(vcpu, TDP_FETCH);
 }
 
-/* See above. Regions and pages begin with the memory, which 1G pages may map. */
+/* See above. The memory is aligned to 1G, so regions start with it. */
 static uint64_t faults_to_expect(const struct guest_options *options)
 {
 	uint64_t bytes = options->bytes * (options->overlap ? 1 : options->vcpus);
@@ -42,7 +41,7 @@ static uint64_t faults_to_expect(const struct guest_options *options)
 	return (bytes + unit - 1) / unit;
 }
 
-/* Two vCPUs that meet at one region may both fault for it; a lost race is a fault too many. */
+/* Two vCPUs may fault at the same region; the one that loses the race is counted as well. */
 static bool regions_are_shared(const struct guest_options *options)
 {
 	return options->vcpus > 1 && (options->overlap || options->bytes % tdp_level_bytes(TDP_2M));
@@ -57,7 +56,7 @@ static void verify_faults(struct crew *crew, struct measurement *measurement,
 
 	if (useful < expected || (useful > expected && !regions_are_shared(options)))
 		measurement_fail(measurement,
-				 "executing took %" PRIu64 " faults, retries apart, instead of "
+				 "executing took %" PRIu64 " faults, without retries, instead of "
 				 "%" PRIu64,
 				 useful, expected);
 }
@@ -92,7 +91,7 @@ static bool settle(void *options, char *why, size_t size)
 	struct guest_options *guest = options;
 
 	guest->small_steps = true;
-	/* What it is about; upstream turns it on where the CPU needs it. */
+	/* The subject of this driver. The kernel turns it on for CPUs that need it. */
 	if (guest->policy.nx_huge_pages == TDP_AS_BASELINE)
 		guest->policy.nx_huge_pages = TDP_ON;
 	return guest_options_settle(guest, why, size);

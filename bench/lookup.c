@@ -1,8 +1,8 @@
 /*
- * lookup: what it takes to look up a page in the tables through the library, in CPU
- * time for each. The guest's memory is faulted in first. Then every vCPU looks up
- * each of its pages, in turn or in no order: once by a call for each (`single`), and
- * once by calls for many at a time (`batch`).
+ * lookup: measures lookups of pages in the tables through the library, in CPU time for each. First
+ * the memory of the guest is faulted in. Then every vCPU looks up each of its pages, in ascending
+ * or random order: once with a call for each page (`single`), and once with calls for many pages
+ * (`batch`).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,12 +17,12 @@
 #define BATCH_MOST 4096
 
 struct lookup_options {
-	struct guest_options guest; /* first, as driver.h wants it */
+	struct guest_options guest; /* first, as driver.h requires */
 	unsigned int batch;
 };
 
 static const struct parameter lookup_table[] = {
-	{"batch", 0, "N", "pages of one call for many (256)", &parameter_count,
+	{"batch", 0, "N", "pages in one call (256)", &parameter_count,
 	 .offset = offsetof(struct lookup_options, batch), .least = 1, .most = BATCH_MOST},
 	LIMITS_PARAMETER,
 };
@@ -38,19 +38,19 @@ struct looking {
 	const struct tdp_flag *stop;
 };
 
-/* A vCPU's part, on lines of its own. */
+/* One vCPU. Aligned to cache lines, because all vCPUs count at the same time. */
 struct looker {
 	_Alignas(128) const struct looking *shared;
 	struct handler handler; /* for the order */
 	uint64_t base, step;	/* frame of page 0, and frames of a page */
 	struct handler_pass single, batch;
-	tdp_gfn_t *gfns;	   /* of one call for many */
-	struct tdp_entry *entries; /* its answers */
-	uint64_t wrong;		   /* lookups that found no leaf of the right frame */
+	tdp_gfn_t *gfns;	   /* of one batch */
+	struct tdp_entry *entries; /* results of one batch */
+	uint64_t wrong;		   /* lookups that did not find the leaf */
 	int error;
 };
 
-/* Calls one of the two ways for `count` pages from the step `first` on. */
+/* Looks up the pages of `count` steps from `first` on; counts the right results. */
 typedef int ask(const struct looker *looker, uint64_t first, uint64_t count, uint64_t *right);
 
 static tdp_gfn_t gfn_of_step(const struct looker *looker, uint64_t i)
@@ -203,7 +203,7 @@ static int run_lookers(const struct looking *looking, struct looker *lookers)
 	if (!err)
 		err = cast_run(actors, options->vcpus);
 	if (err)
-		complain("cannot look up the guest's memory: %s", strerror(-err));
+		complain("cannot look up the memory of the guest: %s", strerror(-err));
 	for (unsigned int i = 0; i < options->vcpus; i++)
 		looker_fini(&lookers[i]);
 	free(actors);
@@ -271,8 +271,9 @@ int main(int argc, char **argv)
 	const struct lookup_options defaults = {.guest = GUEST_DEFAULTS, .batch = 256};
 	const struct driver driver = {
 		.name = "lookup",
-		.doc = "Measures what it takes to look up pages in the tables through the library, "
-		       "one by one and many at a time.",
+		.doc = "Measures lookups of pages in the tables through the library, one by one "
+		       "and "
+		       "many at a time.",
 		.parameters = &lookup_parameters,
 		.has_iterations = true,
 		.defaults = &defaults,

@@ -1,12 +1,10 @@
 /*
- * teardown: what it takes to unmap a whole guest, in CPU time for each page that was
- * mapped. The guest's memory is faulted in before each of three ways to lose it:
+ * teardown: measures how a whole guest is unmapped, in CPU time for each mapped page. Before each
+ * of the three teardowns the memory of the guest is faulted in:
  *
- *   range    the leaves of all its frames are zapped under mmu_lock held exclusively,
- *            the tables stay (kvm_zap_gfn_range)
- *   fast     all roots are invalidated and zapped under the shared lock, as when a
- *            slot is deleted (kvm_mmu_zap_all_fast)
- *   destroy  the VM ends, its tables with it
+ *   range    zaps all leaves under mmu_lock held exclusively; the tables stay (kvm_zap_gfn_range)
+ *   fast     invalidates all roots and zaps them under the shared lock, as the deletion of a slot
+ * does (kvm_mmu_zap_all_fast) destroy  ends the VM and its tables
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,13 +22,13 @@ static const struct parameter teardown_table[] = {
 static const struct parameters teardown_parameters = {
 	"Limits:", teardown_table, sizeof(teardown_table) / sizeof(teardown_table[0])};
 
-/* One way to unmap everything, and the actor that goes it. */
-struct way {
+/* One kind of teardown, and its times. */
+struct teardown {
 	const char *name;
 	void (*go)(struct guest *guest);
 	struct guest *guest;
 	uint64_t ns, cpu_ns;
-	struct tdp_stats counted; /* nothing where the VM ended */
+	struct tdp_stats counted; /* zero if the VM has ended */
 };
 
 static void zap_range(struct guest *guest)
@@ -50,22 +48,23 @@ static void destroy(struct guest *guest)
 	guest->vm = NULL;
 }
 
-static int way_body(struct tdp_actor *self, void *arg)
+static int teardown_body(struct tdp_actor *self, void *arg)
 {
-	struct way *way = arg;
+	struct teardown *teardown = arg;
 	uint64_t begun = tdp_clock_now(), cpu = tdp_clock_cpu_now();
 
 	(void)self;
-	way->go(way->guest);
-	way->cpu_ns = tdp_clock_cpu_now() - cpu;
-	way->ns = tdp_clock_now() - begun;
+	teardown->go(teardown->guest);
+	teardown->cpu_ns = tdp_clock_cpu_now() - cpu;
+	teardown->ns = tdp_clock_now() - begun;
 	return 0;
 }
 
-static int go(struct way *way)
+static int go(struct teardown *teardown)
 {
-	const struct guest_options *options = &way->guest->options;
-	struct tdp_actor_config actor = cast_actor(options, 0, way->name, way_body, way);
+	const struct guest_options *options = &teardown->guest->options;
+	struct tdp_actor_config actor =
+		cast_actor(options, 0, teardown->name, teardown_body, teardown);
 	int err = cast_run(&actor, 1);
 
 	if (err)
@@ -73,24 +72,24 @@ static int go(struct way *way)
 	return err;
 }
 
-static struct phase phase_of(const struct way *way)
+static struct phase phase_of(const struct teardown *teardown)
 {
-	const struct guest_options *options = &way->guest->options;
+	const struct guest_options *options = &teardown->guest->options;
 	uint64_t pages = guest_distinct_pages(options);
 
 	return (struct phase){
-		.name = way->name,
-		.seconds = (double)way->ns / 1e9,
+		.name = teardown->name,
+		.seconds = (double)teardown->ns / 1e9,
 		.accesses = pages,
 		.bytes = pages * tdp_level_bytes(options->backing),
-		.counted = way->counted,
+		.counted = teardown->counted,
 		.per = "page",
-		.cpu_ns = (double)way->cpu_ns / (double)pages,
+		.cpu_ns = (double)teardown->cpu_ns / (double)pages,
 		.limit = "seq_exchange",
 	};
 }
 
-/* Last, so that the teardowns come first in the report: how it was all mapped. */
+/* How the memory was mapped. Last, so that the report begins with the teardowns. */
 static struct phase populate_phase(const struct guest_options *options,
 				   const struct handler_pass *pass, unsigned int rounds,
 				   const struct tdp_stats *counted)
@@ -108,7 +107,7 @@ static struct phase populate_phase(const struct guest_options *options,
 	};
 }
 
-/* Is so much mapped as a teardown is to leave, or to find? */
+/* Verifies how many pages are mapped before or after a teardown. */
 static void verify_mapped(struct measurement *measurement, const struct guest *guest,
 			  const char *when, uint64_t pages)
 {
@@ -123,12 +122,12 @@ static void verify_mapped(struct measurement *measurement, const struct guest *g
 				 when, pages);
 }
 
-/* Faults everything in and loses it by one way. */
-static int map_and_lose(struct way *way, const struct tdp_flag *stop, struct handler_pass *total,
-			struct measurement *measurement)
+/* Faults all pages in and makes one teardown. */
+static int map_and_unmap(struct teardown *teardown, const struct tdp_flag *stop,
+			 struct handler_pass *total, struct measurement *measurement)
 {
-	struct guest *guest = way->guest;
-	bool last = way->go == destroy;
+	struct guest *guest = teardown->guest;
+	bool last = teardown->go == destroy;
 	struct tdp_stats before, after;
 	int err = handler_populate(guest, stop, total);
 
@@ -138,25 +137,25 @@ static int map_and_lose(struct way *way, const struct tdp_flag *stop, struct han
 		measurement->interrupted = true;
 		return 0;
 	}
-	verify_mapped(measurement, guest, "at first", guest_distinct_pages(&guest->options));
-	if (last) /* nothing can be asked afterwards */
+	verify_mapped(measurement, guest, "before", guest_distinct_pages(&guest->options));
+	if (last) /* afterwards there is no VM */
 		measurement_take(measurement, guest);
 	tdp_vm_stats(guest->vm, &before);
-	err = go(way);
+	err = go(teardown);
 	if (!err && !last) {
 		tdp_vm_stats(guest->vm, &after);
-		way->counted = stats_between(&before, &after);
-		verify_mapped(measurement, guest, "afterwards", 0);
+		teardown->counted = stats_between(&before, &after);
+		verify_mapped(measurement, guest, "after", 0);
 	}
 	if (!err)
-		measurement_phase(measurement, phase_of(way));
+		measurement_phase(measurement, phase_of(teardown));
 	return err;
 }
 
-static int measure_ways(struct guest *guest, const struct driver_tools *tools,
-			struct measurement *measurement, void *context)
+static int measure_teardowns(struct guest *guest, const struct driver_tools *tools,
+			     struct measurement *measurement, void *context)
 {
-	struct way ways[] = {
+	struct teardown teardowns[] = {
 		{.name = "range", .go = zap_range, .guest = guest},
 		{.name = "fast", .go = zap_fast, .guest = guest},
 		{.name = "destroy", .go = destroy, .guest = guest},
@@ -165,8 +164,8 @@ static int measure_ways(struct guest *guest, const struct driver_tools *tools,
 	unsigned int rounds = 0;
 
 	(void)context;
-	while (rounds < sizeof(ways) / sizeof(ways[0]) && !measurement->interrupted) {
-		int err = map_and_lose(&ways[rounds++], tools->stop, &total, measurement);
+	while (rounds < sizeof(teardowns) / sizeof(teardowns[0]) && !measurement->interrupted) {
+		int err = map_and_unmap(&teardowns[rounds++], tools->stop, &total, measurement);
 
 		if (err)
 			return err;
@@ -181,7 +180,7 @@ static int measure_ways(struct guest *guest, const struct driver_tools *tools,
 
 static int measure(void *options, struct driver_tools *tools, struct measurement *measurement)
 {
-	return driver_with_guest(options, tools, measurement, measure_ways, NULL);
+	return driver_with_guest(options, tools, measurement, measure_teardowns, NULL);
 }
 
 int main(int argc, char **argv)
@@ -189,8 +188,9 @@ int main(int argc, char **argv)
 	const struct guest_options defaults = GUEST_DEFAULTS;
 	const struct driver driver = {
 		.name = "teardown",
-		.doc = "Measures what it takes to unmap a guest: by range under the exclusive "
-		       "lock, all at once under the shared one, and with the VM.",
+		.doc = "Measures how a guest is unmapped: by range under the exclusive lock, all "
+		       "at "
+		       "once under the shared lock, and with the end of the VM.",
 		.parameters = &teardown_parameters,
 		.has_iterations = true,
 		.defaults = &defaults,

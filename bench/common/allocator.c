@@ -8,12 +8,12 @@
 
 #include <jemalloc/jemalloc.h>
 
-/* What threads keep at hand for themselves would count as memory of the guest: 11 KB each. */
+/* The caches of threads, 11 KB each, would count as memory of the guest. */
 const char *malloc_conf = "tcache:false";
 
 static int arena_flags(const struct allocator *allocator)
 {
-	/* No thread cache: what lies in one would count as in use. */
+	/* No thread cache, whose content would count as in use. */
 	return MALLOCX_ARENA(allocator->arena) | MALLOCX_TCACHE_NONE;
 }
 
@@ -72,7 +72,7 @@ bool allocator_bytes(const struct allocator *allocator, uint64_t *bytes)
 
 	if (!allocator->has_arena)
 		return false;
-	/* Statistics are a snapshot that is taken when the epoch is set. */
+	/* Setting the epoch takes a snapshot of the statistics. */
 	mallctl("epoch", &epoch, &size, &epoch, size);
 	if (!arena_statistic(allocator, "small", &small) ||
 	    !arena_statistic(allocator, "large", &large))

@@ -1,6 +1,6 @@
 /*
- * Options are collected while argp walks the command line and take effect at its
- * end, so that the order in which they are given does not matter.
+ * argp collects the options; they take effect after the whole command line has been read, so that
+ * their order does not matter.
  */
 #include "common/cli.h"
 
@@ -38,7 +38,7 @@ static const struct argp_option report_options[] = {
 	{"trace", KEY_TRACE, "FILE", 0, "write every event to FILE, as the kernel's ftrace does",
 	 100},
 	{"config", KEY_CONFIG, "FILE", 0,
-	 "begin with the options of an earlier result ('-': standard input)", 100},
+	 "start from the options of an earlier result ('-': standard input)", 100},
 	{"vary", KEY_VARY, "NAME=A,B", 0,
 	 "run with each value of option NAME, interleaved, and report the ratios", 100},
 };
@@ -86,7 +86,7 @@ static const struct parameter *row_of_key(const struct cli *cli, int key)
 	return NULL;
 }
 
-/* An array for argp: every table under its title, then the report's options. */
+/* An array for argp: each table under its title, then the options of the report. */
 static struct argp_option *argp_options(const struct cli *cli)
 {
 	size_t number = 0, room = REPORT_OPTIONS + cli->tables_count + 2;
@@ -130,14 +130,14 @@ static bool given_on_command_line(const struct cli *cli, const struct parameter 
 	return cli->vary == parameter;
 }
 
-/* Does an option on the command line replace what a config says of this one? */
+/* Whether an option on the command line overrides the value of this one in a config. */
 static bool overruled(const struct cli *cli, const struct parameter *parameter)
 {
 	return parameter->governor &&
 	       given_on_command_line(cli, row_named(cli, parameter->governor));
 }
 
-/* A member of "config" as the text that the command line would have. */
+/* A member of "config" as the text of a command line. */
 static const char *config_text(const json_t *value, char *buffer, size_t size)
 {
 	if (json_is_string(value))
@@ -161,15 +161,14 @@ static bool config_apply(const struct cli *cli, json_t *config, void *options, c
 		const struct parameter *parameter = row_named(cli, name);
 
 		if (!parameter) {
-			snprintf(why, WHY, "there is no option '%s'", name);
+			snprintf(why, WHY, "unknown option '%s'", name);
 			return false;
 		}
 		if (json_is_null(value) || overruled(cli, parameter))
 			continue;
 		text = config_text(value, buffer, sizeof(buffer));
 		if (!text) {
-			snprintf(why, WHY, "'%s' is neither text, whole number nor truth value",
-				 name);
+			snprintf(why, WHY, "'%s' is not a text, an integer or a boolean", name);
 			return false;
 		}
 		if (!parameter_set(parameter, options, text, why, WHY))
@@ -178,7 +177,7 @@ static bool config_apply(const struct cli *cli, json_t *config, void *options, c
 	return true;
 }
 
-/* Reads a result, or its "config" alone. */
+/* Reads a result, or only the "config" object of one. */
 static void config_load(struct cli *cli, struct argp_state *state)
 {
 	const char *file = cli->config_file;
@@ -216,7 +215,7 @@ static void vary_parse(struct cli *cli, struct argp_state *state)
 	*values++ = '\0';
 	cli->vary = row_named(cli, cli->vary_copy);
 	if (!cli->vary)
-		argp_error(state, "--vary: there is no option '%s' to vary", cli->vary_copy);
+		argp_error(state, "--vary: unknown option '%s'", cli->vary_copy);
 	cli->runs = 0;
 	while ((value = strsep(&values, ","))) {
 		if (cli->runs == CLI_RUNS)
@@ -224,7 +223,7 @@ static void vary_parse(struct cli *cli, struct argp_state *state)
 		cli->values[cli->runs++] = value;
 	}
 	if (cli->runs < 2)
-		argp_error(state, "--vary '%s': nothing to compare, give two values or more",
+		argp_error(state, "--vary '%s': give two or more values to compare",
 			   cli->vary_text);
 }
 
@@ -258,7 +257,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		if (cli->vary_text)
 			vary_parse(cli, state);
 		if (cli->selftest && (cli->json || cli->vary))
-			argp_error(state, "--selftest-format goes with neither --json nor --vary");
+			argp_error(state, "--selftest-format excludes --json and --vary");
 		if (cli->config_file)
 			config_load(cli, state);
 		return 0;
@@ -271,7 +270,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
-/* The options of one run; false and why if they make no sense. */
+/* The options of one run. Returns false, with a reason, if they are not valid. */
 static bool run_options(const struct cli *cli, size_t run, void *options, char *why)
 {
 	if (cli->config && !config_apply(cli, cli->config, options, why)) {

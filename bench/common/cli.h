@@ -1,12 +1,11 @@
 /*
- * A driver's command line
+ * The command line of a driver
  *
- * Parses the parameters of the driver's tables and the options that every report
- * has: --json, --trace, --config, --vary, --help, --version. A mistake is told in
- * a sentence and ends the program with STATUS_USAGE.
+ * Parses the parameters of the driver's tables and the common options --json, --trace, --config,
+ * --vary, --help and --version. A mistake prints a sentence and ends the program with STATUS_USAGE.
  *
- * Whatever the order on the command line: first --config, then the parameters,
- * then the value of --vary, if there is one.
+ * Whatever their order on the command line, --config takes effect first, then the parameters, then
+ * the value of --vary.
  */
 #ifndef BENCH_CLI_H
 #define BENCH_CLI_H
@@ -15,18 +14,18 @@
 
 #define CLI_RUNS 16 /* values of one --vary */
 
-/* The driver fills the first part; the second is filled by cli_parse(). */
+/* The driver fills the first part, cli_parse() the second. */
 struct cli {
 	const char *doc; /* for --help */
 	const struct parameters *tables;
 	size_t tables_count;
-	/* Says what contradicts what in `options`; may fill in defaults that depend on others. */
+	/* Checks `options`, and fills in defaults that depend on other options. */
 	bool (*settle)(void *options, char *why, size_t size);
 	size_t options_bytes;
-	bool has_selftest; /* there is a selftest whose report lines the driver can print */
+	bool has_selftest; /* the driver can print the report of a KVM selftest */
 
 	bool json;
-	bool selftest;		      /* print those lines */
+	bool selftest;		      /* print that report */
 	const char *trace;	      /* file, or NULL */
 	const struct parameter *vary; /* or NULL */
 	const char *values[CLI_RUNS]; /* of vary */
@@ -41,9 +40,8 @@ struct cli {
 };
 
 /*
- * `defaults` holds the driver's options as they are when nothing is given. Stores
- * the options of each run, one after the other, in *options: an array for the
- * caller to free(). Texts in it are borrowed from argv and `cli`.
+ * `defaults` holds the default options of the driver. Stores an array with the options of each run
+ * in *options, which the caller frees. Its strings are borrowed from argv and `cli`.
  */
 void cli_parse(struct cli *cli, int argc, char **argv, const void *defaults, void **options);
 void cli_fini(struct cli *cli);

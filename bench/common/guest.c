@@ -18,7 +18,7 @@ static int make_host(struct guest *guest)
 {
 	const struct guest_options *options = &guest->options;
 	struct tdp_host_config config = {
-		/* A spare gigabyte: what the backings round up must fit as well. */
+		/* A spare gigabyte, because the backings round their sizes up. */
 		.memory_bytes = (options->guest_memory / GIGA + 2) * GIGA,
 		.check = options->check,
 		.allocator = allocator_hook(&guest->allocator),
@@ -62,7 +62,7 @@ static int make_vm(struct guest *guest, tdp_trace_sink trace, void *trace_contex
 	return err;
 }
 
-/* Slots side by side, as even as whole backing pages allow: the last ones have the rest. */
+/* Adjacent slots of equal size, in whole backing pages; the last ones have the remainder. */
 struct tdp_memslot guest_slot(const struct guest *guest, unsigned int i)
 {
 	const struct guest_options *options = &guest->options;
@@ -139,7 +139,7 @@ int guest_init(struct guest *guest, const struct guest_options *options, tdp_tra
 	return 0;
 fail:
 	complain("cannot make %s: %s", what, strerror(-err));
-	/* A host larger than this machine can show: the options ask for too much. */
+	/* This machine cannot map so large a host: the options ask for too much. */
 	if (!guest->host && err == -ENOMEM)
 		err = -EOPNOTSUPP;
 	guest_fini(guest);

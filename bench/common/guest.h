@@ -1,10 +1,10 @@
 /*
- * The guest that a driver measures: its parameters, and the host, VM, memory
- * slots and vCPUs made from them.
+ * The guest that a driver measures: its parameters, and the host, VM, memslots and vCPUs that are
+ * made from them.
  *
  * Memory begins at 4 GiB, where no PC has holes, and is divided evenly into
- * slots. vCPU i owns the bytes [i * bytes, (i + 1) * bytes) of it, or with
- * overlap everybody owns the first `bytes`.
+ * slots. vCPU i owns the bytes [i * bytes, (i + 1) * bytes) of it, or with overlap all vCPUs own
+ * the first `bytes`.
  */
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
@@ -37,7 +37,7 @@ enum guest_clock {
 struct guest_options {
 	unsigned int vcpus;
 	uint64_t bytes;		/* of each vCPU */
-	uint64_t guest_memory;	/* 0: as much as the vCPUs have */
+	uint64_t guest_memory;	/* 0: the memory of all vCPUs */
 	enum tdp_level backing; /* size of the host's pages */
 	enum tdp_anon_policy allocate;
 	enum tdp_format format;
@@ -45,7 +45,7 @@ struct guest_options {
 	enum tdp_choice ad; /* the CPU keeps accessed and dirty flags */
 	enum guest_order order;
 	bool overlap;
-	unsigned int slots; /* 0: as few as KVM's largest slot allows */
+	unsigned int slots; /* 0: as few as the size limit of a slot allows */
 	unsigned int write_percent;
 	const char *pin; /* list of CPUs, or NULL */
 	enum tdp_baseline baseline;
@@ -58,8 +58,8 @@ struct guest_options {
 	bool no_stalls;
 	bool no_limits; /* LIMITS_PARAMETER */
 	/*
-	 * Set by a driver, no option: its vCPUs go by pages of 4K, whatever backs them.
-	 * Their memory then need not be whole backing pages; the guest's still is.
+	 * Set by a driver, not an option: its vCPUs access every 4K page, whatever the backing
+	 * size. The memory of a vCPU then need not be whole backing pages, only that of the guest.
 	 */
 	bool small_steps;
 	/* Likewise: how writes are logged, see struct tdp_vm_config. */
@@ -67,7 +67,7 @@ struct guest_options {
 	unsigned int dirty_ring;
 };
 
-/* What --help promises. */
+/* The defaults, as --help states them. */
 #define GUEST_DEFAULTS                                                                             \
 	{                                                                                          \
 		.vcpus = 1, .bytes = (uint64_t)1 << 30, .backing = TDP_4K, .levels = 4,            \
@@ -86,21 +86,21 @@ struct guest_options {
 
 /* The tables, for a driver whose options begin with a struct guest_options. */
 extern const struct parameters guest_parameters;
-/* Built anew by each call, into one place. */
+/* Each call fills the same static table. */
 struct parameters policy_parameters(void);
-/* --iterations; for drivers that do not call something else so. */
+/* --iterations, for drivers that do not use the name for something else. */
 extern const struct parameters iterations_parameters;
 
 /*
- * Fills in what depends on other options. False, and a sentence in `why`, if they
- * contradict each other or ask for more than the address widths hold.
+ * Fills in options that depend on others. Returns false, with a sentence in `why`, if options
+ * contradict each other or ask for more than the address width holds.
  */
 bool guest_options_settle(struct guest_options *options, char *why, size_t size);
 
-/* Backing pages that vCPU `i` owns: the first one's address, and how many. */
+/* The backing pages of vCPU `i`: address of the first one, and number. */
 uint64_t guest_vcpu_address(const struct guest_options *options, unsigned int i);
 uint64_t guest_vcpu_pages(const struct guest_options *options);
-/* Distinct backing pages that all vCPUs together own. */
+/* Distinct backing pages of all vCPUs. */
 uint64_t guest_distinct_pages(const struct guest_options *options);
 
 struct guest {
@@ -114,17 +114,17 @@ struct guest {
 };
 
 /*
- * Makes all of it. 0 or a negative errno; then the reason has been printed and
- * nothing is left. `trace` may be NULL. guest_fini() ends it.
+ * Makes the host, memory, VM and vCPUs. Returns 0, or a negative errno after printing the reason;
+ * nothing is left then. `trace` may be NULL. guest_fini() ends the guest.
  */
 int guest_init(struct guest *guest, const struct guest_options *options, tdp_trace_sink trace,
 	       void *trace_context);
 void guest_fini(struct guest *guest);
 
-/* Why an access came to nothing, for a sentence. */
+/* Why an access failed, for a sentence. */
 const char *guest_outcome(enum tdp_outcome outcome);
 
-/* The slots that the memory is divided into, from 0: as tdp_vm_set_memslot() takes them. */
+/* Slot `i`, from 0, of those that divide the memory, for tdp_vm_set_memslot(). */
 struct tdp_memslot guest_slot(const struct guest *guest, unsigned int i);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The guest's parameters, and what of them makes sense together.
+ * The parameters of a guest, and which combinations are valid.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static const struct parameter guest_table[] = {
 	 .most = GUEST_VCPUS_MOST},
 	{"bytes", 'b', "SIZE", "memory of each vCPU (1G)", &parameter_size, AT(bytes),
 	 .least = 4096, .most = 4096 * TERA},
-	{"guest-memory", 0, "SIZE", "memory of the guest (what its vCPUs have)", &parameter_size,
+	{"guest-memory", 0, "SIZE", "memory of the guest (that of all vCPUs)", &parameter_size,
 	 AT(guest_memory), .least = 4096, .most = 4096 * TERA},
 	{"backing", 's', "SIZE", "the host's pages: 4k, 2m, 1g, or a selftest's name (4k)",
 	 &parameter_choice, AT(backing), .words = backing_words},
@@ -53,24 +53,24 @@ static const struct parameter guest_table[] = {
 	 .words = format_words, .in_title = true},
 	{"levels", 0, "N", "levels of the tables: 4 or 5 (4)", &parameter_count, AT(levels),
 	 .least = 4, .most = 5},
-	{"ad", 0, "on|off", "the CPU keeps accessed and dirty flags; off: EPT only (on)",
+	{"ad", 0, "on|off", "the CPU sets accessed and dirty flags; off: EPT only (on)",
 	 &parameter_choice, AT(ad), .words = ad_words},
-	{"order", 0, "NAME", "in which pages are touched: seq or random (seq)", &parameter_choice,
-	 AT(order), .words = order_words, .in_title = true},
+	{"order", 0, "NAME", "order in which pages are touched: seq or random (seq)",
+	 &parameter_choice, AT(order), .words = order_words, .in_title = true},
 	{"overlap", 'o', NULL, "all vCPUs use the same memory", &parameter_flag, AT(overlap)},
 	{"slots", 'x', "N", "memory slots (as few as possible)", &parameter_count, AT(slots),
 	 .least = 1, .most = SLOTS_MOST},
-	{"write-percent", 'w', "N", "accesses that write; the others read (100)", &parameter_count,
-	 AT(write_percent), .least = 0, .most = 100},
+	{"write-percent", 'w', "N", "percentage of accesses that write; the others read (100)",
+	 &parameter_count, AT(write_percent), .least = 0, .most = 100},
 	{"pin", 'c', "LIST", "CPUs that the vCPUs run on, in turn", &parameter_cpus, AT(pin)},
 	{"clock", 0, "NAME", "real or virtual time (real)", &parameter_choice, AT(clock),
 	 .words = clock_words},
 	{"machine", 0, "NAME", "the machine that virtual time describes", &parameter_text,
 	 AT(machine)},
-	{"seed", 'r', "N", "of everything random (1)", &parameter_number, AT(seed), .least = 0,
-	 .most = INT64_MAX},
+	{"seed", 'r', "N", "seed of all random choices (1)", &parameter_number, AT(seed),
+	 .least = 0, .most = INT64_MAX},
 	{"check", 0, NULL, "verify the VM with the checker; slower", &parameter_flag, AT(check)},
-	{"no-stalls", 0, NULL, "do not time how long accesses stand still", &parameter_flag,
+	{"no-stalls", 0, NULL, "do not time how long accesses stall", &parameter_flag,
 	 AT(no_stalls)},
 };
 
@@ -78,13 +78,13 @@ const struct parameters guest_parameters = {"Guest:", guest_table,
 					    sizeof(guest_table) / sizeof(guest_table[0])};
 
 static const struct parameter iterations_table[] = {
-	{"iterations", 'i', "N", "repetitions, each from nothing; the median is reported (1)",
+	{"iterations", 'i', "N", "repetitions with a new guest each; the median is reported (1)",
 	 &parameter_count, AT(iterations), .least = 1, .most = 10000},
 };
 
 const struct parameters iterations_parameters = {"Repetitions:", iterations_table, 1};
 
-/* More than any address has, where the product is more than 64 bits have. */
+/* Larger than any address if the product overflows. */
 static uint64_t vcpus_bytes(const struct guest_options *options)
 {
 	uint64_t most = 65536 * TERA;
@@ -115,12 +115,12 @@ static bool settle_memory(struct guest_options *options, char *why, size_t size)
 	if (options->bytes % step) {
 		snprintf(why, size, "--bytes %s is not a multiple of %s, %s",
 			 size_exact(options->bytes, a),
-			 options->small_steps ? "the page that is touched" : "the backing's page",
+			 options->small_steps ? "the size of an access step" : "the backing page",
 			 size_exact(step, b));
 		return false;
 	}
 	if (options->guest_memory % page) {
-		snprintf(why, size, "--guest-memory %s is not a multiple of the backing's page, %s",
+		snprintf(why, size, "--guest-memory %s is not a multiple of the backing page, %s",
 			 size_exact(options->guest_memory, a), size_exact(page, b));
 		return false;
 	}
@@ -160,11 +160,11 @@ static bool settle_slots(struct guest_options *options, char *why, size_t size)
 bool guest_options_settle(struct guest_options *options, char *why, size_t size)
 {
 	if (options->machine && options->clock == GUEST_CLOCK_REAL) {
-		snprintf(why, size, "--machine describes virtual time: it needs --clock virtual");
+		snprintf(why, size, "--machine needs --clock virtual");
 		return false;
 	}
 	if (options->ad == TDP_OFF && options->format == TDP_NPT) {
-		snprintf(why, size, "--ad off: NPT always keeps accessed and dirty flags");
+		snprintf(why, size, "--ad off: NPT always has accessed and dirty flags");
 		return false;
 	}
 	return settle_memory(options, why, size) && settle_slots(options, why, size);

@@ -8,7 +8,7 @@
 #include "common/permute.h"
 #include "common/status.h"
 
-#define LOOK_UP_EVERY 64 /* pages between two looks at the flag that ends the run */
+#define STOP_CHECK_EVERY 64 /* pages between two checks of the flag that ends the run */
 
 /*
  * Exits of a CPU in 64-bit mode on the address that a linear one translates to:
@@ -57,7 +57,7 @@ void handler_fini(struct handler *handler)
 	handler->order = NULL;
 }
 
-/* Until nobody is in the way: a retry may mean that the root is gone. */
+/* Retries until the fault has a result. The root may have been invalidated meanwhile. */
 static int again(struct tdp_vcpu *vcpu, const struct tdp_fault *fault, struct handler_pass *pass,
 		 enum tdp_fault_result *result)
 {
@@ -89,7 +89,7 @@ static int fault_each(const struct handler *handler, const struct tdp_flag *stop
 	for (uint64_t i = 0; i < pages; i++) {
 		int err;
 
-		if (i % LOOK_UP_EVERY == 0 && tdp_flag_raised(stop))
+		if (i % STOP_CHECK_EVERY == 0 && tdp_flag_raised(stop))
 			return 0;
 		fault.gpa = base + (handler->order ? handler->order[i] : i) * page;
 		err = tdp_vcpu_fault(vcpu, &fault, &result);
@@ -118,7 +118,8 @@ int handler_run(const struct handler *handler, const struct tdp_flag *stop,
 
 void handler_add(struct handler_pass *total, const struct handler_pass *pass)
 {
-	/* All were let go at once: who ran first tells when, others may have waited for a CPU. */
+	/* All vCPUs start at once, so the first one to run has the start; others may wait for a
+	 * CPU. */
 	if (!total->finished || pass->ready < total->ready)
 		total->ready = pass->ready;
 	total->finished = pass->finished > total->finished ? pass->finished : total->finished;
@@ -127,7 +128,7 @@ void handler_add(struct handler_pass *total, const struct handler_pass *pass)
 	total->faults += pass->faults;
 }
 
-/* Populating: a vCPU's part. */
+/* One vCPU that faults in its pages. */
 struct populating {
 	struct handler handler;
 	const struct tdp_flag *stop;
@@ -172,7 +173,7 @@ static int populate(const struct guest *guest, const struct tdp_flag *stop, bool
 	if (populating && actors)
 		err = populate_with(guest, stop, present, populating, actors);
 	if (err)
-		complain("cannot fault in the guest's memory: %s", strerror(-err));
+		complain("cannot fault in the memory of the guest: %s", strerror(-err));
 	for (unsigned int i = 0; populating && i < vcpus; i++) {
 		handler_add(total, &populating[i].pass);
 		handler_fini(&populating[i].handler);

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 
-/* A signal handler has no argument: this is the one way to tell it. */
+/* Static, because a signal handler has no argument. */
 static struct tdp_flag *raised_by_signal;
 
 static void on_interrupt(int signal)

@@ -1,15 +1,15 @@
 /*
- * Ctrl-C: the first one asks the run to end early and to print what it has; the
- * second one ends the program as it always does.
+ * The first Ctrl-C ends the run early, with a report of what was measured. The second one ends the
+ * program.
  */
 #ifndef BENCH_INTERRUPT_H
 #define BENCH_INTERRUPT_H
 
 #include <tdpsim/run.h>
 
-/* From now on SIGINT raises the flag. 0 or a negative errno. */
+/* SIGINT raises the flag from now on. 0 or a negative errno. */
 int interrupt_catch(struct tdp_flag *flag);
-/* Ctrl-C is as before; the flag may be destroyed. */
+/* Restores SIGINT; the flag may then be destroyed. */
 void interrupt_release(void);
 
 #endif

@@ -34,7 +34,7 @@ void machine_describe(char *text, size_t size)
 		return;
 	}
 	snprintf(text, size, "unknown");
-	/* Where there is no /sys hwloc does what it can, and need not say so. */
+	/* Without /sys, hwloc uses what it finds; its warnings do not help. */
 	setenv("HWLOC_HIDE_ERRORS", "2", 0);
 	if (hwloc_topology_init(&topology))
 		return;

@@ -89,7 +89,8 @@ void measurement_take(struct measurement *measurement, const struct guest *guest
 	tdp_vm_stats(guest->vm, &measurement->stats);
 	tdp_host_usage(guest->host, &usage);
 	measurement->table_bytes = usage.table_frames * TDP_PAGE_SIZE;
-	/* In virtual time what was asked for: how it was rounded is this host's. */
+	/* In virtual time, the bytes requested: how an allocator rounds them depends on the host.
+	 */
 	if (twin_clock() == GUEST_CLOCK_VIRTUAL ||
 	    !allocator_bytes(&guest->allocator, &measurement->metadata_bytes))
 		measurement->metadata_bytes = usage.metadata_bytes;

@@ -6,7 +6,7 @@
 
 #include "common/status.h"
 
-/* Actors may be running: nothing is taken down. */
+/* Actors may be running, so free nothing. */
 static void *there(void *memory)
 {
 	if (memory)

@@ -10,7 +10,7 @@ void meter_init(struct meter *meter, const struct guest_options *options, bool a
 	if (!accesses || options->no_stalls)
 		return;
 	meter->stalls = must_calloc(meter->vcpus, sizeof(*meter->stalls));
-	/* Touched, so that no page of it comes in while the guest's growth is watched. */
+	/* Touch it now, so that its pages do not count as growth of the guest. */
 	memset(meter->stalls, 0, meter->vcpus * sizeof(*meter->stalls));
 }
 

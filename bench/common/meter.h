@@ -1,6 +1,6 @@
 /*
- * A meter: what the VM counts and what its vCPUs feel from one moment in which all
- * of them rest to the next.
+ * A meter measures what the VM counts, and how long its vCPUs stall, between two moments at which
+ * no vCPU runs.
  */
 #ifndef BENCH_METER_H
 #define BENCH_METER_H
@@ -15,16 +15,16 @@ struct meter {
 };
 
 /*
- * Before the guest is made, so that the meter's own memory is none of the guest's.
- * `accesses`: there will be some, whose stalls are timed unless the options say no.
- * meter_fini() after the guest has ended, or while nobody runs.
+ * Call it before the guest is made, so that the memory of the meter does not count as the guest's.
+ * If `accesses` is true and the options do not exclude it, stalls are timed. Call meter_fini()
+ * after the guest has ended, or while no vCPU runs.
  */
 void meter_init(struct meter *meter, const struct guest_options *options, bool accesses);
 void meter_fini(struct meter *meter);
 
-/* The vCPUs rest, all that follows is the phase's. */
+/* Starts a phase while no vCPU runs. */
 void meter_begin(struct meter *meter, const struct guest *guest);
-/* They rest again: fills in what the phase counted, and its stall. */
+/* Ends it while no vCPU runs: fills in what the phase counted, and its stall. */
 void meter_end(struct meter *meter, struct phase *phase);
 
 #endif

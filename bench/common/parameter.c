@@ -129,7 +129,7 @@ const struct parameter_type parameter_number = {number_read, number_json, number
 const struct parameter_type parameter_count = {count_read, count_json, number_expect};
 const struct parameter_type parameter_size = {size_read, number_json, size_expect};
 
-/* Flags: given is true; "true" and "false" come from --config and --vary. */
+/* Flags: true if given. --config and --vary say "true" or "false". */
 
 static bool flag_read(const struct parameter *parameter, const char *text, void *value)
 {
@@ -200,7 +200,7 @@ static bool cpu_number(const char **at, unsigned long *number)
 	return *number <= CPU_MOST;
 }
 
-/* One element of the list, and the comma behind it. */
+/* One element of the list and the comma after it. */
 static bool cpu_range(const char **at, unsigned long *first, unsigned long *last)
 {
 	if (!cpu_number(at, first))

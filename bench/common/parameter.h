@@ -1,10 +1,9 @@
 /*
- * Parameters: options that say what is measured
+ * Parameters: options that choose what is measured
  *
- * A driver's options are rows of tables. From a row come the command-line option,
- * its line in --help, the member of a result's "config" object, the way back from
- * there (--config), and the name that --vary takes. So none of the five can
- * forget what another knows.
+ * The options of a driver are rows of tables. A row defines the command-line option, its line in
+ * --help, the member of a result's "config" object, how --config reads it, and the name for --vary,
+ * so that the five always agree.
  */
 #ifndef BENCH_PARAMETER_H
 #define BENCH_PARAMETER_H
@@ -19,15 +18,15 @@ struct parameter;
 
 /* A kind of value: how it is read from text and written to JSON. */
 struct parameter_type {
-	/* Stores what `text` says; false if it is none of the values. */
+	/* Stores the value of `text`; false if the text is not valid. */
 	bool (*parse)(const struct parameter *parameter, const char *text, void *value);
 	/* New reference; NULL if there is no memory. JSON null means "not given". */
 	json_t *(*json)(const struct parameter *parameter, const void *value);
-	/* Writes which values there are: "4 or 5". */
+	/* Writes which values are valid: "4 or 5". */
 	void (*expect)(const struct parameter *parameter, char *text, size_t size);
 };
 
-/* A name of an enum's value; the first with a value is the one that is written. */
+/* A name of an enum value. Of several names for a value the first one is written. */
 struct word {
 	const char *name;
 	unsigned int value;
@@ -43,12 +42,12 @@ struct parameter {
 	const struct word *words; /* choices: ends with a NULL name */
 	uint64_t least, most;	  /* numbers and sizes */
 	/*
-	 * Name of a parameter that sets this one, too, or NULL. Given on the command
-	 * line it wins over what --config says of this one.
+	 * Name of a parameter that sets this one as well, or NULL. On the command line it overrides
+	 * the value that --config has for this one.
 	 */
 	const char *governor;
-	const char *alias; /* another long option that means the same, or NULL */
-	bool in_title;	   /* a choice that the head of a table shows */
+	const char *alias; /* another long option with the same meaning, or NULL */
+	bool in_title;	   /* a choice that the heading of the report shows */
 };
 
 /* A table of rows and the title above them in --help. */
@@ -67,18 +66,18 @@ extern const struct parameter_type parameter_cpus;   /* const char *, borrowed f
 extern const struct parameter_type parameter_text;   /* const char *, likewise */
 
 /*
- * Sets one value in `options`. If `text` is none of the values, writes a sentence
- * about it to `why` and returns false.
+ * Sets one value in `options`. If `text` is not valid, writes a sentence to `why` and returns
+ * false.
  */
 bool parameter_set(const struct parameter *parameter, void *options, const char *text, char *why,
 		   size_t size);
 
 json_t *parameter_get(const struct parameter *parameter, const void *options);
 
-/* The name of a choice's present value. */
+/* The name of the current value of a choice. */
 const char *parameter_word(const struct parameter *parameter, const void *options);
 
-/* The i-th CPU of a list such as "0,2,4-7", which begins anew at its end. */
+/* The i-th CPU of a list such as "0,2,4-7", which is repeated at its end. */
 unsigned int cpu_list_at(const char *list, unsigned int i);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * A seeded permutation of [0, count) without a table: a Feistel network of four
- * rounds over the smallest even number of bits that holds count, walked until it
- * falls into the range (fewer than four steps on average).
+ * rounds over the smallest even number of bits that holds count, applied again until the result is
+ * in the range (fewer than four times on average).
  */
 #ifndef BENCH_PERMUTE_H
 #define BENCH_PERMUTE_H

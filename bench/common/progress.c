@@ -7,7 +7,7 @@
 
 bool progress_wanted(void)
 {
-	/* In virtual time an actor more would be part of what is measured. */
+	/* In virtual time one more actor would change the measurement. */
 	return twin_clock() == GUEST_CLOCK_REAL && isatty(STDERR_FILENO);
 }
 

@@ -1,6 +1,5 @@
 /*
- * How far a run is, on one line of standard error: where that is a terminal, and
- * nowhere else.
+ * Shows the progress of a run on one line of standard error, if that is a terminal.
  */
 #ifndef BENCH_PROGRESS_H
 #define BENCH_PROGRESS_H
@@ -10,10 +9,10 @@
 
 bool progress_wanted(void);
 
-/* "what: 12 %", over the line before. */
+/* Prints "what: 12 %" over the previous line. */
 void progress_show(const char *what, uint64_t done, uint64_t all);
 
-/* Leaves the line empty. */
+/* Clears the line. */
 void progress_end(void);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The JSON object, laid out alike for every driver, and the table. JSON members
- * keep their order, so that two results can be compared line by line.
+ * The JSON object, which has the same layout for every driver, and the table. The JSON members have
+ * a fixed order, so that two results can be compared line by line.
  */
 #include "common/report.h"
 
@@ -52,7 +52,7 @@ static json_t *config_json(const struct cli *cli, const void *options)
 	return config;
 }
 
-/* How many times the limit a phase's time is; NAN if there is no such limit. */
+/* The time of a phase divided by its limit; NAN if there is no limit. */
 static double over_limit(const struct report *report, const struct phase *phase)
 {
 	struct limits limits;
@@ -92,13 +92,13 @@ static void extras_into(json_t *object, const struct phase *phase)
 		set_count(object, phase->extras[i].name, phase->extras[i].value);
 }
 
-/* Accesses in a second, or how often a phase without any could be done. */
+/* Accesses in a second; of a phase without accesses, how often it could run. */
 static double rate_of(const struct phase *phase)
 {
 	return per_second(phase->accesses ? phase->accesses : 1, phase->seconds);
 }
 
-/* How much faster than the same phase of the first run; 0 if that is not known. */
+/* How many times faster than the same phase of the first run; 0 if unknown. */
 static double ratio(const struct report *report, const struct phase *phase)
 {
 	const struct measurement *first = &report->runs[0].median;
@@ -151,7 +151,7 @@ static json_t *stats_json(const struct tdp_stats *stats)
 	return object;
 }
 
-/* Growth of the resident set for each page mapped, whatever its size. */
+/* Growth of the resident set for each mapped page of any size. */
 static json_t *resident_per_page(const struct measurement *measurement)
 {
 	const struct tdp_stats *stats = &measurement->stats;
@@ -173,7 +173,7 @@ static json_t *memory_json(const struct report_run *run)
 	return object;
 }
 
-/* Violations are null where nobody looked for any. */
+/* The violations are null if the checker did not run. */
 static json_t *check_json(const struct report_run *run)
 {
 	json_t *object = json_object(), *failures = json_array();
@@ -302,7 +302,7 @@ static void print_phase(const char *name, const struct phase *phase)
 	       count_about(per_second(phase->faults, phase->seconds), rate), gib_per_second(phase));
 }
 
-/* A phase timed by itself: below its line, beside the limit. */
+/* The CPU time of a phase, with its limit. */
 static void print_cpu(const struct report *report, const struct phase *phase)
 {
 	double ratio = over_limit(report, phase);
@@ -315,7 +315,7 @@ static void print_cpu(const struct report *report, const struct phase *phase)
 	putchar('\n');
 }
 
-/* Where there are several phases: what became of this one's faults. */
+/* The results of the faults of this phase, if there are several phases. */
 static void print_counted(const struct phase *phase)
 {
 	const struct tdp_stats *counted = &phase->counted;
@@ -328,8 +328,8 @@ static void print_counted(const struct phase *phase)
 
 static void print_limits(const struct limits *limits)
 {
-	printf("limits: a fault in turn %.2f ns, at random %.2f; an entry stored %.2f, exchanged "
-	       "%.2f; a walk %.2f; a line there and back %.0f\n",
+	printf("limits: a fault in order %.2f ns, at random %.2f; an entry stored %.2f, exchanged "
+	       "%.2f; a walk %.2f; a cache line to another CPU and back %.0f\n",
 	       limits->realistic_seq, limits->realistic_random, limits->seq_plain_store,
 	       limits->seq_exchange, limits->seq_walk, limits->pingpong);
 }
@@ -407,7 +407,7 @@ static int print_table(const struct report *report)
 	if (report->limits)
 		print_limits(report->limits);
 	if (report->interrupted)
-		printf("interrupted: these are the numbers of what ran\n");
+		printf("interrupted: the numbers are those of the part that ran\n");
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Results: what a run measured, as a table for people or as one JSON object for
- * programs. Nothing but the result goes to standard output.
+ * Prints what a run measured, as a table for people or as one JSON object for programs. Only the
+ * result goes to standard output.
  */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
@@ -11,7 +11,7 @@
 #include "common/measurement.h"
 #include "limits/limits.h"
 
-/* A run in a report: its options as used, its median measurement, and all times. */
+/* A run in a report: the options that it used, its median measurement, and the times of all. */
 struct report_run {
 	const void *options; /* begin with struct guest_options */
 	struct measurement median;
@@ -28,11 +28,11 @@ struct report {
 	size_t count;
 	const struct limits *limits; /* of this machine, measured in the same run; or NULL */
 	bool interrupted;	     /* there would be more */
-	/* Prints a run in the lines of a selftest, where that was asked for. */
+	/* Prints a run as a KVM selftest does, for --selftest-format. */
 	void (*selftest)(const struct report_run *run);
 };
 
-/* Writes it to standard output. 0, or -1 if it could not be written. */
+/* Writes the report to standard output. Returns 0, or -1 if that failed. */
 int report_print(const struct report *report);
 
 #endif

@@ -22,7 +22,7 @@ void selftest_seed(const struct guest_options *guest)
 
 void selftest_memory(const struct guest_options *guest)
 {
-	/* The one mode that x86 has. */
+	/* The only mode on x86. */
 	printf("Testing guest mode: PA-bits:ANY, VA-bits:48,  4K pages\n");
 	printf("guest physical test memory: [0x%" PRIx64 ", 0x%" PRIx64 ")\n", GUEST_BASE,
 	       GUEST_BASE + guest->guest_memory);

@@ -1,6 +1,6 @@
 /*
- * expand_number(3) and humanize_number(3) of libbsd, made strict: no sign, no
- * blanks, nothing behind, no silent overflow.
+ * expand_number(3) and humanize_number(3) of libbsd, made strict: no sign, no blanks, nothing after
+ * the number, and overflow is an error.
  */
 #include "common/size.h"
 

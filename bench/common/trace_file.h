@@ -1,6 +1,6 @@
 /*
- * A VM's events as a file in the kernel's ftrace text, the prefix of the lines
- * included: task and number (the acting vCPU), CPU (likewise), time in ns.
+ * Writes the events of a VM to a file as ftrace text, including the prefix of each line: task and
+ * number (the vCPU), CPU (likewise), time in ns.
  */
 #ifndef BENCH_TRACE_FILE_H
 #define BENCH_TRACE_FILE_H
@@ -14,12 +14,12 @@ struct trace_file {
 	FILE *file;
 };
 
-/* 0 or a negative errno; then the reason has been printed. */
+/* Returns 0, or a negative errno after printing the reason. */
 int trace_file_open(struct trace_file *trace, const char *path);
-/* The same; also if anything could not be written since it was opened. */
+/* Likewise; also reports a write that failed since the file was opened. */
 int trace_file_close(struct trace_file *trace);
 
-/* A tdp_trace_sink; the context is a struct trace_file. Any thread. */
+/* A tdp_trace_sink, callable by any thread; the context is a struct trace_file. */
 void trace_file_sink(void *context, const struct tdp_trace_event *event);
 
 #endif

@@ -18,8 +18,8 @@ const char *twin_clock_name(void)
 	return twin_clock() == GUEST_CLOCK_REAL ? "real" : "virtual";
 }
 
-/* Where the other build lies, seen from this one's folder. */
-static const char *way_to_other(void)
+/* The folder of the other build, relative to that of this one. */
+static const char *folder_of_other(void)
 {
 	return twin_clock() == GUEST_CLOCK_REAL ? "virtual" : "..";
 }
@@ -37,7 +37,7 @@ void twin_run_other(char **argv)
 	self[length] = '\0';
 	name = strrchr(self, '/');
 	*name++ = '\0';
-	snprintf(other, sizeof(other), "%s/%s/%s", self, way_to_other(), name);
+	snprintf(other, sizeof(other), "%s/%s/%s", self, folder_of_other(), name);
 	execv(other, argv);
 	complain("cannot run %s: %s", other, strerror(errno));
 }

@@ -1,6 +1,6 @@
 /*
- * Every driver is built twice: bench/X in real time and bench/virtual/X, the same
- * sources with the library's virtual twin. --clock tells which of them is to run.
+ * Every driver is built twice: bench/X in real time and bench/virtual/X, the same sources with the
+ * virtual engine of the library. --clock chooses between them.
  */
 #ifndef BENCH_TWIN_H
 #define BENCH_TWIN_H
@@ -9,13 +9,13 @@
 
 #include "common/guest.h"
 
-/* The clock that this build runs by. */
+/* The clock of this build. */
 enum guest_clock twin_clock(void);
 
 /* "real" or "virtual". */
 const char *twin_clock_name(void);
 
-/* Becomes the other build, with the same arguments. Says why if it cannot. */
+/* Executes the other build with the same arguments. Returns, with a message, if that fails. */
 void twin_run_other(char **argv);
 
 #endif

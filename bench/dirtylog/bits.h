@@ -1,5 +1,5 @@
 /*
- * A set of the guest's pages: bit i of word i / 64.
+ * Sets of guest pages: page i is bit i % 64 of word i / 64.
  */
 #ifndef BENCH_DIRTYLOG_BITS_H
 #define BENCH_DIRTYLOG_BITS_H

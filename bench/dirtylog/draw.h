@@ -1,7 +1,6 @@
 /*
- * The guest's part: which page a vCPU accesses in a step of an iteration, and
- * whether it writes. A function of the seed, so that what was drawn can be told
- * afterwards without having been noted.
+ * Which page a vCPU accesses in a step of an iteration, and whether it writes. Both are functions
+ * of the seed, so that the model can compute them again.
  */
 #ifndef BENCH_DIRTYLOG_DRAW_H
 #define BENCH_DIRTYLOG_DRAW_H
@@ -10,15 +9,15 @@
 #include "dirtylog/options.h"
 
 struct draw {
-	uint64_t pages; /* of the vCPU; as many steps */
+	uint64_t pages; /* of the vCPU; also the number of steps */
 	uint64_t key;
 	struct permutation permutation;
 	unsigned int write_percent;
-	bool again;    /* any page, whether it was drawn before or not */
-	bool permuted; /* each page once, in no order */
+	bool again;    /* any page, drawn before or not */
+	bool permuted; /* each page once, in random order */
 };
 
-/* Iteration 0 populates: every page in turn, written. */
+/* Iteration 0 populates: it writes every page in ascending order. */
 static inline struct draw draw_of(const struct dirtylog *options, unsigned int vcpu,
 				  unsigned int iteration)
 {
@@ -36,7 +35,7 @@ static inline struct draw draw_of(const struct dirtylog *options, unsigned int v
 	return draw;
 }
 
-/* The page of step `i`, from the vCPU's first. */
+/* The page of step `i`, relative to the first page of the vCPU. */
 static inline uint64_t draw_page(const struct draw *draw, uint64_t i)
 {
 	if (draw->again)

@@ -83,7 +83,7 @@ static int clear_bitmaps(struct log *log)
 	return err;
 }
 
-/* Everything that is in the ring now. */
+/* Takes all entries of the ring. */
 static void take(struct log *log, unsigned int vcpu)
 {
 	struct log_taken *taken = &log->taken[vcpu];
@@ -133,7 +133,7 @@ int log_clear(struct log *log)
 	return tdp_vm_reset_dirty_rings(log->guest->vm, NULL);
 }
 
-/* The guest's page that a slot begins at. */
+/* The first page of a slot. */
 static uint64_t first_page(const struct tdp_memslot *slot)
 {
 	return slot->gfn.n - (GUEST_BASE >> TDP_PAGE_SHIFT);

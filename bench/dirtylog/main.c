@@ -1,8 +1,8 @@
 /*
- * dirtylog: live migration's workload, as dirty_log_perf_test has it. The vCPUs
- * populate their memory, logging is turned on, and then they go over it again and
- * again, writing some of its pages, while between two rounds the log is read and
- * cleared; at last logging is turned off. See book.h for what is verified.
+ * dirtylog: the workload of live migration, as in dirty_log_perf_test. The vCPUs populate their
+ * memory, and logging is switched on. In each round the vCPUs access their memory and write some of
+ * its pages, and then the log is read and cleared. At last logging is switched off. model.h says
+ * what is verified.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,9 +12,9 @@
 #include "common/machine.h"
 #include "common/selftest.h"
 #include "common/size.h"
-#include "dirtylog/book.h"
 #include "dirtylog/draw.h"
 #include "dirtylog/log.h"
+#include "dirtylog/model.h"
 
 #define STOP_CHECK_EVERY 64 /* pages between two checks of the flag that ends the run */
 
@@ -25,33 +25,33 @@ static const struct word log_words[] = {{"bitmap", LOG_BITMAP}, {"ring", LOG_RIN
 static const struct parameter dirtylog_table[] = {
 	{"iterations", 'i', "N", "rounds of dirtying, reading and clearing (2)", &parameter_count,
 	 AT(iterations), .least = 1, .most = 10000},
-	{"no-manual-protect", 'g', NULL, "reading the log protects again: there is no clearing",
+	{"no-manual-protect", 'g', NULL, "reading the log protects pages again: there is no clear",
 	 &parameter_flag, AT(no_manual_protect)},
-	{"random-access", 'a', NULL, "draw the pages, whether they were drawn before or not",
+	{"random-access", 'a', NULL, "draw each page at random, drawn before or not",
 	 &parameter_flag, AT(random_access)},
-	{"run-while-disabling", 'e', NULL, "the vCPUs go on while logging is turned off",
+	{"run-while-disabling", 'e', NULL, "the vCPUs run while logging is switched off",
 	 &parameter_flag, AT(run_while_disabling)},
-	{"log", 0, "KIND", "bitmap, or a ring of each vCPU (bitmap)", &parameter_choice, AT(log),
-	 .words = log_words, .in_title = true},
-	{"ring-entries", 0, "N", "room of each ring, a power of two (65536)", &parameter_count,
+	{"log", 0, "KIND", "bitmap, or ring: a ring of each vCPU (bitmap)", &parameter_choice,
+	 AT(log), .words = log_words, .in_title = true},
+	{"ring-entries", 0, "N", "entries of each ring, a power of two (65536)", &parameter_count,
 	 AT(ring_entries), .least = 512, .most = 65536},
-	{"repeat", 0, "N", "repetitions, each from nothing; the median is reported (1)",
+	{"repeat", 0, "N", "repetitions with a new guest each; the median is reported (1)",
 	 &parameter_count, AT(guest.iterations), .least = 1, .most = 10000},
 };
 
 static const struct parameters dirtylog_parameters = {
 	"Logging:", dirtylog_table, sizeof(dirtylog_table) / sizeof(dirtylog_table[0])};
 
-/* A run. The director's, but for what a vCPU has of its own in `log`. */
+/* A run. The director writes it, except for the vCPUs' own data in `log`. */
 struct logging {
 	const struct dirtylog *options;
 	struct log log;
-	struct book book;
+	struct model model;
 	struct measurement *measurement;
-	unsigned int iteration; /* written while the vCPUs rest */
+	unsigned int iteration; /* written while the vCPUs wait */
 };
 
-/* The vCPUs' parts */
+/* What the vCPUs do */
 
 static int access_drawn(struct crew_vcpu *vcpu, struct logging *logging, const struct draw *draw)
 {
@@ -104,7 +104,7 @@ static int make_room(struct crew_vcpu *vcpu, void *context)
 	return log_make_room(&logging->log, vcpu->id);
 }
 
-/* The director's tasks */
+/* The tasks of the director */
 
 static int enable(struct crew *crew, void *context)
 {
@@ -130,7 +130,7 @@ static int clear(struct crew *crew, void *context)
 	return log_clear(&((struct logging *)context)->log);
 }
 
-/* The log against the book: what stands beside the phases, and what must not be. */
+/* Compares the log with the model: numbers for the phases, and failed checks. */
 
 static void judge_fixed(struct logging *logging, struct phase *dirty, const struct verdict *verdict)
 {
@@ -170,9 +170,9 @@ static void judge(struct logging *logging, size_t dirty, size_t get)
 
 	if (logging->options->log == LOG_RING)
 		phase_extra(&phases[dirty], "rings_full", rings_full);
-	book_dirty(&logging->book, logging->iteration);
-	log_reported(&logging->log, book_report(&logging->book));
-	verdict = book_judge(&logging->book, rings_full);
+	model_dirty(&logging->model, logging->iteration);
+	log_reported(&logging->log, model_report(&logging->model));
+	verdict = model_judge(&logging->model, rings_full);
 	judge_fixed(logging, &phases[dirty], &verdict);
 	judge_reported(logging, &phases[get], &verdict);
 }
@@ -193,7 +193,7 @@ static int play(struct crew *crew, struct logging *logging, const char *name, cr
 	return crew_play(crew, &phase, NULL);
 }
 
-/* Is there something to protect again that reading the log did not? */
+/* Whether pages are protected again by a clear, not by the read of the log. */
 static bool clears(const struct dirtylog *options)
 {
 	return options->log == LOG_RING || !options->no_manual_protect;
@@ -212,11 +212,11 @@ static int iterate(struct crew *crew, struct logging *logging)
 	judge(logging, dirty, dirty + 1);
 	if (clears(logging->options))
 		err = play(crew, logging, "clear", NULL, clear);
-	book_clear(&logging->book);
+	model_clear(&logging->model);
 	return err;
 }
 
-/* Its last pass is one more draw, of which nobody reads a log. */
+/* With -e the vCPUs make the accesses of one more iteration, whose log is not read. */
 static int end_logging(struct crew *crew, struct logging *logging)
 {
 	struct crew_phase phase = {
@@ -241,7 +241,7 @@ static int direct(struct crew *crew, void *context)
 	err = play(crew, logging, "enable", NULL, enable);
 	if (err)
 		return err;
-	book_enable(&logging->book, &crew_guest(crew)->options.policy);
+	model_enable(&logging->model, &crew_guest(crew)->options.policy);
 	while (!err && !crew_stopped(crew) && logging->iteration < logging->options->iterations) {
 		logging->iteration++;
 		err = iterate(crew, logging);
@@ -259,9 +259,9 @@ static int measure(void *context, struct driver_tools *tools, struct measurement
 	int err;
 
 	log_init(&logging.log, options);
-	book_init(&logging.book, options);
+	model_init(&logging.model, options);
 	err = crew_measure(&options->guest, tools, measurement, &config);
-	book_fini(&logging.book);
+	model_fini(&logging.model);
 	log_fini(&logging.log);
 	return err;
 }
@@ -269,8 +269,8 @@ static int measure(void *context, struct driver_tools *tools, struct measurement
 /* Options */
 
 /*
- * What a logged page costs at the least: its entry, when all is mapped by 4K, and what
- * the book keeps of it. Memory that is not there is better refused than run out of.
+ * The least memory for a logged page: its entry, if all is mapped by 4K, and its part of the model.
+ * Refuse a guest for which the machine has too little memory.
  */
 #define BYTES_OF_A_PAGE 10
 
@@ -282,7 +282,7 @@ static bool fits(const struct dirtylog *options, char *why, size_t size)
 
 	if (!there || needed <= there)
 		return true;
-	snprintf(why, size, "logging %s of guest memory takes %s, and this machine has %s",
+	snprintf(why, size, "logging %s of guest memory takes %s, but this machine has %s",
 		 size_exact(options->guest.guest_memory, a), size_about(needed, b),
 		 size_about(there, c));
 	return false;
@@ -294,9 +294,7 @@ static bool settle(void *context, char *why, size_t size)
 	bool ring = options->log == LOG_RING;
 
 	if (options->random_access && options->guest.order == GUEST_RANDOM) {
-		snprintf(why, size,
-			 "--random-access draws the pages, --order random goes over "
-			 "each once: only one of them");
+		snprintf(why, size, "--random-access and --order random exclude each other");
 		return false;
 	}
 	if (ring && options->ring_entries & (options->ring_entries - 1)) {
@@ -304,7 +302,7 @@ static bool settle(void *context, char *why, size_t size)
 			 options->ring_entries);
 		return false;
 	}
-	if (ring) /* nothing would ever protect what the rings begin with */
+	if (ring) /* rings do not report all pages at first, so nothing would protect those */
 		options->no_manual_protect = true;
 	options->guest.small_steps = true;
 	options->guest.dirty_ring = ring ? options->ring_entries : 0;
@@ -313,15 +311,15 @@ static bool settle(void *context, char *why, size_t size)
 	return guest_options_settle(&options->guest, why, size) && fits(options, why, size);
 }
 
-/* The selftest's lines */
+/* The report of the selftest */
 
-/* Time of a kind of phases, and how many there are: fewer than asked for after Ctrl-C. */
+/* The time of all phases of a name, and their number, which Ctrl-C may reduce. */
 struct total {
 	double seconds;
 	unsigned int iterations;
 };
 
-/* `format` has %s, after %u where there is a number. */
+/* `format` has %s, after %u if there is a number. */
 static void print_line(const struct report_run *run, const char *format, const char *name,
 		       unsigned int number, struct total *total)
 {
@@ -376,8 +374,9 @@ int main(int argc, char **argv)
 		.guest = GUEST_DEFAULTS, .iterations = 2, .ring_entries = 65536};
 	const struct driver driver = {
 		.name = "dirtylog",
-		.doc = "Measures what dirty logging costs a guest and its host: vCPUs dirty their "
-		       "memory while it is logged, the log is read and cleared.",
+		.doc = "Measures dirty logging: vCPUs dirty their memory while it is logged, and "
+		       "the "
+		       "log is read and cleared.",
 		.parameters = &dirtylog_parameters,
 		.defaults = &defaults,
 		.options_bytes = sizeof(defaults),

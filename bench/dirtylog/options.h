@@ -1,5 +1,5 @@
 /*
- * What a run of dirtylog is asked for.
+ * The options of dirtylog.
  */
 #ifndef BENCH_DIRTYLOG_OPTIONS_H
 #define BENCH_DIRTYLOG_OPTIONS_H
@@ -12,7 +12,7 @@ enum log_kind {
 };
 
 struct dirtylog {
-	struct guest_options guest; /* first, as driver.h wants it */
+	struct guest_options guest; /* first, as driver.h requires */
 	unsigned int iterations;    /* of dirty, get, clear */
 	bool no_manual_protect;
 	bool random_access;
@@ -21,7 +21,7 @@ struct dirtylog {
 	unsigned int ring_entries;
 };
 
-/* Pages of 4K: those that a vCPU goes over, and those of the guest. */
+/* 4K pages of a vCPU, and of the guest. */
 static inline uint64_t dirtylog_vcpu_pages(const struct dirtylog *options)
 {
 	return options->guest.bytes >> TDP_PAGE_SHIFT;
@@ -32,7 +32,7 @@ static inline uint64_t dirtylog_guest_pages(const struct dirtylog *options)
 	return options->guest.guest_memory >> TDP_PAGE_SHIFT;
 }
 
-/* The guest's page that vCPU `vcpu` begins at. */
+/* The first page of vCPU `vcpu`. */
 static inline uint64_t dirtylog_vcpu_base(const struct dirtylog *options, unsigned int vcpu)
 {
 	return (guest_vcpu_address(&options->guest, vcpu) - GUEST_BASE) >> TDP_PAGE_SHIFT;

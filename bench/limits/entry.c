@@ -1,7 +1,7 @@
 /*
- * Writing the entries that map a guest, each once: the least that a pass over all
- * of its tables costs, by how an entry is written. `seq` goes through memory, as
- * a pass over a range does; `random` jumps, as guests do.
+ * Writes of the entries that map a guest, each once: the lower bound for a pass over all its
+ * tables, by how an entry is written. `seq` accesses memory in order, as a pass over a range does;
+ * `random` in random order, as guests do.
  */
 #include <string.h>
 
@@ -15,7 +15,7 @@ static int clear_entries(struct ground *ground)
 	return 0;
 }
 
-/* As the tables look to a compare-and-swap that expects them empty. */
+/* Empty entries, as the compare-and-swaps below expect them. */
 static bool fill_if_empty(uint64_t *entry, uint64_t page)
 {
 	uint64_t expected = 0;
@@ -25,8 +25,8 @@ static bool fill_if_empty(uint64_t *entry, uint64_t page)
 }
 
 /*
- * Limit of filling tables that nobody else sees: one store an entry. Relaxed
- * atomic stores are the same instructions, and are not joined into wider ones.
+ * Limit of filling a table that no other thread sees: one store for each entry. A relaxed atomic
+ * store is the same instruction, but the compiler does not merge them.
  */
 static uint64_t seq_plain_store(struct ground *ground, unsigned int thread)
 {
@@ -39,8 +39,8 @@ static uint64_t seq_plain_store(struct ground *ground, unsigned int thread)
 }
 
 /*
- * Limit of taking entries away from others who may set bits in them: zap, and
- * whatever needs the old value, cannot do with less than one locked instruction.
+ * Limit of removing entries in which others may set bits: a zap, and whatever needs the old value,
+ * takes at least one locked instruction.
  */
 static uint64_t seq_exchange(struct ground *ground, unsigned int thread)
 {
@@ -52,7 +52,7 @@ static uint64_t seq_exchange(struct ground *ground, unsigned int thread)
 	return seen ? 0 : ground->pages;
 }
 
-/* Limit of installing entries where others do the same: one compare-and-swap each. */
+/* Limit of installing entries while other threads do so: one compare-and-swap each. */
 static uint64_t seq_compare_exchange(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -64,7 +64,7 @@ static uint64_t seq_compare_exchange(struct ground *ground, unsigned int thread)
 	return ground->pages;
 }
 
-/* The same, with the load that tells what to expect: a line is fetched once for both. */
+/* Likewise, with a load of the expected value. Both use one fetch of the cache line. */
 static uint64_t seq_load_compare_exchange(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -80,7 +80,7 @@ static uint64_t seq_load_compare_exchange(struct ground *ground, unsigned int th
 	return ground->pages;
 }
 
-/* Limit of the memory: entries in no order, whose misses the CPU may overlap. */
+/* Limit of the memory: stores in random order, whose misses the CPU may overlap. */
 static uint64_t random_plain_store(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -94,7 +94,7 @@ static uint64_t random_plain_store(struct ground *ground, unsigned int thread)
 	return ground->pages;
 }
 
-/* A locked instruction waits for its line, and on many CPUs all later ones wait for it. */
+/* A locked instruction waits for its cache line; on many CPUs all later ones wait as well. */
 static uint64_t random_compare_exchange(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -106,7 +106,7 @@ static uint64_t random_compare_exchange(struct ground *ground, unsigned int thre
 	return ground->pages;
 }
 
-/* What is left of that wait if the line was asked for 16 entries before. */
+/* The rest of that wait if the line is prefetched 16 entries ahead. */
 static uint64_t random_prefetched(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -129,18 +129,18 @@ static uint64_t random_prefetched(struct ground *ground, unsigned int thread)
 	}
 
 static const struct probe probes[] = {
-	ENTRY("a store to each entry in turn", seq_plain_store),
+	ENTRY("a store to each entry in order", seq_plain_store),
 	ENTRY("an atomic exchange of each", seq_exchange),
 	ENTRY("a compare-and-swap of each", seq_compare_exchange),
 	ENTRY("a load and a compare-and-swap of each", seq_load_compare_exchange),
-	ENTRY("a store to each entry, in no order", random_plain_store),
-	ENTRY("a compare-and-swap of each, in no order", random_compare_exchange),
+	ENTRY("a store to each entry, in random order", random_plain_store),
+	ENTRY("a compare-and-swap of each, in random order", random_compare_exchange),
 	ENTRY("the same, each line prefetched 16 entries ahead", random_prefetched),
 };
 
 const struct part part_entry = {
 	.name = "entry",
-	.what = "writing entries, each once",
+	.what = "writes of entries, each once",
 	.probes = probes,
 	.count = sizeof(probes) / sizeof(probes[0]),
 };

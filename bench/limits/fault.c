@@ -1,19 +1,19 @@
 /*
- * Whole faults: the guest touches each page once, tables are missing at first.
+ * Whole faults: the guest touches each page once; at first there are no tables.
  *
- * `bare` is what no implementation over shared tables can leave out: the way
- * down, a zeroed table where one is missing, and one compare-and-swap.
+ * `bare` is what every implementation over shared tables needs: the descent, a zeroed table where
+ * one is missing, and one compare-and-swap.
  *
- * `realistic` adds what a correct library needs besides:
- *   - a mark that tells who reclaims tables that this vCPU is inside,
- *   - a check of each entry on the way: frozen by another, or a huge page,
- *   - a leaf that is there already is left alone,
- *   - a side record of each new table,
- *   - counters, the vCPU's own.
- * It knows the page's frame beforehand and has no lock, no tracepoint, no policy.
+ * `realistic` adds what a correct library needs as well:
+ * - a mark, for the thread that reclaims tables, that this vCPU is inside,
+ * - a check of each entry of the descent: frozen, or a huge page,
+ * - an existing leaf does not change,
+ * - a side record for each new table,
+ * - counters of the vCPU.
+ * It knows the frame of the page and has no lock, no tracepoint, no policy.
  *
- * Nothing makes the CPU wait between two faults, so it works on several at once.
- * `single` does: then a fault costs its latency.
+ * The CPU may work on several faults at once. `single` has a fence between two faults, so it
+ * measures the latency of one.
  */
 #include "limits/ground.h"
 #include "limits/probe.h"
@@ -22,11 +22,11 @@
 enum outcome {
 	FAULT_FIXED,
 	FAULT_SPURIOUS,
-	FAULT_HUGE, /* a leaf above: not what this fault wants */
+	FAULT_HUGE, /* a huge leaf, which this fault cannot use */
 	FAULT_RETRY,
 };
 
-/* A fault of one vCPU on one page; whether it did what the loops expect. */
+/* A fault of one vCPU on one page. Returns whether it mapped the page. */
 typedef bool fault_function(struct ground *ground, struct vcpu *vcpu, uint64_t *root,
 			    uint64_t page);
 
@@ -46,7 +46,7 @@ INLINE bool bare(struct ground *ground, struct vcpu *vcpu, uint64_t *root, uint6
 	return at && install(at, 0, leaf_entry(page));
 }
 
-/* The table that was missing at `at`, with its record; 0 if another was faster. */
+/* Links a new table at `at`, with its record; 0 if another thread was faster. */
 INLINE uint64_t link_table(struct ground *ground, struct vcpu *vcpu, uint64_t *at, uint64_t old,
 			   uint64_t page, unsigned int level)
 {
@@ -107,14 +107,14 @@ INLINE bool realistic(struct ground *ground, struct vcpu *vcpu, uint64_t *root, 
 
 	__atomic_store_n(&vcpu->epoch, __atomic_load_n(&ground->epoch, __ATOMIC_RELAXED) | 1,
 			 __ATOMIC_RELAXED);
-	/* No fence of the CPU: who reclaims makes one everywhere by membarrier(2). */
+	/* No fence here: the reclaiming thread makes one on all CPUs by membarrier(2). */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	outcome = map_page(ground, vcpu, root, page);
 	__atomic_store_n(&vcpu->epoch, 0, __ATOMIC_RELEASE);
 	return outcome == FAULT_FIXED;
 }
 
-/* Nothing that comes after may begin before all that came before has ended. */
+/* No later instruction begins before all earlier ones have ended. */
 INLINE void serialise(void)
 {
 #if defined(__x86_64__)
@@ -135,8 +135,8 @@ INLINE bool single(struct ground *ground, struct vcpu *vcpu, uint64_t *root, uin
 }
 
 /*
- * The compiler makes a loop of its own for each fault function. Hiding the root
- * keeps it from reading the upper levels once for many pages.
+ * The compiler makes a loop for each fault function. HIDE() keeps it from reading the upper levels
+ * once for many pages.
  */
 INLINE uint64_t in_turn(struct ground *ground, unsigned int thread, uint64_t first, uint64_t count,
 			fault_function *fault)
@@ -199,8 +199,7 @@ static uint64_t single_random(struct ground *ground, unsigned int thread)
 }
 
 /*
- * Limit of faults that contend for nothing: two vCPUs in one tree whose tables are
- * there, each in a half of its own.
+ * Limit of faults without contention: two vCPUs in one tree whose tables exist, each in its half.
  */
 static uint64_t built(struct ground *ground, unsigned int thread)
 {
@@ -234,13 +233,13 @@ static int begin_built(struct ground *ground)
 
 static const struct probe probes[] = {
 	FAULT("walk, table, compare-and-swap, page after page", bare_seq),
-	FAULT("the same, in no order", bare_random),
+	FAULT("the same, in random order", bare_random),
 	FAULT("with mark, checks, records, counters, page after page", realistic_seq),
-	FAULT("the same, in no order", realistic_random),
+	FAULT("the same, in random order", realistic_random),
 	FAULT("realistic, one at a time, page after page", single_seq),
-	FAULT("the same, in no order", single_random),
+	FAULT("the same, in random order", single_random),
 	BUILT("realistic, tables built, one thread", 1),
-	BUILT("the same, two threads in halves of their own", 2),
+	BUILT("the same, two threads, each in its half", 2),
 };
 
 const struct part part_fault = {

@@ -11,7 +11,7 @@
 
 #define HUGE_SIZE ((size_t)2 << 20)
 
-/* Ends of a mapping that is larger than asked for are given back at once. */
+/* Maps more than needed, and unmaps the ends for the alignment. */
 static void trim(char *from, char *to)
 {
 	if (from < to)
@@ -29,7 +29,7 @@ void *memory_map(size_t bytes, bool small_pages)
 	memory = all + (-(uintptr_t)all & (HUGE_SIZE - 1));
 	trim(all, memory);
 	trim(memory + bytes, all + bytes + HUGE_SIZE);
-	/* A kernel without huge pages refuses; ground_huge_bytes() tells. */
+	/* A kernel without huge pages refuses this; ground_huge_bytes() shows the result. */
 	madvise(memory, bytes, small_pages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 	return memory;
 }
@@ -47,7 +47,7 @@ static size_t tables_bytes(const struct ground *ground)
 	return (bytes + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
 }
 
-/* Tables of all four levels: one leaf for each 512 pages, and so on upwards. */
+/* Tables of all four levels: a leaf table for each 512 pages, and so on upwards. */
 static size_t count_tables(uint64_t pages)
 {
 	size_t all = 0, of_level = pages;
@@ -59,7 +59,7 @@ static size_t count_tables(uint64_t pages)
 	return all;
 }
 
-/* Fisher and Yates; the same order in every run. */
+/* Fisher-Yates shuffle, the same in every run. */
 static void shuffle(uint32_t *order, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++)
@@ -119,7 +119,7 @@ void ground_destroy(struct ground *ground)
 	free(ground);
 }
 
-/* proc(5), /proc/pid/smaps: a line "from-to ..." for a mapping, then what is known of it. */
+/* proc(5), /proc/pid/smaps: a line "from-to ..." for a mapping, then its fields. */
 uint64_t ground_huge_bytes(const struct ground *ground)
 {
 	uintptr_t address = (uintptr_t)ground->tables, from = 0, to = 0;

@@ -1,11 +1,10 @@
 /*
- * The ground that all probes work on: as much memory as the tables of a guest take
- * that is mapped at 4K, and an order to visit its pages in.
+ * The ground: the memory that all probes work on, as large as the tables of a guest that is mapped
+ * at 4K, and a random order of its pages.
  *
- * The memory is touched when the ground is made, so that no loop pays for the
- * kernel's page faults, and holds whatever the last probe left there: a probe
- * prepares what it needs. Entries are plain words. The loops choose plain or
- * __atomic access, and which one they choose is what they measure.
+ * ground_create() touches the memory, so that no loop includes page faults of the kernel. It holds
+ * what the last probe stored there, so each probe prepares what it needs. Entries are plain words;
+ * the loops measure plain or __atomic accesses to them.
  */
 #ifndef BENCH_LIMITS_GROUND_H
 #define BENCH_LIMITS_GROUND_H
@@ -19,26 +18,27 @@
 #define TABLE_SIZE 4096
 #define LINE	   128 /* two cache lines: the prefetcher of many CPUs fetches them in pairs */
 
-/* Keeps the compiler from knowing a value, or what is in memory. */
+/* Keeps the compiler from assuming anything about a value, or about memory. */
 #define HIDE(value) __asm__ __volatile__("" : "+r"(value) : : "memory")
 
 struct table {
 	uint64_t entries[ENTRIES];
 };
 
-/* What a simulator has to know of a table page besides its entries. */
+/* What a simulator must store for a table besides its entries. */
 struct record {
 	uint64_t gfn;
 	uint32_t level, thread;
 };
 
-/* A vCPU's own words, on lines that nobody else writes. */
+/* The words of a vCPU, on cache lines that no other thread writes. */
 struct vcpu {
-	_Alignas(LINE) uint64_t epoch; /* nonzero inside of a section; read by who reclaims */
-	uint64_t mapped, tables;       /* counters */
+	_Alignas(LINE)
+		uint64_t epoch;	 /* nonzero inside a section; read by the thread that reclaims */
+	uint64_t mapped, tables; /* counters */
 };
 
-/* Words that two threads share, or each one's own (word.c). */
+/* Words that two threads share, and one for each thread (word.c). */
 struct words {
 	_Alignas(LINE) uint64_t shared;
 	_Alignas(LINE) pthread_rwlock_t rwlock;
@@ -50,19 +50,19 @@ struct words {
 
 struct ground {
 	uint64_t pages;		/* of the guest; each has one entry in a leaf table */
-	struct table *tables;	/* leaf tables, and room for those above them */
+	struct table *tables;	/* leaf tables, and space for the upper tables */
 	size_t tables_count;	/* all of them */
-	uint32_t *order;	/* each page once, in no order */
+	uint32_t *order;	/* each page once, in random order */
 	struct record *records; /* one for each table */
-	size_t taken;		/* tables in use, from the front (tree.h) */
-	uint64_t epoch;		/* what a section's mark is made from */
+	size_t taken;		/* number of tables in use (tree.h) */
+	uint64_t epoch;		/* the value of the next mark */
 	struct vcpu vcpus[2];
 	struct words words;
-	void *extra; /* what a probe of table.c holds */
+	void *extra; /* memory of a probe of table.c */
 	bool small_pages;
 };
 
-/* Leaf entries alone, as one array of ground->pages words. */
+/* The leaf entries, an array of ground->pages words. */
 static inline uint64_t *ground_entries(struct ground *ground)
 {
 	return ground->tables->entries;
@@ -72,10 +72,10 @@ static inline uint64_t *ground_entries(struct ground *ground)
 int ground_create(uint64_t guest_bytes, bool small_pages, struct ground **result);
 void ground_destroy(struct ground *ground); /* NULL is allowed */
 
-/* How much of the tables' memory the kernel keeps in pages of 2M now. */
+/* How much of the memory of the tables the kernel maps by 2M pages now. */
 uint64_t ground_huge_bytes(const struct ground *ground);
 
-/* Memory of the process that is not touched yet, at a multiple of 2M; NULL if there is none. */
+/* New memory, not touched yet and aligned to 2M; NULL if there is none. */
 void *memory_map(size_t bytes, bool small_pages);
 void memory_unmap(void *memory, size_t bytes); /* NULL is allowed */
 

@@ -13,7 +13,7 @@ const struct part *const parts[] = {
 };
 const size_t parts_count = sizeof(parts) / sizeof(parts[0]);
 
-/* A field bears the name of the probe that measures it. */
+/* A field has the name of the probe that measures it. */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -48,7 +48,7 @@ void limits_clear(struct limits *limits)
 		*member(limits, i) = NAN;
 }
 
-/* The probes of one part that fill in a field. */
+/* Measures the probes of one part that have a field. */
 static int measure_part(const struct part *part, struct ground *ground,
 			const struct limits_config *config, struct limits *limits)
 {

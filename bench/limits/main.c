@@ -1,7 +1,7 @@
 /*
- * limits: what stores, compare-and-swap, tables, walks, shared words and whole
- * faults cost at the least on this machine, so that a figure of the library can
- * stand beside its limit. The library's code is not measured here.
+ * limits: measures lower bounds for stores, compare-and-swaps, tables, walks, shared words and
+ * whole faults on this machine, to compare figures of the library with. No code of the library runs
+ * here.
  */
 #include <argp.h>
 #include <errno.h>
@@ -33,17 +33,16 @@ enum key {
 static const struct argp_option option_table[] = {
 	{"part", 'p', "LIST", 0, "What to measure, of entry, pass, table, walk, word, fault (all)",
 	 0},
-	{"quick", KEY_QUICK, NULL, 0, "Only the limits that stand beside other drivers' figures",
-	 0},
+	{"quick", KEY_QUICK, NULL, 0, "Measure only the limits that other drivers report", 0},
 	{"guest-memory", KEY_GUEST, "SIZE", 0, "Guest that the tables map at 4K (16G)", 0},
 	{"tables", KEY_TABLES, "PAGES", 0, "Pages that hold the tables, 2m or 4k (2m)", 0},
-	{"pin", 'c', "LIST", 0, "Two CPUs for what two threads do (the first two)", 0},
-	{"runs", 'i', "N", 0, "Runs that the median is of (9, with --quick 5)", 0},
+	{"pin", 'c', "LIST", 0, "Two CPUs for probes with two threads (the first two)", 0},
+	{"runs", 'i', "N", 0, "Runs of which the median is reported (9, with --quick 5)", 0},
 	{"json", KEY_JSON, NULL, 0, "Print one JSON object instead of a table", 0},
 	{0},
 };
 
-/* The name is one of a comma-separated list; NULL lists all. */
+/* Whether the name is in a comma-separated list; NULL contains all names. */
 static bool listed(const char *list, const char *name)
 {
 	size_t length = strlen(name);
@@ -157,7 +156,8 @@ static void parse_options(int argc, char **argv, struct options *options)
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse,
-		.doc = "Measures what the pieces of a fault cost at the least on this machine.",
+		.doc = "Measures lower bounds for the cost of the parts of a fault on this "
+		       "machine.",
 	};
 	char version[64];
 
@@ -185,14 +185,14 @@ static int measure_probe(struct result *result, struct ground *ground, struct li
 	int err = probe_measure(line->probe, ground, &options->config, &line->sample);
 
 	if (err == -ENODEV) {
-		complain("%s is left out: it needs two CPUs", line->probe->name);
+		complain("%s is not measured: it needs two CPUs", line->probe->name);
 		return 0;
 	}
 	if (!err)
 		err = result_add(result, line);
 	if (err) {
 		complain("cannot measure %s: %s%s", line->probe->name, strerror(-err),
-			 err == -EINVAL && options->pin ? " (a CPU of --pin is not there)" : "");
+			 err == -EINVAL && options->pin ? " (a CPU of --pin does not exist)" : "");
 		return err;
 	}
 	if (!options->json)
@@ -227,7 +227,7 @@ static int measure_ground(struct result *result, const struct tdp_flag *stop)
 	int err = ground_create(config->guest_bytes, config->small_pages, &ground);
 
 	if (err) {
-		complain("no memory for the tables of such a guest");
+		complain("not enough memory for the tables of such a guest");
 		return err;
 	}
 	result->table_bytes = ground->tables_count * sizeof(*ground->tables);
@@ -255,7 +255,7 @@ static enum status measure(struct result *result)
 		if (err)
 			complain("cannot write the result: %s", strerror(-err));
 	}
-	if (err) /* only a CPU that is not there makes an argument invalid */
+	if (err) /* -EINVAL: a CPU of --pin does not exist */
 		return err == -EINVAL ? STATUS_USAGE : STATUS_FAILED;
 	return result->interrupted ? STATUS_INTERRUPTED : STATUS_DONE;
 }

@@ -1,6 +1,6 @@
 /*
- * Passes over whole tables: the least that splitting, write-protecting and tearing
- * down cost for each 4K page, where a table is worked on as a whole.
+ * Passes over whole tables: lower bounds for splitting, write protection and teardown for each 4K
+ * page.
  */
 #include <string.h>
 
@@ -16,7 +16,7 @@ static int fill_entries(struct ground *ground)
 	return 0;
 }
 
-/* Limit of a split: the 512 entries of a new table, in as wide stores as the compiler finds. */
+/* Limit of a split: stores the 512 entries of a new table, as wide as the compiler can. */
 static uint64_t pass_fill(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -28,7 +28,7 @@ static uint64_t pass_fill(struct ground *ground, unsigned int thread)
 	return ground->pages;
 }
 
-/* Limit of whatever has to look at each entry and finds nothing to do. */
+/* Limit of a pass that reads each entry and changes none. */
 static uint64_t pass_read(struct ground *ground, unsigned int thread)
 {
 	const uint64_t *entries = ground_entries(ground);
@@ -41,7 +41,7 @@ static uint64_t pass_read(struct ground *ground, unsigned int thread)
 	return ground->pages;
 }
 
-/* Limit of write protection while nobody else may write: no locked instruction. */
+/* Limit of write protection without concurrent writers: no locked instruction. */
 static uint64_t pass_protect_plain(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -53,7 +53,7 @@ static uint64_t pass_protect_plain(struct ground *ground, unsigned int thread)
 	return ground->pages;
 }
 
-/* Limit of write protection beside others: one locked instruction an entry. */
+/* Limit of write protection with concurrent writers: one locked instruction an entry. */
 static uint64_t pass_protect_and(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -64,7 +64,7 @@ static uint64_t pass_protect_and(struct ground *ground, unsigned int thread)
 	return ground->pages;
 }
 
-/* The same by compare-and-swap, which leaves alone what is not writable. */
+/* Likewise by compare-and-swap, which does not change entries that are not writable. */
 static uint64_t pass_protect_swap(struct ground *ground, unsigned int thread)
 {
 	uint64_t *entries = ground_entries(ground);
@@ -82,8 +82,8 @@ static uint64_t pass_protect_swap(struct ground *ground, unsigned int thread)
 }
 
 /*
- * Limit of a teardown that keeps no account of pages: each table is put on a list
- * through its own first word, its other entries are not looked at.
+ * Limit of a teardown without page accounting: puts each table on a list through its first word,
+ * and does not read its other entries.
  */
 static uint64_t pass_unlink(struct ground *ground, unsigned int thread)
 {
@@ -112,7 +112,7 @@ static const struct probe probes[] = {
 	PASS("clear a bit of each by plain stores", pass_protect_plain),
 	PASS("clear a bit of each by an atomic and", pass_protect_and),
 	PASS("clear a bit of each by a compare-and-swap", pass_protect_swap),
-	PASS("unlink whole tables, their entries unread", pass_unlink),
+	PASS("unlink whole tables without reading entries", pass_unlink),
 };
 
 const struct part part_pass = {

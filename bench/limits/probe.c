@@ -14,19 +14,19 @@ struct run {
 	const struct probe *probe;
 	struct ground *ground;
 	/*
-	 * Held while the threads are created: each passes through it once, and reads
-	 * whether all of them are there. One that is alone must not wait for the other.
+	 * Held while the threads are created. Each takes it once and then reads whether all threads
+	 * exist: without the other one, a thread must not wait for it.
 	 */
 	pthread_mutex_t gate;
 	bool complete;
-	unsigned int arrivals; /* by all threads, at each batch (meet()) */
+	unsigned int arrivals; /* incremented by every thread at each batch; see meet() */
 };
 
 struct runner {
 	struct run *run;
 	unsigned int id, cpu;
 	pthread_t thread;
-	double ns; /* an operation */
+	double ns; /* ns for each operation */
 	int error;
 };
 
@@ -45,7 +45,7 @@ static int ascending(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Sorts them. */
+/* Sorts `values`. */
 static double median(double *ns, size_t count)
 {
 	qsort(ns, count, sizeof(*ns), ascending);
@@ -65,7 +65,7 @@ static int time_loop(const struct probe *probe, struct ground *ground, unsigned 
 	return 0;
 }
 
-/* Returns when as many have arrived as there are threads, for the n-th time. */
+/* Returns when all threads have arrived for the n-th time. */
 static void meet(struct run *run, unsigned int n)
 {
 	__atomic_fetch_add(&run->arrivals, 1, __ATOMIC_ACQ_REL);
@@ -73,7 +73,7 @@ static void meet(struct run *run, unsigned int n)
 		;
 }
 
-/* A thread that fails makes its batches nevertheless: the other one waits for it. */
+/* A thread that fails still makes its batches, because the other one waits for it. */
 static int time_batches(struct run *run, unsigned int thread, double *ns)
 {
 	unsigned int batches = run->probe->batches ? run->probe->batches : 1;
@@ -136,7 +136,7 @@ static int start_and_join(struct run *run, struct runner *runners)
 	return err;
 }
 
-/* Side by side; the mean of the threads' times. */
+/* Runs all threads at once; returns the mean of their times. */
 static int time_threads(const struct probe *probe, struct ground *ground,
 			const struct limits_cpus *cpus, double *ns)
 {
@@ -157,7 +157,7 @@ static int time_threads(const struct probe *probe, struct ground *ground,
 	return err;
 }
 
-/* The CPUs to use: those of the config, or the first that the process may run on. */
+/* The CPUs to use: those of the config, or the first ones of the process. */
 static int choose_cpus(const struct limits_config *config, struct limits_cpus *cpus)
 {
 	unsigned int found = 0;
@@ -198,7 +198,7 @@ int probe_measure(const struct probe *probe, struct ground *ground,
 
 	if (!err && probe->threads)
 		err = choose_cpus(config, &cpus);
-	if (!err) /* not counted: it warms up the caches and the clock rate */
+	if (!err) /* not counted: warms up the caches and the clock rate */
 		err = run_once(probe, ground, &cpus, &ns[0]);
 	for (unsigned int i = 0; !err && i < runs; i++)
 		err = run_once(probe, ground, &cpus, &ns[i]);

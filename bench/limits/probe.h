@@ -1,12 +1,11 @@
 /*
- * Probes: what is measured, and how
+ * Probes: what is measured and how
  *
- * A probe is a loop that does one thing many times. Its limit is the median of
- * several runs, after one that is not counted, in nanoseconds for each operation.
- * The time is the thread's own CPU time, which others on the machine do not
- * lengthen much, or wall time where waiting belongs to what is measured.
+ * A probe is a loop that does one thing many times. Its limit is the median of several runs, after
+ * one that is not counted, in nanoseconds for each operation. The time is the CPU time of the
+ * thread, which other processes hardly change, or wall time if the probe measures waiting.
  *
- * Probes come in parts, a file each; all work on the same ground (ground.h).
+ * Each part is a file with several probes; all use the same memory (ground.h).
  */
 #ifndef BENCH_LIMITS_PROBE_H
 #define BENCH_LIMITS_PROBE_H
@@ -23,23 +22,23 @@ struct ground;
 #define PROBE_BATCHES 64 /* likewise */
 
 struct probe {
-	const char *name; /* unlike any other's */
-	const char *what; /* for people */
-	const char *unit; /* what one operation is made on */
+	const char *name; /* unique */
+	const char *what; /* a description */
+	const char *unit; /* what one operation handles */
 	/*
-	 * Does it and returns how many operations that were, or 0 if one of them did
-	 * not do what is measured. Threads are numbered from 0.
+	 * Returns how many operations it made, or 0 if one of them failed. Threads are numbered
+	 * from 0.
 	 */
 	uint64_t (*loop)(struct ground *ground, unsigned int thread);
 	/* Before and after each run, not timed. NULL or 0, or a negative errno. */
 	int (*prepare)(struct ground *ground);
 	void (*clean)(struct ground *ground);
-	unsigned int threads; /* side by side, each on a CPU of its own; 0 for the caller */
-	bool wall;	      /* waiting counts */
+	unsigned int threads; /* each on its own CPU; 0: the caller runs the loop */
+	bool wall;	      /* measure wall time */
 	/*
-	 * How often a run calls the loop; 0 means once. The threads begin each batch
-	 * together, and the run's time is the median batch's: with wall time, those in
-	 * which another process had a CPU must not count.
+	 * How often a run calls the loop, in batches; 0 means once. The threads begin each batch
+	 * together. The time of the run is that of the median batch, so that batches which another
+	 * process delayed do not count.
 	 */
 	unsigned int batches;
 };
@@ -60,8 +59,8 @@ struct sample {
 };
 
 /*
- * 0, -ENODEV if there are fewer CPUs than threads, -EIO if an operation failed,
- * or the negative errno of what could not be had.
+ * Returns 0, -ENODEV if there are fewer CPUs than threads, -EIO if an operation failed, or another
+ * negative errno.
  */
 int probe_measure(const struct probe *probe, struct ground *ground,
 		  const struct limits_config *config, struct sample *sample);

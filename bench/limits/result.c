@@ -90,7 +90,7 @@ static json_t *config_json(const struct options *options)
 			 (json_int_t)options->config.runs, "pin", options->pin);
 }
 
-/* A member that there was no memory for makes json_pack() fail as a whole. */
+/* json_pack() fails if there was no memory for a member. */
 static json_t *result_json(const struct result *result)
 {
 	char machine[256];

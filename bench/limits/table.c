@@ -1,6 +1,6 @@
 /*
- * Getting a zeroed table page: the least that a fault pays where a table is
- * missing, by where the page comes from. At 4K one fault in 512 needs one.
+ * Allocation of a zeroed table: the lower bound for a fault that needs one, by the source of the
+ * page. At 4K one fault in 512 needs one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include "limits/ground.h"
 #include "limits/probe.h"
 
-#define TABLES_MOST ((size_t)8192) /* 32 MiB, beside as many of the ground */
-#define TABLES_HOT  ((size_t)64)   /* fit a second-level cache */
+#define TABLES_MOST ((size_t)8192) /* 32 MiB, besides those of the ground */
+#define TABLES_HOT  ((size_t)64)   /* fit in a second-level cache */
 
 static size_t table_count(const struct ground *ground)
 {
@@ -19,7 +19,7 @@ static size_t table_count(const struct ground *ground)
 	return leaves < TABLES_MOST ? leaves : TABLES_MOST;
 }
 
-/* Limit of taking tables from malloc. They are kept, in a list through their first words. */
+/* Limit of tables from malloc. They are kept in a list through their first words. */
 static uint64_t table_malloc(struct ground *ground, unsigned int thread)
 {
 	size_t count = table_count(ground);
@@ -69,7 +69,7 @@ static void unmap_fresh(struct ground *ground)
 	ground->extra = NULL;
 }
 
-/* Limit of memory that the kernel has just given: its page fault, and its zeroing. */
+/* Limit of new memory: page fault and zeroing by the kernel. */
 static uint64_t touch_fresh(struct ground *ground, unsigned int thread)
 {
 	size_t count = table_count(ground);
@@ -81,7 +81,7 @@ static uint64_t touch_fresh(struct ground *ground, unsigned int thread)
 	return count;
 }
 
-/* Limit of a pool of used tables as large as the guest's: zeroing, and misses of the cache. */
+/* Limit of a pool of used tables, as large as the guest needs: zeroing and cache misses. */
 static uint64_t table_recycled(struct ground *ground, unsigned int thread)
 {
 	size_t count = ground->pages / ENTRIES;
@@ -96,7 +96,7 @@ static uint64_t table_recycled(struct ground *ground, unsigned int thread)
 	return count;
 }
 
-/* The same with few tables over and over: zeroing alone. */
+/* Likewise with few tables, reused often: zeroing only. */
 static uint64_t table_hot(struct ground *ground, unsigned int thread)
 {
 	size_t count = ground->pages / ENTRIES;
@@ -130,11 +130,11 @@ static const struct probe probes[] = {
 	 .loop = touch_fresh,
 	 .clean = unmap_fresh},
 	{.name = "table_recycled",
-	 .what = "zero used tables in turn, as many as the guest's",
+	 .what = "zero used tables, as many as the guest has",
 	 .unit = "table",
 	 .loop = table_recycled},
 	{.name = "table_hot",
-	 .what = "zero 64 used tables over and over",
+	 .what = "zero 64 used tables repeatedly",
 	 .unit = "table",
 	 .loop = table_hot},
 };

@@ -1,9 +1,9 @@
 /*
- * The least that a table of four levels needs: entries that point to tables,
- * taken one by one from the ground's memory, and the way down.
+ * A minimal table of four levels: entries that point to tables, which come one by one from the
+ * memory of the ground, and the descent.
  *
- * Levels are 1 (4K) to 4. An entry's address is a pointer, so that following it
- * costs what it costs a simulator whose host memory is one mapping.
+ * Levels are 1 (4K) to 4. The address in an entry is a pointer, which costs as much as in a
+ * simulator whose host memory is one mapping.
  */
 #ifndef BENCH_LIMITS_TREE_H
 #define BENCH_LIMITS_TREE_H
@@ -34,8 +34,8 @@ static inline uint64_t *table_below(uint64_t entry)
 }
 
 /*
- * The next table of the ground, zeroed: memory that held another table before, as
- * in a VM that has run for a while. There is one for every page of the guest.
+ * Returns the next table of the ground, zeroed. Its memory held another table before, as in a VM
+ * that has run for a while. There are enough for all pages of the guest.
  */
 static inline uint64_t *take_table(struct ground *ground)
 {
@@ -51,8 +51,8 @@ static inline uint64_t table_entry(const uint64_t *table)
 }
 
 /*
- * The leaf entry of a page. A missing table is taken and linked by one
- * compare-and-swap; NULL if another was faster.
+ * Returns the leaf entry of a page. Links a missing table by one compare-and-swap; returns NULL if
+ * another thread was faster.
  */
 static inline uint64_t *descend(struct ground *ground, uint64_t *table, uint64_t page)
 {
@@ -74,7 +74,7 @@ static inline uint64_t *descend(struct ground *ground, uint64_t *table, uint64_t
 	return entry_at(table, page, 1);
 }
 
-/* Takes the root, and nothing else; what was there before is gone. */
+/* Starts a new tree, which has only a root. */
 static inline void tree_clear(struct ground *ground)
 {
 	ground->taken = 0;
@@ -86,7 +86,7 @@ static inline uint64_t *tree_root(struct ground *ground)
 	return ground->tables->entries;
 }
 
-/* All tables, with leaf entries that map nothing. */
+/* Builds all tables, with empty leaf entries. */
 static inline void tree_build(struct ground *ground)
 {
 	tree_clear(ground);

@@ -1,6 +1,6 @@
 /*
- * Walking four levels from the root to a leaf that is there: the least that a
- * lookup, or a vCPU's miss of the TLB, costs.
+ * Walks of four levels from the root to an existing leaf: the lower bound for a lookup, or a TLB
+ * miss of a vCPU.
  */
 #include "limits/ground.h"
 #include "limits/probe.h"
@@ -19,7 +19,7 @@ static inline uint64_t *below(uint64_t *table, uint64_t page, unsigned int level
 	return table_below(__atomic_load_n(entry_at(table, page, level), __ATOMIC_RELAXED));
 }
 
-/* Written out, for compilers leave a loop of three a loop, which costs a fifth more. */
+/* Unrolled by hand: compilers keep a loop of three, which costs a fifth more. */
 static inline uint64_t walk(uint64_t *root, uint64_t page)
 {
 	uint64_t *table = below(below(below(root, page, 4), page, 3), page, 2);
@@ -27,7 +27,7 @@ static inline uint64_t walk(uint64_t *root, uint64_t page)
 	return __atomic_load_n(entry_at(table, page, 1), __ATOMIC_RELAXED);
 }
 
-/* Each page once: what all leaves add up to, whatever the order. */
+/* The sum of all leaves, which does not depend on the order. */
 static uint64_t verdict(const struct ground *ground, uint64_t sum)
 {
 	uint64_t pages = ground->pages;
@@ -36,20 +36,21 @@ static uint64_t verdict(const struct ground *ground, uint64_t sum)
 	return sum == expected ? pages : 0;
 }
 
-/* Limit of lookups of neighbours that know nothing of each other: four loads, all in cache. */
+/* Limit of independent lookups of adjacent pages: four loads from the cache. */
 static uint64_t seq_walk(struct ground *ground, unsigned int thread)
 {
 	uint64_t *root = tree_root(ground), sum = 0;
 
 	(void)thread;
 	for (uint64_t page = 0; page < ground->pages; page++) {
-		HIDE(root); /* or the upper levels would be read once for many pages */
+		HIDE(root); /* keeps the compiler from reading the upper levels once for many pages
+			     */
 		sum += walk(root, page);
 	}
 	return verdict(ground, sum);
 }
 
-/* Limit of lookups in no order, of which the CPU may begin one before another has ended. */
+/* Limit of independent lookups in random order, which the CPU may overlap. */
 static uint64_t random_walk(struct ground *ground, unsigned int thread)
 {
 	uint64_t sum = 0;
@@ -61,8 +62,8 @@ static uint64_t random_walk(struct ground *ground, unsigned int thread)
 }
 
 /*
- * Limit of one such lookup from beginning to end: which page is next depends on
- * what the walk found, in a bit that is never set, as the CPU cannot know.
+ * Limit of one such lookup: the next page depends on a bit of the result, which is never set, but
+ * the CPU cannot know that.
  */
 static uint64_t random_walk_dependent(struct ground *ground, unsigned int thread)
 {
@@ -84,8 +85,8 @@ static uint64_t random_walk_dependent(struct ground *ground, unsigned int thread
 
 static const struct probe probes[] = {
 	WALK("from the root, page after page", seq_walk),
-	WALK("from the root, in no order", random_walk),
-	WALK("the same, one after the other", random_walk_dependent),
+	WALK("from the root, in random order", random_walk),
+	WALK("the same, each after the previous one", random_walk_dependent),
 };
 
 const struct part part_walk = {

@@ -1,23 +1,21 @@
 /*
- * Words that vCPUs share, and words that they do not: the least that entering and
- * leaving a reader's section costs, by one thread and by two at once. A fault
- * under upstream's lock writes shared words three times: it takes the lock, drops
- * it and counts the page.
+ * Words that vCPUs share, and words of each vCPU: lower bounds for entering and leaving a read
+ * section, by one thread and by two at once. A fault under the kernel's lock writes shared words
+ * three times: it takes the lock, drops it and counts the page.
  *
- * Times are wall time: the wait for the other CPU is what is measured. How long
- * that is depends on where the two CPUs sit, which `pingpong` tells. On a rented
- * machine that changes within minutes, so it belongs beside every figure that two
- * threads produced.
+ * The probes measure wall time, because they measure the wait for the other CPU. It depends on
+ * where the two CPUs are, which `pingpong` shows. On a rented machine that changes within minutes,
+ * so every figure of two threads needs it beside.
  */
 #include "limits/ground.h"
 #include "limits/probe.h"
 
-#define ROUNDS	    5000 /* of a batch; with BATCHES of them in a run */
-#define PINGS	    500	 /* likewise: a batch is over before a scheduler's time slice is */
+#define ROUNDS	    5000 /* in a batch; a run has BATCHES of them */
+#define PINGS	    500	 /* likewise: a batch ends within a time slice of the scheduler */
 #define BATCHES	    40
-#define READER_UNIT 512 /* what a reader adds to a reader-writer word, as in Linux's qrwlock */
+#define READER_UNIT 512 /* what a reader adds to the word of a lock, as in Linux's qrwlock */
 
-/* Limit of one counter for all. */
+/* Limit of one shared counter. */
 static uint64_t word_add(struct ground *ground, unsigned int thread)
 {
 	(void)thread;
@@ -42,13 +40,13 @@ static uint64_t word_reader(struct ground *ground, unsigned int thread)
 	return enter_and_leave(&ground->words.shared);
 }
 
-/* The same two instructions where each thread has a word of its own. */
+/* The same two instructions on a word of the thread. */
 static uint64_t own_reader(struct ground *ground, unsigned int thread)
 {
 	return enter_and_leave(&ground->words.own[thread].word);
 }
 
-/* A flag of one's own and a full fence: what a writer that reads the flags can rely on. */
+/* A flag of the thread and a full fence, for a writer that reads the flags. */
 static uint64_t own_fence(struct ground *ground, unsigned int thread)
 {
 	uint64_t *word = &ground->words.own[thread].word;
@@ -61,7 +59,7 @@ static uint64_t own_fence(struct ground *ground, unsigned int thread)
 	return ROUNDS;
 }
 
-/* Two stores to a line of one's own: who waits for readers pays, by membarrier(2). */
+/* Two stores to a line of the thread; a writer that waits for readers calls membarrier(2). */
 static uint64_t own_flag(struct ground *ground, unsigned int thread)
 {
 	uint64_t *word = &ground->words.own[thread].word;
@@ -74,7 +72,7 @@ static uint64_t own_flag(struct ground *ground, unsigned int thread)
 	return ROUNDS;
 }
 
-/* What the C library's locks take, for comparison. */
+/* The locks of the C library, for comparison. */
 static uint64_t libc_rwlock(struct ground *ground, unsigned int thread)
 {
 	(void)thread;
@@ -102,8 +100,8 @@ static int clear_word(struct ground *ground)
 }
 
 /*
- * Limit of telling another CPU something and hearing back: thread 0 raises the
- * word, thread 1 lowers it again. They alternate, whatever batch each is in.
+ * Limit of a message to another CPU and its answer: thread 0 raises the word, thread 1 lowers it.
+ * They alternate, in whatever batch each is.
  */
 static uint64_t pingpong(struct ground *ground, unsigned int thread)
 {
@@ -142,7 +140,7 @@ static const struct probe probes[] = {
 	ALONE_AND_BOTH("pthread_rwlock, for reading", libc_rwlock),
 	ALONE_AND_BOTH("pthread_mutex", libc_mutex),
 	{.name = "pingpong",
-	 .what = "a line to the other CPU and back",
+	 .what = "a cache line to the other CPU and back",
 	 .unit = "round trip",
 	 .prepare = clear_word,
 	 .loop = pingpong,
@@ -153,7 +151,7 @@ static const struct probe probes[] = {
 
 const struct part part_word = {
 	.name = "word",
-	.what = "words that are shared, and that are not",
+	.what = "words that are shared, and words of a thread",
 	.probes = probes,
 	.count = sizeof(probes) / sizeof(probes[0]),
 };

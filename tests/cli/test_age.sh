@@ -47,7 +47,7 @@ holds "$whole and $idle == [0, 0] and $fast == [0, 0]" "npt"
 for ad in on off; do
     expect 0 -v 2 -b 1M --format ept --ad $ad --check --json
     holds "$whole and $idle == [0, 512] and $fast == [0, 0]" "1M, --ad $ad"
-    grep -qF '512 of 512 pages are idle still' "$work/err" || fail "1M: no warning"
+    grep -qF '512 of 512 pages are still idle' "$work/err" || fail "1M: no warning"
 done
 
 # Memory of all: who marks a page first finds it young; so may those who come at once.
@@ -61,7 +61,7 @@ expect 0 -b 4M --trace "$work/trace" --json
 [ "$(grep -c ': kvm_age_hva:' "$work/trace")" = 2048 ] || fail "events"
 
 expect 2 -b 5M -s 2m
-grep -qF "is not a multiple of the backing's page, 2M" "$work/err" || fail "-b 5M"
+grep -qF "is not a multiple of the backing page, 2M" "$work/err" || fail "-b 5M"
 
 # The lines of the selftest, and nothing else.
 expect 0 -v 2 -b 8M -s anonymous_thp --seed 18 --selftest-format

@@ -14,10 +14,10 @@ definitions='def phase($name): .phases[] | select(.name == $name);'
 
 refuses "--iterations '0'" -i 0
 refuses "is not a power of two" --log ring --ring-entries 1000
-refuses "only one of them" -a --order random
-refuses "is not a multiple of the page that is touched" -b 5000
+refuses "exclude each other" -a --order random
+refuses "is not a multiple of the size of an access step" -b 5000
 refuses "64P of guest memory from 4G up do not fit" -v 4096 -b 4096T
-refuses "logging 2P of guest memory takes 5120 GiB, and this machine has" -b 2048T -s 1g --levels 5
+refuses "logging 2P of guest memory takes 5120 GiB, but this machine has" -b 2048T -s 1g --levels 5
 refuses "writes are logged by D flags only where EPT keeps them" -b 1M --track dbit
 
 sound='.check.failed == 0 and (.check.violations // 0) == 0 and .stats.errors == 0

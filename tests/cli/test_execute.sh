@@ -63,7 +63,7 @@ holds "$whole and .phases[1].faults_expected == 3 and $useful >= 3" "half a regi
 expect 0 -v 4 -b 8M -s 1g --overlap --check --json
 holds "$whole and .phases[1].faults_expected == 4 and $useful >= 4" "overlap"
 expect 2 -b 5000
-grep -qF 'is not a multiple of the page that is touched, 4K' "$work/err" || fail "-b 5000"
+grep -qF 'is not a multiple of the size of an access step, 4K' "$work/err" || fail "-b 5000"
 
 # The lines of the selftest, and nothing else.
 expect 0 -v 2 -b 8M -s anonymous_hugetlb_2mb --seed 18 --selftest-format

@@ -33,7 +33,7 @@ refuses "48 bits of address" -v 4096 -b 1T
 refuses "faultin: " -b 4095T --levels 5
 refuses "--guest-memory 1G is less than the 2G" -v 2 --guest-memory 1G
 refuses "--slots 5 is more than" -b 16K -x 5
-refuses "--ad off: NPT always keeps" -b 16K --ad off
+refuses "--ad off: NPT always has" -b 16K --ad off
 refuses "only where EPT keeps them" -b 16K --format ept --ad off --track dbit
 
 # Without accessed flags a fault where nothing is present may be one that is fixed fast.
@@ -58,8 +58,8 @@ refuses "--machine" --machine epyc
 refuses "unrecognized option" --frobnicate
 refuses "'more' is not an option" more
 refuses "expected NAME=A,B" --vary lock
-refuses "no option 'json' to vary" --vary json=true,false
-refuses "give two values or more" --vary lock=shared
+refuses "unknown option 'json'" --vary json=true,false
+refuses "give two or more values" --vary lock=shared
 refuses "--lock 'spin'" --vary lock=shared,spin
 refuses "may be given once" --vary lock=shared,percpu --vary stats=shared,percpu
 refuses "--trace" -b 4K --trace "$work/no/such/folder"

@@ -34,7 +34,7 @@ if command -v taskset >/dev/null && taskset -c 0 true 2>/dev/null; then
     taskset -c 0 "$bench/limits" -p word --quick --runs 1 --guest-memory 2M --json \
         >"$work/out" 2>"$work/err" || fail "exit status $? on one CPU"
     holds '.limits.pingpong == null and .probes == []'
-    grep -q "pingpong is left out: it needs two CPUs" "$work/err" || fail "no word of pingpong"
+    grep -q "pingpong is not measured: it needs two CPUs" "$work/err" || fail "no word of pingpong"
 fi
 
 # Every probe of every part does what it measures; few pages, for time is not the matter.
@@ -78,7 +78,7 @@ refuses "--pin '0,': expected a list of CPUs" --pin 0,
 refuses "two threads need two CPUs" --pin 1
 refuses "'more' is not an option" more
 refuses "unrecognized option" --frobnicate
-refuses "a CPU of --pin is not there" -p word --guest-memory 2M --json -c 60000,60001
+refuses "a CPU of --pin does not exist" -p word --guest-memory 2M --json -c 60000,60001
 
 # Ctrl-C: what was measured so far, valid JSON, and 130.
 status=0
