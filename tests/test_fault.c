@@ -186,6 +186,28 @@ static void read_only_leaves_are_those_of_the_kernel(void **state)
 	assert_int_equal(guest_entry_bits(guest, 0x40000), ept ? 0x8000000000000975 : 0x825);
 }
 
+/* Its bits would be software bits of an entry, or its writes would go to a page table. */
+static void a_frame_that_is_no_data_frame_ends_the_run(void **state)
+{
+	static const uint64_t frames[] = {1, (uint64_t)1 << 45, (uint64_t)1 << 34};
+	struct guest *guest = guest_make(state, .scripted = true);
+
+	guest_slot(guest, 1, 0x40000, 16, 0);
+	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+		struct tdp_access_result result;
+
+		guest->script.frame = frames[i];
+		guest->script.device = i == 0; /* not even a device may lie on a table */
+		result = guest_access(guest, 0x40000000, TDP_WRITE);
+		assert_int_equal(result.outcome, TDP_ACCESS_REFUSED);
+		assert_int_equal(result.error, -EFAULT);
+		assert_int_equal(guest->script.released, i + 1);
+	}
+	guest->script.device = false;
+	guest->script.frame = 0;
+	guest_touch(guest, 0x40000, TDP_WRITE);
+}
+
 static void a_page_that_the_host_refuses_ends_the_run(void **state)
 {
 	struct guest *guest = guest_make(state, .scripted = true);
@@ -414,6 +436,7 @@ int main(void)
 		guest_test(a_fault_without_a_root_asks_for_another_entry),
 		guest_tests(a_write_to_a_read_only_slot_goes_to_user_space),
 		guest_tests(read_only_leaves_are_those_of_the_kernel),
+		guest_tests(a_frame_that_is_no_data_frame_ends_the_run),
 		guest_tests(a_page_that_the_host_refuses_ends_the_run),
 		guest_test(no_memory_for_the_page_is_an_error_of_the_call),
 		guest_tests(each_page_that_was_resolved_is_released_once),

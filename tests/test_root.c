@@ -359,6 +359,26 @@ static void what_the_processor_refuses_changes_nothing(void **state)
 	assert_true(guest_access(guest, AT << 12, TDP_WRITE).tlb_hit);
 }
 
+static void registers_that_no_processor_takes_are_refused(void **state)
+{
+	struct guest *guest = guest_make(state, .vcpus = 1);
+	const uint64_t refused[] = {~0ULL, 1ULL << 32 | 1, 1ULL << 29 | 1, 1ULL << 31};
+	struct tdp_registers before, after;
+
+	tdp_vcpu_registers(guest->vcpu, &before);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct tdp_registers registers = before;
+
+		registers.cr0 = refused[i];
+		assert_int_equal(tdp_vcpu_set_registers(guest->vcpu, &registers, TDP_CHANGE_SREGS),
+				 -EINVAL);
+	}
+	assert_int_equal(tdp_vcpu_set_registers(guest->vcpu, &before, (enum tdp_register_change)99),
+			 -EINVAL);
+	tdp_vcpu_registers(guest->vcpu, &after);
+	assert_memory_equal(&after, &before, sizeof(after));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +398,7 @@ int main(void)
 		guest_test(without_a_second_address_space_there_is_no_smm),
 		guest_test(a_change_of_registers_drops_the_root_as_kvm_does),
 		guest_test(what_the_processor_refuses_changes_nothing),
+		guest_test(registers_that_no_processor_takes_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("mmu/root", tests, NULL, NULL);

@@ -25,6 +25,8 @@ static const struct vm_refusal {
 	{"max_level", {.max_level = TDP_LEVEL_4}},
 	{"address_spaces", {.address_spaces = 3}},
 	{"trace_ring", {.trace_ring = 3}},
+	{"trace_ring", {.trace_ring = (size_t)1 << 25}},
+	{"trace_ring", {.trace_ring = (size_t)1 << 61}}, /* times an event's size it is small */
 	{"no_ad with NPT", {.no_ad = true}},
 	{"no_execute_only with NPT", {.no_execute_only = true}},
 	{"l1tf with NPT", {.l1tf = true}},

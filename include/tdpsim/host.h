@@ -100,6 +100,10 @@ struct tdp_backing_ops {
 	 * the library's own allocator.
 	 *
 	 * -EFAULT     the process has no such memory, or not for this access
+	 *
+	 * A frame that is no data frame of the host counts as -EFAULT; the host's report
+	 * says so.
+	 *
 	 * -EHWPOISON  the frame is broken
 	 * -ENOMEM     no frame is left
 	 */

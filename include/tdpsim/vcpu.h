@@ -159,7 +159,7 @@ enum tdp_register_change {
  * Changes registers, with upstream's effect on the vCPU's root: it is kept, dropped and
  * found again, or replaced by one of another role.
  *
- * -EINVAL  a combination that the processor refuses
+ * -EINVAL  a combination that the processor refuses, or `how` is no kind of change
  */
 TDP_API int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *registers,
 				   enum tdp_register_change how);

@@ -42,7 +42,7 @@ struct tdp_vm_config {
 	    library. */
 	tdp_trace_sink trace;
 	void *trace_context;
-	size_t trace_ring; /* events kept for each vCPU, a power of two; 0: none */
+	size_t trace_ring; /* events kept for each vCPU, a power of two up to 2^24; 0: none */
 	enum tdp_manual_protect manual_protect;
 	/** Entries of each vCPU's dirty ring (KVM_CAP_DIRTY_LOG_RING), a power of two from 512
 	    to 65536, and more than the 64, or 576 where the CPU logs writes, that are kept free

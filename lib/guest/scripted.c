@@ -1,6 +1,10 @@
 /* A page source over a scripted backing. See scripted.h. */
 #include "guest/scripted.h"
 
+#include <inttypes.h>
+
+#include "host/report.h"
+
 /* The level is asked under mmu_lock: a program may change it as it likes. */
 static struct source_page page_of(const struct tdp_backing_page *found)
 {
@@ -11,18 +15,32 @@ static struct source_page page_of(const struct tdp_backing_page *found)
 	};
 }
 
+/* Else its bits could be software bits of an entry, or its writes go to a page table. */
+static bool is_data_frame(const struct tdp_host *host, tdp_pfn_t pfn)
+{
+	return pfn.n >= host->data_first && pfn.n < host->frames;
+}
+
 static int scripted_resolve(const struct page_source *source, struct host_caller *caller,
 			    uint64_t index, bool write, struct source_page *page)
 {
 	const struct tdp_backing *backing = source->backing;
-
+	uint64_t hva = source_hva(source, index);
 	struct tdp_backing_page found;
-	int err = backing->ops->resolve(backing->context, caller, source_hva(source, index), write,
-					&found);
+	int err = backing->ops->resolve(backing->context, caller, hva, write, &found);
 
-	if (!err)
-		*page = page_of(&found);
-	return err;
+	if (err)
+		return err;
+	*page = page_of(&found);
+	if (is_data_frame(caller->host, found.pfn))
+		return 0;
+	host_report(caller->host,
+		    "the backing's page at hva 0x%" PRIx64 " has frame 0x%" PRIx64
+		    ", which is no data frame of the host",
+		    hva, found.pfn.n);
+	if (backing->ops->release)
+		backing->ops->release(backing->context, hva, &found, false);
+	return -EFAULT;
 }
 
 static void scripted_release(const struct page_source *source, uint64_t index,

@@ -13,6 +13,8 @@
 
 #define CR0_PE	 (1ULL << 0)
 #define CR0_WP	 (1ULL << 16)
+#define CR0_NW	 (1ULL << 29)
+#define CR0_CD	 (1ULL << 30)
 #define CR0_PG	 (1ULL << 31)
 #define CR4_PSE	 (1ULL << 4)
 #define CR4_PAE	 (1ULL << 5)
@@ -101,6 +103,11 @@ static int check_registers(const struct tdp_vcpu *vcpu, const struct tdp_registe
 {
 	bool pg = registers->cr0 & CR0_PG, pae = registers->cr4 & CR4_PAE;
 
+	/* SDM vol. 3, 2.5 and 4.1.2: what MOV to CR0 answers with a #GP. */
+	if (registers->cr0 >> 32)
+		return refuse(vcpu, "the upper half of CR0 is reserved");
+	if ((registers->cr0 & CR0_NW) && !(registers->cr0 & CR0_CD))
+		return refuse(vcpu, "CR0.NW needs CR0.CD");
 	if (pg && !(registers->cr0 & CR0_PE))
 		return refuse(vcpu, "CR0.PG needs CR0.PE");
 	if (pg && (registers->efer & EFER_LME) && !pae)
@@ -131,9 +138,12 @@ static bool resets(const struct tdp_registers *old, const struct tdp_registers *
 int tdp_vcpu_set_registers(struct tdp_vcpu *vcpu, const struct tdp_registers *registers,
 			   enum tdp_register_change how)
 {
-	int err = check_registers(vcpu, registers);
 	bool reset;
+	int err;
 
+	if ((unsigned int)how > TDP_CHANGE_SREGS)
+		return refuse(vcpu, "registers are changed by the guest or by KVM_SET_SREGS");
+	err = check_registers(vcpu, registers);
 	if (err)
 		return err;
 	gate_enter(&vcpu->context.actor);

@@ -14,6 +14,9 @@
 #include "vm/policy.h"
 #include "vm/vcpu.h"
 
+/* A gigabyte and more for each vCPU; a product of it with an event's size cannot overflow. */
+#define TRACE_RING_MAX ((size_t)1 << 24)
+
 #define NX_RECOVERY_RATIO 60 /* upstream's default (arch/x86/kvm/mmu/mmu.c, 6.12) */
 
 static void notified_begin(void *context, const struct memory_change *change)
@@ -61,8 +64,8 @@ static int check_shape(const struct tdp_host *host, const struct tdp_vm_config *
 		return refuse(host, "the largest leaf is 4K, 2M or 1G");
 	if (config->address_spaces > ADDRESS_SPACES)
 		return refuse(host, "a VM has 1 or 2 address spaces");
-	if (config->trace_ring & (config->trace_ring - 1))
-		return refuse(host, "the trace ring's size must be a power of two");
+	if (config->trace_ring & (config->trace_ring - 1) || config->trace_ring > TRACE_RING_MAX)
+		return refuse(host, "a trace ring has a power of two of events, at most 16777216");
 	return 0;
 }
 

@@ -61,8 +61,9 @@ static int script_resolve(void *context, void *caller, uint64_t hva, bool write,
 	script->resolved++;
 	script->error = 0;
 	*page = (struct tdp_backing_page){
-		.pfn = tdp_pfn(tdp_host_carveout(script->host).n +
-			       ((hva - SCRIPT_HVA) >> TDP_PAGE_SHIFT)),
+		.pfn = script->frame ? tdp_pfn(script->frame)
+				     : tdp_pfn(tdp_host_carveout(script->host).n +
+					       ((hva - SCRIPT_HVA) >> TDP_PAGE_SHIFT)),
 		.writable = !script->read_only,
 		.device = script->device,
 	};

@@ -51,6 +51,7 @@ struct guest_script {
 	unsigned int level;	/* at which the process maps it */
 	int error;		/* of the next resolve */
 	bool read_only, device; /* of the pages */
+	uint64_t frame;		/* of every page; 0: those of the carve-out in turn */
 	unsigned int resolved, released, released_writable;
 	/* Called inside resolve(), after the page is chosen. */
 	void (*inside)(struct guest *guest);
