@@ -1,10 +1,10 @@
 /*
- * On a CPU without accessed and dirty flags an old page has no rights, the next access
- * gives them back without mmu_lock (lib/mmu/fast.c), and nobody is flushed for either.
- * Here pages grow old all the time, with mmu_lock and without it, under vCPUs that
- * write them through what their TLBs still hold, while the host moves the pages: the
- * tracked form must never be made of an entry that has gone, nor rights given back to
- * one, and who unmaps an old page must flush.
+ * On a CPU without accessed and dirty flags an aged page has no rights. The next access
+ * restores them without mmu_lock (lib/mmu/fast.c), and neither change flushes TLBs. Pages
+ * are aged all the time, with and without mmu_lock, while vCPUs write them through old TLB
+ * entries and the host moves them. Ageing must not change an entry that has been removed,
+ * a fast fault must not restore the rights of one, and the unmap of an aged page must
+ * flush.
  */
 #include <errno.h>
 

@@ -1,8 +1,8 @@
 /*
- * Pages are aged while they are logged. Logging takes W or D away, and the hardware or
- * a fast page fault gives it back without mmu_lock, so whoever ages under the
- * exclusive lock must not write back what he read a moment ago: the right would be
- * gone from the entry, and the TLB would still have it (Linux ba3a6120a4e7, 5.18).
+ * Pages are aged while they are logged. Logging removes W or D, and the CPU or a fast page
+ * fault sets it again without mmu_lock. So ageing under the exclusive lock must not write
+ * back an entry that it read earlier: the entry would lose the right while the TLB still
+ * has it (Linux ba3a6120a4e7, 5.18).
  */
 #include <errno.h>
 
@@ -32,7 +32,7 @@ static int read_log(const struct moving_slot *slot)
 	return tdp_vm_get_dirty_log(slot->memory->stress->vm, 0, slot->id, bitmap, WORDS);
 }
 
-/* Reads the log, and now and then begins it anew. */
+/* Reads the log, and sometimes ends and begins logging. */
 static int keep_log(struct player *player)
 {
 	const struct moving_slot *slot = player->arg;

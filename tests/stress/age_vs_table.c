@@ -1,15 +1,15 @@
 /*
- * Pages are aged while the leaves that map them come and go under the shared lock: one
- * vCPU's faults ask for 2M and replace the table that is there by a huge leaf, the
- * others' ask for 4K and split or zap it again. Ageing without mmu_lock clears A in
- * whatever an entry has become since it was looked at: a table's entry, a hole, one
- * that was frozen (lib/mmu/age.h). None of them may become something else by that.
+ * Pages are aged while the leaves that map them come and go under the shared lock. The
+ * faults of one vCPU ask for 2M and replace the table by a huge leaf; those of the other
+ * vCPUs ask for 4K and split or zap it again. Ageing without mmu_lock clears A in whatever
+ * the entry has become since it was read: an entry of a table, an empty entry, a frozen
+ * one (lib/mmu/age.h). None of them may change its meaning by that.
  */
 #include <errno.h>
 
 #include "stress/stage/moving_slot.h"
 
-/* Of the half that asks for 4K, and one of the other (stamped.h, halves). */
+/* Pages of the half that asks for 4K, and one of the other half (stamped.h, halves). */
 #define SMALL_FIRST 1
 #define SMALL_PAGES 16
 #define HUGE_PAGE   300
@@ -29,7 +29,7 @@ static int run_guest(struct player *player)
 	return err;
 }
 
-/* The pages that are mapped small, or large. */
+/* The pages that are mapped by 4K, or by 2M. */
 static int age_page(struct player *player)
 {
 	const struct moving_slot *slot = player->arg;

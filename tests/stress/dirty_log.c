@@ -1,7 +1,7 @@
 /*
- * The dirty log against a plain model of it: vCPUs write, one of them as an L2 guest,
- * the collector turns the log on and off, reads it and clears it, while the host takes
- * pages back and ranges are zapped and aged. No write may be lost (W1 of log_model.h).
+ * The dirty log against a model of it: vCPUs write, one of them as an L2 guest; the
+ * collector switches the log on and off, reads it and clears it; the host discards pages;
+ * ranges are zapped and aged. No write may be lost (W1 of log_model.h).
  */
 #include <errno.h>
 

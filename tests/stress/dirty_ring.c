@@ -1,7 +1,7 @@
 /*
- * The dirty log in rings against a plain model of it: vCPUs write until their rings are
- * full, the collector harvests and recycles them and turns the logs on and off, while
- * the host takes pages back and ranges are zapped. No write may be lost (W1 of log_model.h).
+ * Dirty rings against a model of the log: vCPUs write until their rings are full; the
+ * collector harvests and resets the rings and switches the logs on and off; the host
+ * discards pages; ranges are zapped. No write may be lost (W1 of log_model.h).
  */
 #include <errno.h>
 
@@ -33,7 +33,7 @@ static int write_books(struct player *player)
 	return err;
 }
 
-/* A page that is mapped anew is pushed anew: so the rings fill. */
+/* A page that is mapped again is pushed again, which fills the rings. */
 static int disturb(struct player *player)
 {
 	const struct world *world = player->arg;
@@ -76,7 +76,7 @@ static int collect(struct player *player)
 
 static void configure(struct tdp_vm_config *config, struct tdp_policy *policy, uint64_t random)
 {
-	config->dirty_ring = 1024; /* with room for a whole log of the CPU's */
+	config->dirty_ring = 1024; /* large enough for a whole log of the CPU (PML) */
 	config->dirty_ring_with_bitmap = random & 1;
 	policy->eager_split = random & 4 ? TDP_ON : TDP_OFF;
 	policy->recovery = random & 8 ? TDP_RECOVERY_IN_PLACE : TDP_RECOVERY_ZAP;
@@ -106,7 +106,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_dirty_ring = {
 	.name = "dirty_ring",
-	.what = "no write is lost while rings fill, are harvested and recycled",
+	.what = "no write is lost while rings fill, are harvested and reset",
 	.vcpus = 3,
 	.steps = 20000,
 	.configure = configure,

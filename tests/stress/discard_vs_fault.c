@@ -1,6 +1,6 @@
 /*
- * Anonymous memory of each page size is given back while vCPUs use it, so that
- * its frames go round among the pages: anon_slot.h's D1 is the oracle.
+ * The host discards anonymous memory of each page size while vCPUs use it, so that frames
+ * pass from page to page. D1 of anon_slot.h is checked.
  */
 #include <errno.h>
 

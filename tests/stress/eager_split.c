@@ -1,12 +1,12 @@
 /*
  * Huge leaves of a logged slot are split before they are written: under the shared lock
- * when logging begins, under the exclusive one when the log is cleared, each time with
- * the lock dropped for a table. Meanwhile vCPUs fault on the same leaves, ranges and
- * whole trees are zapped, the host takes the region back and the slot is made anew. No
+ * when logging begins, and under the exclusive lock when the log is cleared. The lock is
+ * dropped to allocate a table. Meanwhile vCPUs fault on the same leaves, ranges and whole
+ * roots are zapped, the host discards the region, and the slot is deleted and created. No
  * write may be lost (W1 of log_model.h).
  *
- * In half of the stages nobody listens, so that the short ways are gone which the
- * checker would close: of fast faults and of clearing (mmu/unprotect.h, mmu/change.c).
+ * Half of the stages have no observer, so that fast faults and clears take the shorter
+ * path that an observer disables (mmu/fast.c, mmu/clear.c).
  */
 #include <errno.h>
 

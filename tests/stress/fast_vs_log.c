@@ -1,12 +1,12 @@
 /*
- * The log is read over and over while vCPUs write a few pages of 4K: each read takes
- * rights to write away, each write gets one back by a fast fault, without mmu_lock. A
- * mark that is made before the right is given could be taken in between by a reader who
- * finds nothing to take away (D2 of mmu/dirty.h): the next write would be lost (W1 of
- * log_model.h).
+ * The log is read all the time while vCPUs write a few 4K pages: each read removes the
+ * right to write, and each write restores it by a fast fault without mmu_lock. If a fast
+ * fault marked the page before it restores the right, a read in between would take the
+ * mark and find no right to remove, and the next write would be lost (D2 of mmu/dirty.h,
+ * W1 of log_model.h).
  *
- * In half of the stages nobody listens, and fast faults go their short way
- * (mmu/unprotect.h).
+ * Half of the stages have no observer, so that fast faults take their shorter path
+ * (mmu/fast.c).
  */
 #include <errno.h>
 

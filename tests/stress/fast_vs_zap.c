@@ -1,8 +1,8 @@
 /*
- * On a CPU without accessed and dirty flags an old page has no rights at all, and
- * the next access gives them back without mmu_lock (lib/mmu/fast.c). Here pages
- * grow old all the time (stress/stage/ageing.h) while the host moves them: a lost race must
- * never give back the rights of an entry that has gone.
+ * On a CPU without accessed and dirty flags an aged page has no rights, and the next
+ * access restores them without mmu_lock (lib/mmu/fast.c). Pages are aged all the time
+ * (stress/stage/ageing.h) while the host moves them: a fast fault that loses the race must
+ * not restore the rights of an entry that has been removed.
  */
 #include <errno.h>
 

@@ -1,15 +1,14 @@
 /*
- * A huge leaf is broken up by one vCPU's write while others read through what
- * their TLBs kept of it; then the host moves single pages of it that nobody has
- * faulted in again. Such a page is mapped nowhere, so nobody flushes for it: the
- * flush must have been made when the huge leaf went (policy TDP_HUGE_FAULT_ZAP;
- * entry_zap_atomic() in lib/mmu/change.c).
+ * The write of one vCPU unmaps a huge leaf while others read through their TLBs. Then the
+ * host moves single pages of it before a vCPU has faulted them in again. Nothing maps such
+ * a page, so the move does not flush: the zap of the huge leaf must have flushed (policy
+ * TDP_HUGE_FAULT_ZAP; entry_zap_atomic() in lib/mmu).
  */
 #include <errno.h>
 
 #include "stress/stage/moving_slot.h"
 
-/* A write at first, then the host's moves of single pages, then a fresh block. */
+/* A write first, then moves of single pages, then a new block. */
 static int move(struct player *player)
 {
 	struct moving_slot *slot = player->arg;
@@ -46,7 +45,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_huge_zap_vs_access = {
 	.name = "huge_zap_vs_access",
-	.what = "a huge leaf is broken up under readers, its pages move one by one",
+	.what = "a huge leaf is unmapped under readers, its pages move one by one",
 	.vcpus = 3,
 	.set_up = set_up,
 };

@@ -1,6 +1,6 @@
 /*
- * Lockless walks while tables come and go: walk_check.h says what is judged. With
- * --check a freed table is poisoned, so a walk that meets one sees it.
+ * Lockless walks while tables come and go; walk_check.h says what is checked. With the
+ * check on, a freed table is poisoned, so a walk that reaches one sees that.
  */
 #include <errno.h>
 

@@ -1,8 +1,8 @@
 /*
- * A guest that migrates while all else goes on: 16 players write, fetch and run as L2,
- * logs are turned on and off, read and cleared, slots are deleted and made again, pages
- * age, huge pages are recovered, the mitigation is switched, the host takes pages back.
- * The log's model (log_model.h) and the checker look on.
+ * A guest that migrates while everything else goes on: 16 players write, fetch and run as
+ * L2; logs are switched on and off, read and cleared; slots are deleted and created; pages
+ * age; huge pages are recovered; NX huge pages are switched on and off; the host discards
+ * pages. The log model (log_model.h) and the checker check the results.
  */
 #include <errno.h>
 

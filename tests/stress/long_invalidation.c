@@ -1,9 +1,9 @@
 /*
- * Invalidations that stay open for long, under vCPUs that fault in their range, in
- * a VM that has seen almost 2^31 of them. A fault that meets an open one goes back
- * before it takes mmu_lock (policy early_invalidation_check), so a vCPU is sent back
- * under the lock only if an invalidation has begun or ended since it looked: at
- * most twice for each. More would be vCPUs that keep the lock from who invalidates.
+ * Invalidations that stay open for long while vCPUs fault in their range, in a VM that has
+ * had almost 2^31 of them. A fault that meets an open invalidation returns before it takes
+ * mmu_lock (policy early_invalidation_check). It retries under the lock only if an
+ * invalidation has begun or ended since it looked: at most twice for each. More retries
+ * would mean that vCPUs keep the invalidating thread from the lock.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -58,14 +58,14 @@ static int set_up(struct stress *stress)
 	if (!slot)
 		return -ENOMEM;
 	u64_store_relaxed(&stress->vm->mmu.watched.invalidation.seq,
-			  SEEN_BEFORE); /* nobody runs yet */
+			  SEEN_BEFORE); /* no vCPU runs yet */
 	stress_cast_vcpus(stress, moving_slot_visitor, slot);
 	return stress_cast(stress, "invalidator", invalidate, slot, 1);
 }
 
 const struct scenario scenario_long_invalidation = {
 	.name = "long_invalidation",
-	.what = "invalidations stay open; who retries keeps away from mmu_lock",
+	.what = "invalidations stay open; retries stay away from mmu_lock",
 	.vcpus = 3,
 	.set_up = set_up,
 	.verify_end = judge,

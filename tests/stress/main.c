@@ -1,7 +1,6 @@
 /*
- * stress --seconds N NAME: runs one scenario of this folder, prints the seed that
- * it ran from, and takes one back. Exit status 0: nothing found, 1: something was,
- * 2: bad usage.
+ * stress --seconds N NAME: runs one scenario of this folder and prints its seed, which
+ * --seed accepts. Exit status 0: no error was found, 1: one was, 2: wrong usage.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -42,7 +41,7 @@ static void print_usage(FILE *out)
 		"exclusive|shared|percpu]\n"
 		"              [--format npt|ept] [--vcpus N] [--baseline 5.13 to 7.2, or latest]\n"
 		"              SCENARIO, or stress --list\n"
-		"Without --lock and --format a run goes through all of them.\n");
+		"Without --lock and --format a run covers all of them.\n");
 }
 
 static void refuse(const char *what, const char *value)
@@ -61,7 +60,7 @@ static uint64_t number(const char *what, const char *text, uint64_t most)
 	return value;
 }
 
-/* The place of `text` among `names`, which ends with NULL. */
+/* The index of `text` in `names`, which ends with NULL. */
 static int choice(const char *what, const char *text, const char *const *names)
 {
 	for (int i = 0; names[i]; i++)
@@ -84,26 +83,26 @@ static void take_option(struct stress_options *run, int option, const char *valu
 
 	switch (option) {
 	case OPTION_SECONDS:
-		run->milliseconds = 1000 * number("no number of seconds", value, 86400);
+		run->milliseconds = 1000 * number("not a number of seconds", value, 86400);
 		break;
 	case OPTION_MILLISECONDS:
-		run->milliseconds = number("no number of milliseconds", value, 86400000);
+		run->milliseconds = number("not a number of milliseconds", value, 86400000);
 		break;
 	case OPTION_SEED:
-		run->seed = number("no seed", value, ~0ULL);
+		run->seed = number("not a seed", value, ~0ULL);
 		break;
 	case OPTION_LOCK:
-		run->lock = (enum tdp_lock_policy)choice("no such lock", value, locks);
+		run->lock = (enum tdp_lock_policy)choice("unknown lock", value, locks);
 		break;
 	case OPTION_FORMAT:
-		run->format = choice("no such format", value, formats);
+		run->format = choice("unknown format", value, formats);
 		break;
 	case OPTION_VCPUS:
 		run->vcpus = (unsigned int)number("too many vCPUs", value, STRESS_VCPUS_MAX);
 		break;
 	case OPTION_BASELINE:
 		if (tdp_baseline_find(value, &run->baseline))
-			refuse("no such baseline", value);
+			refuse("unknown baseline", value);
 		break;
 	case OPTION_LIST:
 		list_scenarios();
@@ -122,7 +121,7 @@ static const struct scenario *find(const char *name)
 	for (size_t i = 0; i < SCENARIO_COUNT; i++)
 		if (strcmp(scenarios[i]->name, name) == 0)
 			return scenarios[i];
-	refuse("no such scenario", name);
+	refuse("unknown scenario", name);
 	return NULL;
 }
 
@@ -143,7 +142,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	verdict = stress_run(scenario, &run);
 	if (verdict)
-		fprintf(stderr, "%s: failed; again with --seed %llu\n", scenario->name,
+		fprintf(stderr, "%s: failed; to repeat: --seed %llu\n", scenario->name,
 			(unsigned long long)run.seed);
 	return verdict;
 }

@@ -1,8 +1,8 @@
 /*
- * Everything at once: 16 players fault in memory of each size, anonymous and
- * scripted, read-only and absent, while the host takes pages back, slots come and
- * go, ranges and roots are zapped, tables are walked without a lock, and the
- * checker looks on. Each memory has its own oracle (moving_slot.h, anon_slot.h, walk_check.h).
+ * Everything at once: 16 players fault in memory of each size, anonymous and scripted,
+ * read-only and absent, while the host discards pages, slots come and go, ranges and roots
+ * are zapped, tables are walked without a lock, and the checker runs. Each memory has its
+ * own check (moving_slot.h, anon_slot.h, walk_check.h).
  */
 #include <errno.h>
 
@@ -11,7 +11,7 @@
 #include "stress/stage/walk_check.h"
 
 #define FIELDS 3
-#define HOLE   0x700000 /* a gfn where there never is a slot */
+#define HOLE   0x700000 /* a gfn that is never in a slot */
 
 struct world {
 	struct moving_slot *steady, *moving, *read_only, *flicker, *smm;

@@ -1,7 +1,7 @@
 /*
- * A slot comes and goes where vCPUs meet a hole meanwhile: an MMIO entry made from
- * the old slots must not outlive them (M2 of lib/guest/memslot.h), nor what a vCPU
- * remembers of the hole. A read-only slot besides, whose writes are MMIO always.
+ * A slot comes and goes at a gfn that vCPUs access: an MMIO entry that was made from the
+ * old slots must not outlive them (M2 of lib/guest/memslot.h), nor may what a vCPU caches
+ * of it. Writes to a second, read-only slot are always MMIO.
  */
 #include <errno.h>
 

@@ -1,19 +1,19 @@
 /*
- * One vCPU executes and another one reads in the same memory, mapped by 1G, while the
- * recovery takes apart what the fetches have split (lib/mmu/nx.h). A table that a fetch
- * has just linked may go with the table above it before it is put on the list (X2); a
- * read that finds it may not put a huge leaf in its place (X1); and neither TLB may keep
- * what a round has zapped.
+ * One vCPU executes and another one reads in the same memory, which 1G leaves map, while
+ * NX recovery zaps the tables that the fetches have made (lib/mmu/nx.h). A table that a
+ * fetch has just linked may be removed with its parent before it is put on the list (X2).
+ * A read that finds it must not replace it by a huge leaf (X1). Neither TLB may keep what
+ * a round of recovery has zapped.
  */
 #include <errno.h>
 
 #include "stress/stage/stress.h"
 
 #define GFN	0x40000ULL
-#define REGIONS 3 /* of 2M that are used */
+#define REGIONS 3 /* of 2M, in use */
 
 struct world {
-	atomic_u64 taken; /* tables, by the recovery; relaxed, for the verdict at the end */
+	atomic_u64 taken; /* tables zapped by recovery; relaxed, read at the end */
 };
 
 static int access_somewhere(struct player *player, enum tdp_access access)
@@ -28,7 +28,7 @@ static int access_somewhere(struct player *player, enum tdp_access access)
 			   (int)result.outcome);
 }
 
-/* vCPUs take turns: the first executes mostly, the second mostly reads. */
+/* Even vCPUs mostly execute, odd ones mostly read. */
 static int visit(struct player *player)
 {
 	bool executes = tdp_vcpu_id(player->vcpu) % 2 == 0;

@@ -1,9 +1,8 @@
 /*
- * NX huge pages with everything that takes tables away: rounds of recovery, fast zaps
- * of all roots, the switch, and a host that moves memory. vCPUs
- * execute, read and write; what they read is held against the pages' stamps. The
- * checker holds the list against the trees (X3 of lib/mmu/nx.h) and each leaf's right
- * to be executed against the switch (X5).
+ * NX huge pages with everything that removes tables: rounds of recovery, fast zaps of all
+ * roots, the switch of the mitigation, and a host that moves memory. vCPUs execute, read
+ * and write, and check the stamps that they read. The checker compares the list with the
+ * tables (X3 of lib/mmu/nx.h), and the execute right of each leaf with the switch (X5).
  */
 #include <errno.h>
 
@@ -11,7 +10,7 @@
 
 struct world {
 	struct moving_slot *slot;
-	atomic_u64 taken; /* tables, by recovery; relaxed, for the verdict at the end */
+	atomic_u64 taken; /* tables zapped by recovery; relaxed, read at the end */
 };
 
 static int execute(struct player *player, struct moving_slot *slot, unsigned int page)
@@ -96,7 +95,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_nx_recovery_vs_zap = {
 	.name = "nx_recovery_vs_zap",
-	.what = "huge pages are recovered while roots and memory go away",
+	.what = "huge pages are recovered while roots and memory are removed",
 	.vcpus = 2,
 	.nx_ratio = 2,
 	.set_up = set_up,

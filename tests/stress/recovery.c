@@ -1,15 +1,15 @@
 /*
- * Logging begins and ends over and over: tables are made of huge leaves and give way to
- * huge leaves again, in place or by a zap, while vCPUs write to and read from what they
- * map, pages age and the host takes them back. A leaf that takes a table's place speaks
- * for pages that were not mapped, or protected: no write may be lost that is made by it
- * when logging has begun again (W1 of log_model.h).
+ * Logging begins and ends repeatedly: huge leaves are split into tables, and tables become
+ * huge leaves again, in place or by a zap, while vCPUs access the memory, pages age and
+ * the host discards them. A leaf that replaces a table also maps pages that were not
+ * mapped, or were protected. No write through it may be lost after logging has begun again
+ * (W1 of log_model.h).
  */
 #include <errno.h>
 
 #include "stress/stage/log_model.h"
 
-/* Turns the log on and off; a read now and then tells whether all is there. */
+/* Switches the log on and off, and sometimes reads and checks it. */
 static int turn(struct player *player)
 {
 	struct log_model *model = player->arg;

@@ -1,9 +1,9 @@
 /*
- * Roots are invalidated one after the other by few vCPUs, with few table frames,
- * so that a root soon lies in a frame in which another root lay before. What a TLB
- * kept of the earlier one must have gone when the new one was loaded (load_root()
- * in lib/mmu/context.c): zapping an invalid root owes no flush (R4 of root.h), and
- * the page that moved meanwhile was mapped nowhere.
+ * Few vCPUs invalidate roots one after the other, with few table frames, so that a new
+ * root is soon in the frame of an earlier one. The TLB entries of the earlier root must be
+ * gone when the new one is loaded (load_root() in lib/mmu/enter.c): the zap of an
+ * invalid root owes no flush (R4 of root.h), and nothing maps the page that moves
+ * meanwhile.
  */
 #include <errno.h>
 
@@ -36,12 +36,12 @@ static int set_up(struct stress *stress)
 		return -ENOMEM;
 	stress_cast_vcpus(stress, moving_slot_visitor, slot);
 	stress_cast(stress, "invalidator", invalidate_and_move, slot, 1);
-	return 0; /* no checker: it would slow down the going round */
+	return 0; /* no checker, which would slow the reuse of frames */
 }
 
 const struct scenario scenario_root_reuse = {
 	.name = "root_reuse",
-	.what = "roots come round again in the same frames",
+	.what = "new roots reuse the frames of old ones",
 	.vcpus = 2,
 	.table_bytes = 8 << 20,
 	.set_up = set_up,

@@ -1,8 +1,7 @@
 /*
- * vCPUs go into and out of system-management mode and change registers, so they
- * drop and load roots, while roots are invalidated and pages move. Each address
- * space has memory of its own at the same place: an access under the wrong root
- * sees another page's stamp.
+ * vCPUs enter and leave system-management mode and change registers, so they drop and load
+ * roots, while roots are invalidated and pages move. Each address space has its own memory
+ * at the same gfn: an access under the wrong root sees the stamp of another page.
  */
 #include <errno.h>
 
@@ -16,7 +15,7 @@ struct world {
 	struct moving_slot *slots[2];
 };
 
-/* With paging off, whatever the bits are, addresses stay physical. */
+/* With paging off, addresses stay physical whatever the other bits are. */
 static int change_registers(struct player *player)
 {
 	struct tdp_registers registers;

@@ -1,6 +1,6 @@
 /*
- * A slot is deleted, created and moved under vCPUs that use it. After a deletion
- * nobody reaches its memory any more: moving_slot.h's L1 and L2.
+ * A slot is deleted, created and moved while vCPUs use it. After a deletion nothing
+ * accesses its memory: L1 and L2 of moving_slot.h.
  */
 #include <errno.h>
 

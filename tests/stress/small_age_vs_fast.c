@@ -1,8 +1,7 @@
 /*
- * A page that has been reported is aged while a vCPU writes it, which gives W back
- * without mmu_lock or lets the CPU set D: who ages, with mmu_lock or without it, may
- * not write back what he read a moment ago (A2 of lib/mmu/age.h). The log is read
- * meanwhile.
+ * A page that has been reported is aged while a vCPU writes it, which restores W without
+ * mmu_lock or makes the CPU set D. Ageing, with or without mmu_lock, must not write back
+ * an entry that it read earlier (A2 of lib/mmu/age.h). The log is read meanwhile.
  */
 #include <errno.h>
 
@@ -22,13 +21,13 @@ static int age(struct player *player)
 	return 0;
 }
 
-/* Reads the log and, where that is apart, clears it: the next write is owed again. */
+/* Reads the log and, with manual protection, clears it: the next write must be reported. */
 static int collect(struct player *player)
 {
 	return log_model_collect(player, player->arg);
 }
 
-/* The page was written and has been reported; whoever writes it has to say so again. */
+/* The page was written and reported; the next write must mark it again. */
 static int prepare(struct player *player)
 {
 	struct log_model *model = player->arg;

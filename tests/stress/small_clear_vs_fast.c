@@ -1,8 +1,8 @@
 /*
- * A page that has been reported is written by two vCPUs, each of which gives W back
- * without mmu_lock, or whose CPU sets D, while the log is read and cleared: who takes the
- * mark takes the right away after it, so no write is lost (W1 of stress/stage/log_model.h, D2 of
- * lib/mmu/dirty.h). One of them is an L2 guest, whose writes no CPU logs by D.
+ * Two vCPUs write a page that has been reported: each restores W without mmu_lock, or its
+ * CPU sets D, while the log is read and cleared. A read of the log takes the mark first
+ * and then removes the right, so no write is lost (W1 of stress/stage/log_model.h, D2 of
+ * lib/mmu/dirty.h). One vCPU runs an L2 guest, whose writes no CPU logs by D.
  */
 #include <errno.h>
 
@@ -13,13 +13,13 @@ static int write_page(struct player *player)
 	return log_model_write(player, player->arg, 0);
 }
 
-/* Reads the log and, where that is apart, clears it: the next write is owed again. */
+/* Reads the log and, with manual protection, clears it: the next write must be reported. */
 static int collect(struct player *player)
 {
 	return log_model_collect(player, player->arg);
 }
 
-/* The page was written and has been reported; whoever writes it has to say so again. */
+/* The page was written and reported; the next write must mark it again. */
 static int prepare(struct player *player)
 {
 	struct log_model *model = player->arg;

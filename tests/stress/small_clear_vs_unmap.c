@@ -1,7 +1,7 @@
 /*
- * The log is read and cleared while the host takes the page back and a vCPU writes it, by
- * the entry that is there or by a fault: the clear meets a hole or another leaf (P2 of
- * lib/mmu/protect.h), and the write is in the log (W1 of stress/stage/log_model.h).
+ * The log is read and cleared while the host discards the page and a vCPU writes it, by
+ * the existing entry or by a fault: the clear finds an empty entry or another leaf (P2 of
+ * lib/mmu/protect.h), and the log has the write (W1 of stress/stage/log_model.h).
  */
 #include <errno.h>
 
@@ -17,13 +17,13 @@ static int take_back(struct player *player)
 	return log_model_discard_at(player, player->arg, 0);
 }
 
-/* Reads the log and, where that is apart, clears it: the next write is owed again. */
+/* Reads the log and, with manual protection, clears it: the next write must be reported. */
 static int collect(struct player *player)
 {
 	return log_model_collect(player, player->arg);
 }
 
-/* The page was written and has been reported; whoever writes it has to say so again. */
+/* The page was written and reported; the next write must mark it again. */
 static int prepare(struct player *player)
 {
 	struct log_model *model = player->arg;

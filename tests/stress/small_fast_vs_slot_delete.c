@@ -1,7 +1,7 @@
 /*
- * On a CPU without an accessed flag: a vCPU touches a page that has grown old, and gives
- * its rights back without a look at the slots or at mmu_lock, while the slot is deleted
- * (lib/mmu/fast.c, lib/vm/slots.c).
+ * On a CPU without accessed flags: a vCPU touches an aged page and restores its rights
+ * without the slots or mmu_lock, while the slot is deleted (lib/mmu/fast.c,
+ * lib/vm/slots.c).
  */
 #include <errno.h>
 
@@ -53,7 +53,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_small_fast_vs_slot_delete = {
 	.name = "small_fast_vs_slot_delete",
-	.what = "an old page is repaired without a lock while its slot is deleted",
+	.what = "a fast page fault restores an aged page while its slot is deleted",
 	.vcpus = 1,
 	.steps = 7000,
 	.maxphyaddr = 36,

@@ -1,7 +1,7 @@
 /*
- * On a CPU without an accessed flag: two vCPUs touch a page that has grown old, and give
- * its rights back without mmu_lock, while the host moves it. A swap that comes too late
- * must fail (lib/mmu/fast.c).
+ * On a CPU without accessed flags: two vCPUs touch an aged page and restore its rights
+ * without mmu_lock, while the host moves it. A compare-and-swap that comes too late must
+ * fail (lib/mmu/fast.c).
  */
 #include <errno.h>
 
@@ -48,7 +48,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_small_fast_vs_unmap = {
 	.name = "small_fast_vs_unmap",
-	.what = "an old page is repaired without a lock while it moves",
+	.what = "a fast page fault restores an aged page while it moves",
 	.vcpus = 2,
 	.steps = 400,
 	.ept_only = true,

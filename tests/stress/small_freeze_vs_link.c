@@ -1,14 +1,14 @@
 /*
- * Two vCPUs fault in pages of a huge leaf that the host maps by 4K to them: each freezes
- * the leaf, flushes, thaws it and links a table, and one of the two comes too late at
- * each step (C2 of lib/mmu/change.h; policy TDP_HUGE_FAULT_ZAP). A third, which asks
- * for a page of the other half, makes the leaf huge again.
+ * Two vCPUs fault in pages of a huge leaf for which the host answers 4K: each freezes the
+ * leaf, flushes, thaws it and links a table, and at each step one of them comes too late
+ * (C2 of lib/mmu/change.h; policy TDP_HUGE_FAULT_ZAP). A third vCPU asks for a page of the
+ * other half and makes the leaf huge again.
  */
 #include <errno.h>
 
 #include "stress/stage/page_set.h"
 
-/* The leaf is there and allows it: the walk would not ask for a smaller one. */
+/* The leaf exists and allows the access, so a walk would not fault for a smaller one. */
 static int map_page(struct player *player, unsigned int page)
 {
 	struct page_set *set = player->arg;
@@ -32,7 +32,7 @@ static int read_upper(struct player *player)
 	return page_set_read(player, player->arg, 2);
 }
 
-/* The huge leaf is there, in the third one's TLB. */
+/* The huge leaf exists, and is in the TLB of the third vCPU. */
 static int prepare(struct player *player)
 {
 	int err = page_set_prepare(player);

@@ -1,8 +1,8 @@
 /*
- * A write breaks up a huge leaf that another vCPU has in its TLB, then the host moves a
- * page of it that nobody has faulted in again: that page is mapped nowhere, so nobody
- * flushes for it. The flush must have been made when the leaf went
- * (entry_zap_atomic() in lib/mmu/change.c; policy TDP_HUGE_FAULT_ZAP).
+ * A write unmaps a huge leaf that is in the TLB of another vCPU, then the host moves a
+ * page of it before a vCPU has faulted it in again. Nothing maps that page, so the move
+ * does not flush: the zap of the leaf must have flushed (entry_zap_atomic() in lib/mmu;
+ * policy TDP_HUGE_FAULT_ZAP).
  */
 #include <errno.h>
 
@@ -23,7 +23,7 @@ static int move_far(struct player *player)
 	return page_set_move(player, player->arg, 3);
 }
 
-/* The reader has the huge leaf in its TLB. */
+/* The huge leaf is in the TLB of the reader. */
 static int prepare(struct player *player)
 {
 	int err = page_set_prepare(player);

@@ -1,7 +1,7 @@
 /*
- * One invalidation, in a VM that has seen 2^31 of them, under a vCPU that faults in its
- * range: the fault goes on once the invalidation has ended, and is sent back under
- * mmu_lock at most twice (policy early_invalidation_check).
+ * One invalidation, in a VM that has had 2^31 of them, while a vCPU faults in its range:
+ * the fault succeeds once the invalidation has ended, and retries under mmu_lock at most
+ * twice (policy early_invalidation_check).
  */
 #include <errno.h>
 
@@ -34,7 +34,7 @@ static int read_page(struct player *player)
 	return err;
 }
 
-/* Open until the reader has been there a few times, or has been faster. */
+/* Stays open until the reader has retried a few times, or has read the page. */
 static int invalidate(struct player *player)
 {
 	struct world *world = player->arg;
@@ -58,7 +58,7 @@ static int prepare(struct player *player)
 	page_set_unmap(world->set);
 	u32_store_release(&world->done, 0);
 	u64_store_relaxed(&player->stress->vm->mmu.watched.invalidation.seq,
-			  SEEN_BEFORE); /* nobody acts */
+			  SEEN_BEFORE); /* no player acts */
 	return err;
 }
 

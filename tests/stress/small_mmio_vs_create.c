@@ -1,6 +1,6 @@
 /*
- * A slot is created where one vCPU has an MMIO entry and another is about to make one:
- * what was made from the old slots must not outlive them (M2 of lib/guest/memslot.h).
+ * A slot is created where one vCPU has an MMIO entry and another one is about to make one:
+ * entries made from the old slots must not outlive them (M2 of lib/guest/memslot.h).
  */
 #include <errno.h>
 
@@ -39,13 +39,13 @@ static int create(struct player *player)
 	return err;
 }
 
-/* The first one has met the hole before. */
+/* The first vCPU has made an MMIO entry. */
 static int prepare(struct player *player)
 {
 	struct world *world = player->arg;
 	int err = 0;
 
-	if (u32_load_relaxed(&world->there)) /* nobody acts */
+	if (u32_load_relaxed(&world->there)) /* no player acts */
 		err = page_set_set_slot(player, world->set, world->set->config.gfn, 0);
 	u32_store_release(&world->there, 0);
 	return err ? err : read_page(player);

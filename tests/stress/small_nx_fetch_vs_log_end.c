@@ -1,7 +1,7 @@
 /*
- * A slot is logged no more, and its tables go under the shared lock so that huge leaves
- * come back, while a fetch makes such a table and puts it on the list of those that NX
- * recovery takes back: it may have gone before it is on the list (X2 of lib/mmu/nx.h).
+ * Logging of a slot ends, and its tables are removed under the shared lock so that huge
+ * leaves return, while a fetch links such a table and puts it on the list for NX recovery:
+ * the table may be gone before it is on the list (X2 of lib/mmu/nx.h).
  */
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /*
- * A fetch makes a table where a huge leaf could be, a read finds it and may not put the
- * huge leaf in its place (X1 of lib/mmu/nx.h), and a round of recovery takes it away,
- * before or after it is on the list (X2).
+ * A fetch makes a table where a huge leaf is possible. A read finds it and must not
+ * replace it by the huge leaf (X1 of lib/mmu/nx.h). A round of recovery zaps it, before or
+ * after it is on the list (X2).
  */
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /*
- * A round of recovery zaps the table that a fetch has made, and the host moves the
- * memory: it finds it mapped nowhere and does not flush, so the round must have, for a
- * vCPU that reads through its TLB (X4 of lib/mmu/nx.h). Another one executes.
+ * A round of recovery zaps the table that a fetch has made, and the host moves the memory:
+ * it finds nothing mapped and does not flush, so the round must have flushed, for a vCPU
+ * that reads through its TLB (X4 of lib/mmu/nx.h). Another vCPU executes.
  */
 #include <errno.h>
 
@@ -28,7 +28,7 @@ static int move(struct player *player)
 	return page_set_move(player, player->arg, 0);
 }
 
-/* The table is on the list, the page in the reader's TLB. */
+/* The table is on the list, and the page is in the TLB of the reader. */
 static int prepare(struct player *player)
 {
 	struct page_set *set = player->arg;

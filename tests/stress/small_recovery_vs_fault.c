@@ -1,7 +1,7 @@
 /*
- * A slot is logged no more, and huge leaves come back where its pages had been split, in
- * place or by a zap, while one vCPU reads through the table that goes, another one
- * faults in it, and the host moves it all (lib/mmu/recover.h).
+ * Logging of a slot ends, and huge leaves replace the tables of split pages, in place or
+ * by a zap, while one vCPU reads through a table that is removed, another one faults in
+ * it, and the host moves the memory (lib/mmu/recover.h).
  */
 #include <errno.h>
 
@@ -27,7 +27,7 @@ static int move(struct player *player)
 	return page_set_move(player, player->arg, 0);
 }
 
-/* A table is there, made by a write to logged memory; the page is in the reader's TLB. */
+/* A write to logged memory has made a table; the page is in the TLB of the reader. */
 static int prepare(struct player *player)
 {
 	struct page_set *set = player->arg;
@@ -60,7 +60,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_small_recovery_vs_fault = {
 	.name = "small_recovery_vs_fault",
-	.what = "huge leaves are put back under a walk, a fault and a move",
+	.what = "huge leaves return under a walk, a fault and a move",
 	.vcpus = 2,
 	.steps = 1500,
 	.configure = configure,

@@ -1,7 +1,7 @@
 /*
- * A vCPU goes into system-management mode, where other memory lies at the same place, and
- * back, while all roots are invalidated: it finds, makes and drops roots of two roles
- * next to the zap (lib/mmu/root.h).
+ * A vCPU enters system-management mode, which has other memory at the same gfn, and leaves
+ * it, while all roots are invalidated: it finds, makes and drops roots of two roles during
+ * the zap (lib/mmu/root.h).
  */
 #include <errno.h>
 
@@ -66,7 +66,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_small_role_vs_zap = {
 	.name = "small_role_vs_zap",
-	.what = "a vCPU goes into SMM and back while roots are invalidated",
+	.what = "a vCPU enters and leaves SMM while roots are invalidated",
 	.vcpus = 1,
 	.steps = 8000,
 	.maxphyaddr = 36,

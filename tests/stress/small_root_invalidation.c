@@ -1,7 +1,7 @@
 /*
  * All roots are invalidated and zapped while a vCPU faults in the old root and the host
- * moves the page: nobody maps into an invalid root (R4 of lib/mmu/root.h), and the host's
- * unmap goes over invalid roots too (Z2 of lib/mmu/zap.h).
+ * moves the page: no fault maps into an invalid root (R4 of lib/mmu/root.h), and an unmap
+ * by the host visits invalid roots as well (Z2 of lib/mmu/zap.h).
  */
 #include <errno.h>
 
@@ -23,7 +23,7 @@ static int move(struct player *player)
 	return page_set_move(player, player->arg, 1);
 }
 
-/* The page that moves is mapped, the one that is written is not. */
+/* The page that moves is mapped; the one that is written is not. */
 static int prepare(struct player *player)
 {
 	int err = page_set_prepare(player);

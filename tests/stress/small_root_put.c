@@ -1,7 +1,7 @@
 /*
- * The host unmaps a slot that goes over several tables, and gives way in between,
- * while the root is invalidated and a vCPU puts the last reference to it: who
- * walks it needs one of its own (Z3 of lib/mmu/zap.h, R2 of lib/mmu/root.h).
+ * The host unmaps a slot that spans several tables and yields between them, while the root
+ * is invalidated and a vCPU puts the last reference to it: the walk needs its own
+ * reference (Z3 of lib/mmu/zap.h, R2 of lib/mmu/root.h).
  */
 #include <errno.h>
 
@@ -45,7 +45,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_small_root_put = {
 	.name = "small_root_put",
-	.what = "an unmap gives way in a root whose last reference is put",
+	.what = "an unmap yields in a root whose last reference is put",
 	.vcpus = 1,
 	.steps = 10000,
 	.maxphyaddr = 36,

@@ -1,6 +1,6 @@
 /*
- * A slot is deleted under a vCPU that has its page in the TLB and one that faults it
- * in. Once the deletion has returned nobody reaches the slot's memory any more
+ * A slot is deleted while one vCPU has its page in the TLB and another one faults it in.
+ * After the deletion has returned nothing accesses the memory of the slot
  * (lib/vm/slots.c).
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * A slot moves under two vCPUs, one that uses its old place and one that waits at the
- * new one: before the call to move it returns an access comes to either end, after it
- * the old place is a hole and the new one is memory.
+ * A slot moves while one vCPU uses its old place and another one accesses the new place.
+ * Until the move returns an access may have either outcome; afterwards the old place is
+ * MMIO and the new one is memory.
  */
 #include <errno.h>
 

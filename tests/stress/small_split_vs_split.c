@@ -1,7 +1,7 @@
 /*
- * Two vCPUs write to a huge leaf that was readable only: both split it, one table wins,
- * and a third reads meanwhile (mmu_split_leaf() in lib/mmu/split.c; 386d69f9f29b where a
- * reader would narrow what a writer has just mapped).
+ * Two vCPUs write to a read-only huge leaf: both split it, one table wins, and a third
+ * vCPU reads meanwhile (mmu_split_leaf() in lib/mmu/split.c; 386d69f9f29b, where a reader
+ * would remove rights that a writer has just mapped).
  */
 #include <errno.h>
 
@@ -17,7 +17,7 @@ static int write_upper(struct player *player)
 	return page_set_write(player, player->arg, 2);
 }
 
-/* From an exit that was under way: the leaf, once there, allows what is asked. */
+/* As from an exit under way: once the leaf exists it allows the access. */
 static int read_lower(struct player *player)
 {
 	struct page_set *set = player->arg;
@@ -26,7 +26,7 @@ static int read_lower(struct player *player)
 	return err ? err : page_set_read(player, set, 0);
 }
 
-/* The huge leaf is there, in the first one's TLB. */
+/* The huge leaf exists, and is in the TLB of the first vCPU. */
 static int prepare(struct player *player)
 {
 	int err = page_set_prepare(player);

@@ -1,9 +1,9 @@
 /*
- * A fault replaces a table by a huge leaf while one vCPU reads through the table, with
- * its entry in the paging-structure cache, and another maps into it (C3 of
- * lib/mmu/change.h and of lib/paging/walk_cache.h). Then a range of the huge leaf is zapped
- * whose flush takes no more than the range (policy range_flush exact): the pages that the
- * table had mapped must have gone from all TLBs before.
+ * A fault replaces a table by a huge leaf while one vCPU reads through the table, whose
+ * entry is in its paging-structure cache, and another one maps into it (C3 of
+ * lib/mmu/change.h and of lib/paging/walk_cache.h). Then a range of the huge leaf is
+ * zapped with a flush of only that range (policy range_flush exact): the pages that the
+ * table mapped must have left all TLBs before.
  */
 #include <errno.h>
 
@@ -32,7 +32,7 @@ static int zap_upper(struct player *player)
 	return 0;
 }
 
-/* The table is there, with a page in it. */
+/* The table exists and maps a page. */
 static int prepare(struct player *player)
 {
 	int err = page_set_prepare(player);

@@ -1,7 +1,7 @@
 /*
- * The host moves two neighbouring pages in two threads, so that two invalidations are
- * open at once, while a vCPU faults both in: who ends first must not uncover the
- * other's range (invalidation_add() in lib/mmu/invalidate.c).
+ * Two threads of the host move two adjacent pages, so that two invalidations are open at
+ * once, while a vCPU faults both in: the end of the first must not uncover the range of
+ * the other (invalidation_add() in lib/mmu/invalidate.c).
  */
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /*
- * One page: the host moves it while one vCPU reads it, by a fault or through its TLB,
- * and another writes it (N1 and N2 of lib/mmu/invalidate.h).
+ * One page: the host moves it while one vCPU reads it, by a fault or through its TLB, and
+ * another one writes it (N1 and N2 of lib/mmu/invalidate.h).
  */
 #include <errno.h>
 
@@ -21,7 +21,7 @@ static int move(struct player *player)
 	return page_set_move(player, player->arg, 0);
 }
 
-/* The reader has it in its TLB. */
+/* The page is in the TLB of the reader. */
 static int prepare(struct player *player)
 {
 	int err = page_set_prepare(player);

@@ -1,6 +1,6 @@
 /*
- * A lockless walk over a root that is invalidated and zapped meanwhile (walk_check.h says
- * what is judged), while a vCPU leaves that root for a new one.
+ * A lockless walk of a root that is invalidated and zapped meanwhile, while a vCPU leaves
+ * that root for a new one; walk_check.h says what is checked.
  */
 #include <errno.h>
 

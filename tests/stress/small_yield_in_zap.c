@@ -1,8 +1,7 @@
 /*
- * A root is zapped and gives way between two of its tables, to an unmap by the host that
- * wants mmu_lock for itself, while a vCPU faults: the walk must find its way again and
- * leave nothing out (P1 of lib/paging/iter.h), and may give way only where it has got
- * on (P2).
+ * The zap of a root yields between two of its tables to an unmap by the host, which wants
+ * mmu_lock exclusively, while a vCPU faults: the walk must continue where it was and skip
+ * nothing (P1 of lib/paging/iter.h), and may yield only after progress (P2).
  */
 #include <errno.h>
 
@@ -70,7 +69,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_small_yield_in_zap = {
 	.name = "small_yield_in_zap",
-	.what = "the zap of a root gives way to an unmap",
+	.what = "the zap of a root yields to an unmap",
 	.vcpus = 1,
 	.steps = 25000,
 	.maxphyaddr = 40,

@@ -1,7 +1,7 @@
 /*
- * One zap goes over the roots of two address spaces and gives way in the second, with the
- * flush for the first still owed (mmu_zap_leaves() in lib/mmu/zap.c), while the host moves
- * the page of the first: it finds it mapped nowhere and does not flush.
+ * One zap visits the roots of two address spaces and yields in the second, while the flush
+ * for the first is still owed (mmu_zap_leaves() in lib/mmu/zap.c). The host moves the page
+ * of the first: it finds nothing mapped and does not flush.
  */
 #include <errno.h>
 
@@ -27,14 +27,14 @@ static int read_in_smm(struct player *player)
 	return page_set_read(player, world->sets[1], 0);
 }
 
-/* From far before the page: the walk gets on, and may give way before it is there. */
+/* Starts far before the page, so that the walk progresses and may yield before it. */
 static int zap(struct player *player)
 {
 	tdp_mmu_zap_range(player->stress->vm, tdp_gfn(0), 2 * GFN);
 	return 0;
 }
 
-/* SMM's: the root that was made last is gone over first. */
+/* The root of SMM: the newest root is visited first. */
 static int move(struct player *player)
 {
 	const struct world *world = player->arg;
@@ -82,7 +82,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_small_zap_across_roots = {
 	.name = "small_zap_across_roots",
-	.what = "a zap of two roots gives way before it has flushed",
+	.what = "a zap of two roots yields before it has flushed",
 	.vcpus = 2,
 	.steps = 2000,
 	.maxphyaddr = 36,

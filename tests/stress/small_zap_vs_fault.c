@@ -1,7 +1,7 @@
 /*
- * A range is zapped for a reason that is not the host's while a vCPU writes to it and
- * the host moves one of its pages: who finds it mapped nowhere does not flush, so who
- * took it away must have (Z1 of lib/mmu/zap.h).
+ * A range is zapped for another reason than an unmap by the host, while a vCPU writes to
+ * it and the host moves one of its pages. A move that finds nothing mapped does not flush,
+ * so the zap must have (Z1 of lib/mmu/zap.h).
  */
 #include <errno.h>
 
@@ -25,7 +25,7 @@ static int move(struct player *player)
 	return page_set_move(player, player->arg, 0);
 }
 
-/* Both pages are in the vCPU's TLB. */
+/* Both pages are in the TLB of the vCPU. */
 static int prepare(struct player *player)
 {
 	int err = page_set_prepare(player);

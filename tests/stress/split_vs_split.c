@@ -1,14 +1,13 @@
 /*
- * Every vCPU's first write to a region that is mapped huge and read-only breaks it
- * up: several race to split the same leaf, or (policy) to zap it, and one table
- * wins. Data must stay, and the gauges of leaves and tables must agree with a
- * recount.
+ * The first write of every vCPU to a region that is mapped huge and read-only splits it,
+ * or (policy) zaps it: several race for the same leaf, and one table wins. The data must
+ * stay, and the gauges of leaves and tables must agree with a recount.
  */
 #include <errno.h>
 
 #include "stress/stage/moving_slot.h"
 
-/* Everybody reads first, so that the huge leaf is there; then all write at once. */
+/* All vCPUs read first, so that the huge leaf exists; then all write at once. */
 static int read_then_write(struct player *player)
 {
 	struct moving_slot *slot = player->arg;
@@ -43,7 +42,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_split_vs_split = {
 	.name = "split_vs_split",
-	.what = "several vCPUs break up the same huge leaf",
+	.what = "several vCPUs split the same huge leaf",
 	.vcpus = 4,
 	.set_up = set_up,
 };

@@ -1,17 +1,17 @@
 /*
- * One vCPU's faults ask for 2M and replace the table that is there by a huge leaf;
- * the others' ask for 4K, zap that leaf again and map pages into a new table (policy
- * TDP_HUGE_FAULT_ZAP). All of it under the shared lock, fault upon fault: who is
- * late must fail (C3 of lib/mmu/change.h), or its leaf is lost with the table and
- * counted for ever.
+ * The faults of one vCPU ask for 2M and replace the table by a huge leaf; those of the
+ * others ask for 4K, zap that leaf and map pages into a new table (policy
+ * TDP_HUGE_FAULT_ZAP). All of it happens under the shared lock: a fault that comes too
+ * late must fail (C3 of lib/mmu/change.h), or its leaf is lost with the table and stays
+ * counted.
  */
 #include <errno.h>
 
 #include "stress/stage/moving_slot.h"
 
 /*
- * Pages that ask for 4K, and one that asks for 2M (stamped.h, halves). Few, and at
- * the table's beginning: a remover comes by while a fault is on its way there.
+ * Pages that ask for 4K, and one that asks for 2M (stamped.h, halves). Few, and at the start of the
+ * table, so that a removal often meets a fault.
  */
 #define SMALL_FIRST 1
 #define SMALL_PAGES 16

@@ -1,8 +1,8 @@
 /*
- * The host maps a region huge or small, as each fault asks: 4K tables are replaced
- * by huge leaves while other vCPUs map into those tables (C3 of lib/mmu/change.h,
- * the flush of lib/mmu/map.c), and huge leaves are split again. Nothing here takes
- * rights away from a vCPU, so an access never meets an entry that refuses it.
+ * The host answers each fault with 4K or 2M: huge leaves replace tables while other vCPUs
+ * map into those tables (C3 of lib/mmu/change.h, the flush of lib/mmu/map.c), and huge
+ * leaves are split again. Nothing here removes rights, so an access never finds an entry
+ * that refuses it.
  */
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /*
  * The host moves pages and whole 2M blocks while vCPUs fault them in: N1 and N2 of
- * lib/mmu/invalidate.h. Stamped memory's S1 to S3 are the oracle.
+ * lib/mmu/invalidate.h. S1 to S3 of stamped.h are checked.
  */
 #include <errno.h>
 

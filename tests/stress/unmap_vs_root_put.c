@@ -1,8 +1,8 @@
 /*
- * The host invalidates a slot that spans several entries of the root, so that the
- * unmap gives way even in a root that is empty by then, while vCPUs drop the last
- * references to roots that were invalidated. Whoever walks a root and gives way has
- * a reference of its own (Z3 of lib/mmu/zap.h), or the root is freed under the walk.
+ * The host invalidates a slot that spans several entries of the root, so that the unmap
+ * yields even in a root that is empty by then, while vCPUs drop the last references to
+ * invalidated roots. A walk that yields has its own reference to the root (Z3 of
+ * lib/mmu/zap.h), or the root would be freed under it.
  */
 #include <errno.h>
 
@@ -96,7 +96,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_unmap_vs_root_put = {
 	.name = "unmap_vs_root_put",
-	.what = "an unmap gives way in a root whose last reference is put",
+	.what = "an unmap yields in a root whose last reference is put",
 	.vcpus = 2,
 	.table_bytes = 16 << 20,
 	.set_up = set_up,

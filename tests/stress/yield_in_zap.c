@@ -1,17 +1,16 @@
 /*
- * Large ranges and whole roots are zapped while vCPUs fight for mmu_lock, so that
- * the zap gives way in the middle (lib/mmu/held.c): the flush that is owed must be
- * made before the lock is dropped, and the walk must find its way again. Memory
- * lies under several entries of the root too, where the last pass over a root that
- * is zapped gives way.
+ * Large ranges and whole roots are zapped while vCPUs contend for mmu_lock, so that the
+ * zap yields (lib/mmu/held.c): it must flush before it drops the lock, and the walk must
+ * continue where it was. Memory is under several entries of the root, where the last pass
+ * of the zap of a root yields.
  */
 #include <errno.h>
 
 #include "stress/stage/moving_slot.h"
 
 #define FIRST 0x1000
-#define FAR   4		   /* moving slots that lie apart ... */
-#define APART (1ULL << 27) /* ... by what an entry of level 4 spans */
+#define FAR   4		   /* moving slots, ... */
+#define APART (1ULL << 27) /* ... each under its own entry of level 4 */
 
 struct world {
 	struct moving_slot *near, *far[FAR];
@@ -50,7 +49,7 @@ static int zap(struct player *player)
 	return 0;
 }
 
-/* All of the stamped memory at once: many leaves, many chances to give way. */
+/* All of the stamped memory: many leaves, so that the zap may yield often. */
 static int move_all(struct player *player)
 {
 	const struct world *world = player->arg;
@@ -92,7 +91,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_yield_in_zap = {
 	.name = "yield_in_zap",
-	.what = "zaps of large ranges give way to faults",
+	.what = "zaps of large ranges yield to faults",
 	.vcpus = 5,
 	.set_up = set_up,
 };

@@ -1,8 +1,8 @@
 /*
- * One zap goes over the roots of both address spaces, gives way in the second, and
- * owes the flush for what it took from the first (mmu_zap_leaves() in
- * lib/mmu/zap.c). Meanwhile the host moves pages of the first: it finds them
- * mapped nowhere, so nobody but the zap flushes for them.
+ * One zap visits the roots of both address spaces, yields in the second, and owes the
+ * flush for what it removed from the first (mmu_zap_leaves() in lib/mmu/zap.c). Meanwhile
+ * the host moves pages of the first: it finds nothing mapped, so only the zap flushes for
+ * them.
  */
 #include <errno.h>
 
@@ -63,7 +63,7 @@ static int set_up(struct stress *stress)
 
 const struct scenario scenario_zap_across_roots = {
 	.name = "zap_across_roots",
-	.what = "a zap of two roots gives way between their leaves and the flush",
+	.what = "a zap of two roots yields between their leaves and the flush",
 	.vcpus = 4,
 	.set_up = set_up,
 };

@@ -1,7 +1,6 @@
 /*
- * Ranges are zapped for reasons that are not the host's, of all sizes, while the
- * host moves pages: what a zap took away comes back by a fault, and nothing of it
- * stays in a TLB.
+ * Ranges of all sizes are zapped for other reasons than an unmap by the host, while the
+ * host moves pages: a fault maps again what a zap removed, and no TLB keeps it.
  */
 #include <errno.h>
 
