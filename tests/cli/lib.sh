@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034  # its variables are for those who source it
-# What the tests of the drivers share. A test sources this file and sets `driver`, if it
-# is about one; if not, the name comes before the arguments. `definitions` go before each
-# filter of holds(), `shown` is what it shows of a result that it finds wrong.
+# Shared by the tests of the drivers. A test sources this file, and sets `driver` if it is
+# about one; otherwise the name comes before the arguments. `definitions` go before each
+# filter of holds(), and `shown` selects what it prints of a wrong result.
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -18,7 +18,7 @@ fail() {
     failed=1
 }
 
-# expect STATUS [DRIVER] ARGUMENTS...: it ends so; its output is left in $work.
+# expect STATUS [DRIVER] ARGUMENTS...: checks the exit status; leaves the output in $work.
 expect() {
     wanted=$1 program=$driver
     shift
@@ -34,24 +34,24 @@ expect() {
     }
 }
 
-# holds FILTER WORDS...: jq finds it true of the last output.
+# holds FILTER WORDS...: checks that the filter of jq is true for the last output.
 holds() {
     filter=$1
     shift
     jq -e "$definitions $filter" "$work/out" >/dev/null || {
-        fail "$*: not so: $filter"
+        fail "$*: false: $filter"
         jq -c "$shown" "$work/out" || cat "$work/out"
     }
 }
 
-# refuses WORDS [DRIVER] ARGUMENTS...: nothing on standard output, WORDS on standard error.
+# refuses WORDS [DRIVER] ARGUMENTS...: expects status 2, no output, and WORDS as an error.
 refuses() {
     words=$1
     shift
     expect 2 "$@"
     [ ! -s "$work/out" ] || fail "$*: printed a result"
     grep -qF -e "$words" "$work/err" || {
-        fail "$*: no '$words' in its complaint:"
+        fail "$*: no '$words' in its message:"
         cat "$work/err"
     }
 }

@@ -1,12 +1,12 @@
 #!/bin/sh
-# bench/age as its users meet it: which pages are found idle, what using them again
-# costs with accessed flags and without, and the report lines of the kernel's selftest.
+# bench/age as its users see it: which pages are found idle, how many faults their next
+# accesses take with and without accessed flags, and the report of the kernel's selftest.
 #
-# The oracle, from the rules of ageing (A is taken away or, without A flags, all rights;
-# nobody is flushed) and a TLB that holds 512 pages:
+# The expected numbers, from the rules of ageing (it removes A or, without A flags, all
+# rights, and flushes no TLB) and a TLB of 512 pages:
 #   flags      no fault after populate
 #   no flags   one fast fault for each leaf that is not in the TLB
-# A vCPU that goes in turn over more than its TLB holds finds nothing there.
+# A vCPU that accesses more pages than that in ascending order always misses.
 . "$TDPSIM_SOURCE/tests/cli/lib.sh"
 driver=age
 
@@ -43,27 +43,27 @@ done
 expect 0 -v 2 -b 4M --format npt --lockless-age off --check --json
 holds "$whole and $idle == [0, 0] and $fast == [0, 0]" "npt"
 
-# All in the TLB: nobody notices that it is used.
+# All pages are in the TLB, so their use does not show.
 for ad in on off; do
     expect 0 -v 2 -b 1M --format ept --ad $ad --check --json
     holds "$whole and $idle == [0, 512] and $fast == [0, 0]" "1M, --ad $ad"
     grep -qF '512 of 512 pages are still idle' "$work/err" || fail "1M: no warning"
 done
 
-# Memory of all: who marks a page first finds it young; so may those who come at once.
+# Shared memory: the first vCPU that marks a page finds it young; concurrent ones may.
 expect 0 -v 4 -b 4M -o --format ept --ad off --check --json
 holds "$whole and all(.phases[3, 5]; .pages_still_idle <= 3072)
     and all(.phases[4, 6]; .pf_fast >= 1024)" "overlap"
 [ ! -s "$work/err" ] || fail "overlap: $(cat "$work/err")"
 
-# Events: a notifier's call for each page, the second time as the first.
+# Events: one call of the notifier for each page, both times.
 expect 0 -b 4M --trace "$work/trace" --json
 [ "$(grep -c ': kvm_age_hva:' "$work/trace")" = 2048 ] || fail "events"
 
 expect 2 -b 5M -s 2m
 grep -qF "is not a multiple of the backing page, 2M" "$work/err" || fail "-b 5M"
 
-# The lines of the selftest, and nothing else.
+# Only the report of the selftest.
 expect 0 -v 2 -b 8M -s anonymous_thp --seed 18 --selftest-format
 cat >"$work/wanted" <<'END'
 Random seed: 0x12
@@ -80,8 +80,8 @@ END
 sed -E 's/[0-9]+\.[0-9]{9}s$/T/' "$work/out" | cmp - "$work/wanted" || fail "--selftest-format"
 expect 2 --selftest-format --json
 
-# Simulated time: one seed, one result. Old pages cost the guest an exit each, and who
-# marks them under the exclusive lock waits for the others.
+# Simulated time: one seed gives one result. Each aged page costs the guest an exit, and
+# vCPUs that mark under the exclusive lock wait for each other.
 for run in a b; do
     "$bench/age" -v 4 -b 4M --format ept --clock virtual --vary ad=on,off --json \
         >"$work/$run" || fail "virtual time: exit status $?"

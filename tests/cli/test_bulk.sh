@@ -1,7 +1,6 @@
 #!/bin/sh
-# bulk: passes over all entries of a guest. The shape of its results, its own checks,
-# what it refuses and how. Whether a time is right no test can know; here it is there
-# and above zero.
+# bulk, passes over all entries of a guest: the shape of its results, its checks, and what
+# it refuses. A test cannot know whether a time is right; it checks that it is above zero.
 . "$TDPSIM_SOURCE/tests/cli/lib.sh"
 driver=bulk
 
@@ -18,7 +17,7 @@ shape='.tool == "bulk" and .limits == null and .check.violations == 0 and .check
 fast='([.phases[] | select(.name == "fast")][0] | .pf_fast == $pages * $passes
     and .pf_fast == .pf_fixed and .faults == .pf_fast)'
 
-# measured PAGES PASSES OPTIONS...: in both kinds of time, of two slots.
+# measured PAGES PASSES OPTIONS...: in real and virtual time, with two slots.
 measured() {
     numbers="$1 as \$pages | $2 as \$passes"
     passes=$2
@@ -46,7 +45,7 @@ for options in "" "--format ept --track wrprot" "--format ept --track dbit" "--l
 done
 measured 524288 1 -b 2G -s 1g
 
-# What it is in relation to the machine's limits, measured in the same run.
+# The ratios to the limits of the machine, measured in the same run.
 expect 0 -b 8M -i 3 --json
 # shellcheck disable=SC2016
 holds '.limits as $limits | [.phases[] | select(.limit)] | length == 7
@@ -67,7 +66,7 @@ refuses "vCPUs cannot share pages" -v 2 --overlap
 refuses "--passes '0': expected a number from 1 to 100" --passes 0
 refuses "--bytes 3M is not a multiple" -b 3M
 
-# Ctrl-C: what was measured so far, valid JSON, and 130.
+# Ctrl-C: valid JSON with what was measured, and status 130.
 status=0
 timeout --preserve-status -s INT 1 "$bench/bulk" -b 256M -i 100 --no-limits --json \
     >"$work/out" || status=$?

@@ -1,12 +1,12 @@
 #!/bin/sh
-# bench/dirtylog as its users meet it: what each phase takes, under eager splits and
-# splits and zaps on fault, and that no written page is missing in the log.
+# bench/dirtylog as its users see it: the faults of each phase, with eager splits and with
+# splits and zaps on a fault, and that no written page is missing in the log.
 #
-# The oracle: a page that is protected faults at its first write and at no other
-# time, whether it is 4K already or its huge leaf is split for it. If the huge leaf is
-# zapped instead, every page accessed from then on faults once, by a read too, and is
-# in the log, because it is mapped writable. Without manual protection (-g) that is
-# in dirty-1; with it nothing is protected before clear-1, so it is in dirty-2.
+# The expected numbers: a protected page faults at its first write only, whether it is 4K
+# already or its huge leaf is split. If the huge leaf is zapped instead, every page that is
+# accessed after that faults once, also by a read, and is in the log, because it is mapped
+# writable. Without manual protection (-g) this happens in dirty-1; with it nothing is
+# protected before clear-1, so it happens in dirty-2.
 . "$TDPSIM_SOURCE/tests/cli/lib.sh"
 driver=dirtylog
 # shellcheck disable=SC2016  # a variable of jq
@@ -29,9 +29,9 @@ names_g='[.phases[].name] == ["populate", "enable", "dirty-1", "get-1", "dirty-2
 names='[.phases[].name] == ["populate", "enable", "dirty-1", "get-1", "clear-1",
     "dirty-2", "get-2", "clear-2", "disable"]'
 
-# The phase in which the pages of huge leaves fault, by what becomes of the leaves. 8
-# vCPUs x 8M: 16384 pages in one leaf of 1G or 32 of 2M. Of the pages read before a
-# leaf is zapped there are few: each vCPU writes every page or every 20th.
+# The phase in which the pages of huge leaves fault, for splits and zaps. 8 vCPUs x 8M:
+# 16384 pages in one leaf of 1G or 32 of 2M. Few pages are read before a leaf is zapped,
+# because each vCPU writes every page or every 20th.
 for backing in 1g "2m --check"; do
     for write in 5 100; do
         for log in -g:1 :2; do
@@ -64,7 +64,7 @@ for backing in 1g "2m --check"; do
     done
 done
 
-# One vCPU alone: all kinds exactly. 64M are 32 regions of 2M, each written somewhere.
+# One vCPU: exact numbers of each kind. 64M have 32 regions of 2M, all of which are written.
 alone="-v 1 -b 64M -w 20 --check --json"
 # shellcheck disable=SC2086
 {
@@ -85,15 +85,15 @@ alone="-v 1 -b 64M -w 20 --check --json"
     holds "$sound"' and phase("dirty-1").pf_taken == 0
         and (phase("dirty-2") | .pf_fast == .pages_written and .pf_taken == .pages_written)' \
         "alone, 4k"
-    # Where the CPU logs, 4K leaves stay writable: nothing faults, nothing is lost.
+    # If the CPU logs, 4K leaves stay writable: no page faults, and none is lost.
     expect 0 $alone -g -s 1g --format ept --eager-split on
     holds "$sound"' and .config.track == "dbit" and all(phase("dirty-1", "dirty-2"); .pf_taken == 0)
         and all(phase("get-1", "get-2"); .pages_reported > 3000)' "alone, D flags"
 }
 holds 'phase("get-1").pages_reported == phase("dirty-1").pages_written' "D flags report what was written"
 
-# Other orders, slots, shared memory, more rounds, other kernels; vCPUs that go on
-# while logging ends, after which huge pages are back. Nothing is lost.
+# Other orders, slots, shared memory, more rounds, other kernels; vCPUs that run while
+# logging ends, after which huge pages return. No page is lost.
 for options in "-a" "--order random" "-x 4" "-o" "-o -a" "-i 5" "-e" "-e -g" \
     "--baseline 6.12" "--baseline 6.1" "--baseline 6.1 -o -a -g" "--guest-memory 64M -x 4" \
     "--format ept --levels 5 -a -o" "--format ept --track wrprot -e" "--lock percpu" "-w 0" \
@@ -129,7 +129,7 @@ loses() {
 loses 6.18 '> 0'
 loses 7.2 '== 0'
 
-# Rings: read by user space and reset, in between too when a vCPU finds its own full.
+# Rings: harvested and reset after each round, and whenever a vCPU finds its ring full.
 for options in "" "-a" "-o -i 3" "-e" "-s 4k" "--baseline 6.1" "--format ept" "--format ept -a -e" \
     "--format ept --track wrprot"; do
     for how in "on split" "off zap" "off split"; do
@@ -142,8 +142,8 @@ done
 expect 0 -v 2 -b 4M --log ring --json
 holds "$sound and $names and all(phase(\"dirty-1\", \"dirty-2\");
     .pf_fixed == 2048 and .rings_full == 0)" "rings with room enough"
-# 960 entries keep the vCPU out of the guest; its ring then has room for as many. The
-# page that filled it is protected again before it is written.
+# A vCPU exits when 960 entries of its ring are in use. The page that filled the ring is
+# protected again before it is written.
 expect 0 -v 1 -b 8M --log ring --ring-entries 1024 --json
 holds "$sound and all(phase(\"dirty-1\", \"dirty-2\"); .rings_full == 2
     and .pf_fixed == 2050 and .stall.count == 2048)" "how often a ring is full"
@@ -153,7 +153,7 @@ holds '[.phases[].pages_2m] == [8, 0, 0, 0, 0, 0, 8]' "huge pages come back in p
 expect 0 -v 2 -b 8M -s 2m -g --recovery zap --json
 holds '[.phases[] | .pages_2m, .pages_4k] | .[-2:] == [0, 0]' "zapped tables come back by faults"
 
-# The lines of the selftest.
+# The report of the selftest.
 expect 0 -v 2 -b 8M -s 2m --selftest-format
 cat >"$work/wanted" <<'END'
 Random seed: 0x1
@@ -177,14 +177,14 @@ sed -E 's/[0-9]+\.[0-9]{9}s/T/g' "$work/out" | cmp - "$work/wanted" || fail "--s
 expect 0 -v 2 -b 8M -g --selftest-format
 ! grep -qi clear "$work/out" || fail "a clear without manual protection"
 
-# A result's config repeats the run; repetitions are not iterations here.
+# The config of a result repeats the run; repetitions are not iterations here.
 expect 0 -v 2 -b 4M -i 3 --repeat 4 -g -a -e -w 7 -r 99 --json
 holds '(.iteration_seconds | length) == 4 and .config.iterations == 3 and .seed == 99' repeat
 jq .config "$work/out" >"$work/config"
 expect 0 --config "$work/config" --json
 jq .config "$work/out" | cmp -s - "$work/config" || fail "--config changes the config"
 
-# Ctrl-C: the phases so far.
+# Ctrl-C: the phases that ran.
 status=0
 timeout --foreground --preserve-status -s INT 1 "$bench/dirtylog" -v 2 -b 64M -i 10000 --json \
     >"$work/out" || status=$?
@@ -199,7 +199,7 @@ gets=$(grep -c 'get dirty log time' "$work/out" || :)
 [ "$gets" = 0 ] || grep -q "^Get dirty log over $gets iterations took" "$work/out" ||
     fail "the average of another number of iterations than $gets"
 
-# Simulated time: the same to the byte, with vCPUs that are in each other's way.
+# Simulated time: the same result to the byte, with vCPUs that contend.
 for options in "-g -s 2m" "-e -s 2m --on-fault zap --eager-split off" "-o -a -s 2m"; do
     for run in a b; do
         # shellcheck disable=SC2086

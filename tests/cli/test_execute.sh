@@ -1,12 +1,12 @@
 #!/bin/sh
-# bench/execute as its users meet it: how many faults NX huge pages cost, by what
-# becomes of the huge page, and the report lines of the kernel's selftest.
+# bench/execute as its users see it: how many faults NX huge pages cost, with splits and
+# with zaps, and the report of the kernel's selftest.
 #
-# The oracle, from the rules of the fault path (a fetch never maps above 4K, a split
-# leaves 2M leaves that are not executable):
-#   split  one fault for each 2M region that is executed in, whatever the backing
+# The expected numbers, from the rules of the fault path (a fetch maps 4K pages only, and a
+# split makes 2M leaves that are not executable):
+#   split  one fault for each 2M region that is executed, whatever the backing
 #   zap    one for each 4K page
-# Retries apart, which vCPUs that share a 1G leaf may take.
+# They do not include retries, which vCPUs that share a 1G leaf may take.
 . "$TDPSIM_SOURCE/tests/cli/lib.sh"
 driver=execute
 
@@ -16,9 +16,9 @@ sound='[.phases[].name] == ["populate", "execute"] and .stats.errors == 0
     and .check.failed == 0'
 whole="$sound and .check.violations == 0"
 
-# vCPUs with 1G leaves of their own: nobody is in anybody's way. In simulated time two of
-# them may want the same root at once as they begin. Two million faults take minutes under
-# a sanitizer, which finds nothing in them that is not in a few.
+# Each vCPU has its own 1G leaf, so they do not contend. In simulated time two of them may
+# make a root at the same moment as they start. Two million faults take minutes under a
+# sanitizer, which finds no more in them than in a few.
 clocks="real virtual"
 [ -z "${TDPSIM_SANITIZE:-}" ] || clocks=
 for clock in $clocks; do
@@ -34,7 +34,7 @@ for clock in $clocks; do
         "1g, zap, $clock"
 done
 
-# Regions of a shared 1G leaf, of 2M leaves, and no huge leaf at all; MiB of each vCPU.
+# Regions of a shared 1G leaf, of 2M leaves, and no huge leaf; MiB of each vCPU.
 for format in npt ept; do
     for baseline in 6.1 6.12 latest; do
         for backing in 1g 2m 4k; do
@@ -55,7 +55,7 @@ for format in npt ept; do
     done
 done
 
-# In no order; memory that is no whole region; memory of all.
+# Random order; memory that is not a multiple of a region; shared memory.
 expect 0 -v 3 -b 24M -s 1g --order random --check --json
 holds "$whole and $useful == 36" "in random order"
 expect 0 -v 2 -b 3M -s 2m --check --json
@@ -65,7 +65,7 @@ holds "$whole and .phases[1].faults_expected == 4 and $useful >= 4" "overlap"
 expect 2 -b 5000
 grep -qF 'is not a multiple of the size of an access step, 4K' "$work/err" || fail "-b 5000"
 
-# The lines of the selftest, and nothing else.
+# Only the report of the selftest.
 expect 0 -v 2 -b 8M -s anonymous_hugetlb_2mb --seed 18 --selftest-format
 cat >"$work/wanted" <<'END'
 Random seed: 0x12
@@ -78,7 +78,7 @@ sed -E 's/[0-9]+\.[0-9]{9}s$/T/' "$work/out" | cmp - "$work/wanted" || fail "--s
 expect 2 --selftest-format --json
 expect 2 --selftest-format --vary nx=on,off
 
-# Simulated time: one seed, one result; what zapping costs the guest shows there.
+# Simulated time: one seed gives one result, which shows the cost of zaps.
 for run in a b; do
     "$bench/execute" -v 4 -b 16M -s 1g --clock virtual --vary on-fault=split,zap --json \
         >"$work/$run" || fail "virtual time: exit status $?"

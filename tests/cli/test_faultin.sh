@@ -1,6 +1,6 @@
 #!/bin/sh
-# bench/faultin as its users meet it: what it counts, what it refuses and how it
-# says so, and what comes back through --config, --vary, --trace and Ctrl-C.
+# bench/faultin as its users see it: what it counts, what it refuses with which message,
+# and what --config, --vary, --trace and Ctrl-C do.
 . "$TDPSIM_SOURCE/tests/cli/lib.sh"
 driver=faultin
 
@@ -8,7 +8,7 @@ accounts='.stats.pf_taken == .stats.pf_fixed + .stats.pf_spurious + .stats.pf_em
     + .stats.retries + .stats.errors and .phases[0].faults == .stats.pf_taken
     and .stats.tlb_hits + .stats.tlb_misses == .stats.accesses + .stats.exits'
 
-# Help and version are no errors and go to standard output.
+# Help and version are not errors and go to standard output.
 expect 0 --help
 grep -q -- '--vcpus=N' "$work/out" || fail "--help does not list --vcpus"
 grep -q -- '--zap-flush-first' "$work/out" || fail "--help does not list the policies"
@@ -16,7 +16,7 @@ expect 0 --usage
 expect 0 --version
 grep -qE '^faultin \(libtdpsim\) [0-9]+\.[0-9]+\.[0-9]+$' "$work/out" || fail "--version"
 
-# What makes no sense is refused in a sentence that names it.
+# An invalid option is refused in a sentence that names it.
 refuses "--vcpus '0': expected a number from 1 to 4096" -v 0
 refuses "--vcpus '4097'" -v 4097
 refuses "--vcpus '-1'" --vcpus=-1
@@ -36,7 +36,7 @@ refuses "--slots 5 is more than" -b 16K -x 5
 refuses "--ad off: NPT always has" -b 16K --ad off
 refuses "only where EPT keeps them" -b 16K --format ept --ad off --track dbit
 
-# Without accessed flags a fault where nothing is present may be one that is fixed fast.
+# Without accessed flags a fault on an entry without rights may be a fast page fault.
 for ad in on:0 off:4; do
     expect 0 -b 16K --format ept --ad "${ad%:*}" --trace "$work/trace" --json
     holds ".config.ad == \"${ad%:*}\" and .phases[0].pf_fixed == 4" "--ad ${ad%:*}"
@@ -87,7 +87,7 @@ for format in ept npt; do
     done
 done
 
-# Shared memory: many may fault on a page, one fixes it.
+# Shared memory: several vCPUs may fault on a page, one fixes it.
 for stats in shared percpu; do
     for page in 4k:8M:2048 2m:256M:128; do
         expect 0 -v 8 -b "$(echo $page | cut -d: -f2)" -s ${page%%:*} --overlap --order random \
@@ -113,7 +113,7 @@ done
 expect 0 -b 2G -s anonymous_hugetlb_1gb --json
 holds '.config.backing == "1g" and .stats.pages_1g == 2' selftest name
 
-# The object has what the design promises, and the iterations asked for.
+# The object has all documented members, and the requested iterations.
 expect 0 -b 1M -i 5 --json
 holds '.tool == "faultin" and .clock == "real" and (.machine | type) == "string"
     and (.version | type) == "string" and .seed == 1 and (.iteration_seconds | length) == 5
@@ -124,8 +124,8 @@ holds '.tool == "faultin" and .clock == "real" and (.machine | type) == "string"
     and (.memory.rss_bytes | type) == "number" and .check.violations == null' result
 [ ! -s "$work/err" ] || fail "something on standard error of a good run"
 
-# What the phase counted and what the guest felt of it: a stall for each access that
-# faulted, in buckets that add up. Neither is timed where it was not asked for.
+# The counters of the phase, and its stalls: one for each access that faulted, in buckets
+# that add up. Nothing is timed with --no-stalls.
 stalls='.phases[0].stall | .count == ([.histogram[].count] | add)
     and .p50_ns <= .p99_ns and .p99_ns <= .max_ns and .max_ns <= .total_ns
     and .histogram == (.histogram | sort_by(.le_ns)) and .max_ns <= .histogram[-1].le_ns
@@ -156,7 +156,7 @@ expect 0 -b 64K --on-fault zap --json
 holds '.config["huge-fault"] == "zap" and (.config | has("on-fault") | not)' --on-fault
 refuses "unrecognized option" --selftest-format
 
-# A result's config repeats the run; the command line wins over it.
+# The config of a result repeats the run; the command line overrides it.
 expect 0 -v 3 -b 2M -s 2m --format ept --levels 5 --order random -x 2 -w 50 -c 0 --seed 77 \
     --baseline 6.12 --lock percpu --stats percpu -i 2 --check --json
 jq .config "$work/out" >"$work/config"
@@ -179,7 +179,7 @@ for bad in '{"vcpus": 0}' '{"vcpus": 1.5}' '{"frob": 1}' '{"vcpus": ' '[1]' '{"r
 done
 refuses "--config $work/none" --config "$work/none"
 
-# Runs take turns and are related to the first.
+# Runs take turns, and the report has ratios to the first.
 expect 0 -v 2 -b 1M -i 3 --vary lock=shared,percpu,exclusive --json
 holds '.vary == "lock" and (.runs | length) == 3 and .runs[0].ratio == 1
     and ([.runs[].value] == ["shared", "percpu", "exclusive"])
@@ -194,13 +194,13 @@ expect 0 -b 64K --vary bytes=64K,128K --json
 cp "$work/out" "$work/runs"
 refuses "holds several runs" --config "$work/runs"
 
-# A table where none asked for JSON, without colours where it is no terminal.
+# A table without --json, without colours if it is not printed to a terminal.
 expect 0 -b 1M --check
 grep -qE '^fault-in +[0-9.]+ +256 +256 ' "$work/out" || fail "no table"
 grep -qE 'check +0 violations' "$work/out" || fail "no verdict in the table"
 ! grep -q "$(printf '\033')" "$work/out" || fail "escape codes in a file"
 
-# Every event, as ftrace writes it; each vCPU's in order.
+# Every event as ftrace text; those of each vCPU in order.
 expect 0 -v 2 -b 64K --trace "$work/trace" --json
 [ "$(grep -cE '^ +vcpu-[01] +\[00[01]\] +[0-9]+: kvm_page_fault: vcpu [01] rip 0x' \
     "$work/trace")" = "$(jq .stats.pf_taken "$work/out")" ] || fail "not every fault in the trace"
@@ -210,7 +210,7 @@ sort -c -k3,3n <<LIST || fail "vCPU 0's events are out of order"
 $(grep 'vcpu-0 ' "$work/trace" | sed 's/\[000\]/x/')
 LIST
 
-# Ctrl-C: what was measured so far, valid JSON, and 130.
+# Ctrl-C: valid JSON with what was measured, and status 130.
 status=0
 timeout --preserve-status -s INT 1 "$bench/faultin" -v 4 -b 8M -i 10000 --json >"$work/out" || status=$?
 [ $status = 130 ] || fail "exit status $status after Ctrl-C"

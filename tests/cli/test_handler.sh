@@ -1,10 +1,10 @@
 #!/bin/sh
-# What times parts of the library by themselves, faultin --handler, teardown and
-# lookup: the shape of their results, their own checks, what they refuse and how.
-# Whether a time is right no test can know; here it is there and above zero.
+# The drivers that time parts of the library alone, faultin --handler, teardown and lookup:
+# the shape of their results, their checks, and what they refuse. A test cannot know whether
+# a time is right; it checks that it is above zero.
 . "$TDPSIM_SOURCE/tests/cli/lib.sh"
 
-# What is timed, how often each page is faulted in, and what is measured of a page.
+# What is timed, how often each page is faulted in, and what is measured for a page.
 handler='.tool == "faultin" and [.phases[].name] == ["handler", "warm-up"]
     and .stats.pf_fixed == 2 * $pages and .phases[0].accesses == $touched
     and all(.phases[]; .cpu_ns_per_fault > 0 and .limit == $fault)'
@@ -20,7 +20,7 @@ common='.stats.pf_taken == ([.phases[].faults] | add)
     and .stats.pages_4k + .stats.pages_2m + .stats.pages_1g == $pages
     and .check.violations == 0 and .check.failed == 0 and .memory.table_bytes > 0'
 
-# measured DRIVER FILTER PAGES TOUCHED OPTIONS...: in both kinds of time.
+# measured DRIVER FILTER PAGES TOUCHED OPTIONS...: in real and virtual time.
 measured() {
     tool=$1 shape=$2 pages=$3 touched=$4
     shift 4
@@ -53,7 +53,7 @@ for page in 2m:64M:96 1g:2G:6; do
         measured lookup "$lookup" ${page##*:} ${page##*:} $guest
     }
 done
-# Many on one page: one fixes it. Odd sizes, and batches that do not divide them.
+# Several vCPUs at one page: one fixes it. Odd sizes, and batches that do not divide them.
 measured faultin "$handler" 512 2048 --handler -v 4 -b 2M --overlap
 measured teardown "$teardown" 512 2048 -v 4 -b 2M --overlap
 measured lookup "$lookup" 512 2048 -v 4 -b 2M --overlap
@@ -62,14 +62,14 @@ for batch in 1 7 4096; do
     holds ".config.batch == $batch" "batch $batch"
 done
 
-# Memory of a page: for real only.
+# Memory of a page: in real time only.
 expect 0 faultin -b 64M --json
 holds '.memory.rss_bytes_per_page == .memory.rss_bytes / 16384 and .limits == null
     and (.phases[0] | has("cpu_ns_per_fault") | not)' "memory of a page"
 expect 0 faultin -b 1M --clock virtual --json
 holds '.memory.rss_bytes_per_page == null' "memory of a page in virtual time"
 
-# The machine's limits in the same run, and what the figures are in relation to them.
+# The limits of the machine in the same run, and the ratios of the figures to them.
 # pingpong needs two CPUs.
 six='(.limits | del(.pingpong) | [.[]] | length == 5 and all(. > 0)) and (.limits | has("pingpong"))'
 expect 0 faultin --handler -b 4M --vary lock=shared,percpu --json
@@ -85,13 +85,13 @@ grep -q '^limits: ' "$work/out" || fail "lookup: no limits below the table"
 expect 0 teardown -b 4M --clock virtual --json # which has none
 holds '.limits == null and .phases[0].limit_ratio == null' "limits in virtual time"
 
-# A result's config repeats the run.
+# The config of a result repeats the run.
 expect 0 lookup -b 4M --batch 3 --no-limits --order random --json
 jq .config "$work/out" >"$work/config"
 expect 0 lookup --config "$work/config" --json
 jq .config "$work/out" | cmp -s - "$work/config" || fail "--config changes the config"
 
-# What makes no sense is refused in a sentence that names it.
+# An invalid option is refused in a sentence that names it.
 refuses "--handler takes faults of one kind" faultin --handler -w 50
 refuses "--batch '0': expected a number from 1 to 4096" lookup --batch 0
 refuses "--batch '4097'" lookup --batch 4097
@@ -107,7 +107,7 @@ for tool in teardown lookup; do
         fail "$tool --version"
 done
 
-# Ctrl-C: what was measured so far, valid JSON, and 130.
+# Ctrl-C: valid JSON with what was measured, and status 130.
 for tool in "faultin --handler" teardown lookup; do
     status=0
     # shellcheck disable=SC2086

@@ -1,11 +1,11 @@
 #!/bin/sh
-# bench/limits as its users meet it: which probes run, what the result looks like,
-# what is refused and how. Whether a time is right no test can know; here it is
-# there, above zero, and its median lies between the least and the most.
+# bench/limits as its users see it: which probes run, the shape of the result, and what is
+# refused. A test cannot know whether a time is right; it checks that it is above zero and
+# that the median is between the smallest and the largest.
 . "$TDPSIM_SOURCE/tests/cli/lib.sh"
 driver=limits
 
-# What holds of every result, pingpong apart, which needs two CPUs.
+# Holds for every result, except for pingpong, which needs two CPUs.
 six='["realistic_seq", "realistic_random", "seq_plain_store", "seq_exchange", "seq_walk",
     "pingpong"]'
 shape='.tool == "limits" and .clock == "real" and (.machine | type) == "string"
@@ -15,7 +15,7 @@ shape='.tool == "limits" and .clock == "real" and (.machine | type) == "string"
     and (.probes | map(.name) | length == (unique | length))'
 cpus=$(nproc)
 
-# Quick: the six and nothing else, of a guest of 16 GiB.
+# Quick: only the six limits, for a guest of 16 GiB.
 expect 0 --quick --runs 1 --json
 holds "$shape"
 holds '.config.quick and .config["guest-memory"] == 17179869184 and .config.tables == "2m"'
@@ -28,16 +28,16 @@ if [ "$cpus" -ge 2 ]; then
     [ ! -s "$work/err" ] || fail "something on standard error of a good run"
 fi
 
-# One CPU: what needs two is left out and said to be.
+# One CPU: probes that need two are not measured, with a message.
 expect 0 --help
 if command -v taskset >/dev/null && taskset -c 0 true 2>/dev/null; then
     taskset -c 0 "$bench/limits" -p word --quick --runs 1 --guest-memory 2M --json \
         >"$work/out" 2>"$work/err" || fail "exit status $? on one CPU"
     holds '.limits.pingpong == null and .probes == []'
-    grep -q "pingpong is not measured: it needs two CPUs" "$work/err" || fail "no word of pingpong"
+    grep -q "pingpong is not measured: it needs two CPUs" "$work/err" || fail "no message about pingpong"
 fi
 
-# Every probe of every part does what it measures; few pages, for time is not the matter.
+# Every probe of every part runs; few pages, because the times do not matter.
 for tables in 2m 4k; do
     expect 0 --guest-memory 66M --tables $tables --runs 2 --json
     holds "$shape"
@@ -48,18 +48,18 @@ for tables in 2m 4k; do
 done
 holds '.memory.huge_bytes == 0' # of the 4k run
 
-# Parts alone; what was not measured is null.
+# Single parts; limits that were not measured are null.
 expect 0 -p walk,pass --guest-memory 8M -i 1 --json
 holds "$shape"
 holds '([.probes[].part] | unique) == ["pass", "walk"] and .limits.seq_walk > 0
     and ([.limits | del(.seq_walk)[]] | all(. == null)) and .config.part == "walk,pass"'
 
-# A table where none asked for JSON.
+# A table without --json.
 expect 0 -p walk --guest-memory 8M
 grep -qE '^  seq_walk +[0-9]+\.[0-9]{2}  \([0-9.]+ - [0-9.]+\) ' "$work/out" || fail "no table"
 grep -q 'median (least - most) of 9' "$work/out" || fail "the head does not tell the runs"
 
-# Help and version are no errors; what makes no sense is refused in a sentence.
+# Help and version are not errors; invalid options are refused in a sentence.
 expect 0 --help
 grep -q -- '--guest-memory=SIZE' "$work/out" || fail "--help does not list --guest-memory"
 expect 0 --version
@@ -80,7 +80,7 @@ refuses "'more' is not an option" more
 refuses "unrecognized option" --frobnicate
 refuses "a CPU of --pin does not exist" -p word --guest-memory 2M --json -c 60000,60001
 
-# Ctrl-C: what was measured so far, valid JSON, and 130.
+# Ctrl-C: valid JSON with what was measured, and status 130.
 status=0
 timeout --preserve-status -s INT 1 "$bench/limits" -p table --runs 1000 --json >"$work/out" || status=$?
 [ $status = 130 ] || fail "exit status $status after Ctrl-C"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Simulated time as its users meet it: --clock picks the build, and one seed gives
-# one result and one trace to the byte, whatever CPUs, address layout, load and
-# allocator the host has at the moment.
+# Simulated time as its users see it: --clock chooses the build, and one seed gives one
+# result and one trace to the byte, whatever the CPUs, address layout, load and allocator
+# of the host.
 . "$TDPSIM_SOURCE/tests/cli/lib.sh"
 
 guest="--vcpus 6 --bytes 1M --order random --overlap --check --seed 7"
@@ -42,7 +42,7 @@ run load env
 kill $load
 same load "under load"
 
-# The build of real time becomes its twin, and the twin the other.
+# Each build executes the other one if --clock asks for it.
 # shellcheck disable=SC2086
 "$bench/faultin" $guest --clock virtual --json >"$work/asked.json" || fail "--clock virtual"
 # shellcheck disable=SC2086
@@ -51,7 +51,7 @@ cmp "$work/asked.json" "$work/twin.json" || fail "another result by --clock virt
 "$bench/virtual/faultin" --bytes 64K --clock real --json | jq -e '.clock == "real"' >/dev/null ||
     fail "the twin does not give way to --clock real"
 
-# Another seed is another order.
+# Another seed gives another order.
 "$bench/virtual/faultin" --vcpus 6 --bytes 1M --order random --overlap --seed 8 \
     --trace "$work/other" --json >/dev/null
 cmp -s "$work/first.trace" "$work/other" && fail "another seed gives the same trace"

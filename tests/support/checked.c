@@ -1,4 +1,4 @@
-/* Guests under check. See checked.h. */
+/* A VM for tests of the checker. See checked.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -46,7 +46,7 @@ int teardown(void **state);
 #define guest_2m_test(f)    cmocka_unit_test_setup_teardown(f, setup_2m, teardown)
 #define guest_no_ad_test(f) cmocka_unit_test_setup_teardown(f, setup_no_ad, teardown)
 
-/* Creates, moves or (0 pages) deletes a slot over the front of the guest's memory. */
+/* Creates, moves or (0 pages) deletes a slot over the start of the memory. */
 void slot_set(struct checked *guest, unsigned int id, uint64_t gfn, uint64_t pages, bool read_only);
 
 enum tdp_outcome touch(struct checked *guest, unsigned int vcpu, uint64_t gfn,
@@ -61,7 +61,7 @@ void assert_in_order(struct checked *guest);
 /* Fails unless this invariant is violated, and no other. */
 void assert_only(struct checked *guest, enum tdp_invariant invariant);
 
-/* The entry that the translation of `gfn` ends at, for vCPU 0. */
+/* The entry at which the translation of `gfn` by vCPU 0 ends. */
 struct lookup entry_of(const struct checked *guest, uint64_t gfn);
 /* The entry that links the table of that entry. */
 atomic_u64 *link_of(const struct checked *guest, uint64_t gfn);

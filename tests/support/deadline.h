@@ -1,6 +1,6 @@
 /*
- * Waiting in tests. Whatever an actor waits for has a deadline that only a broken
- * library reaches, so that a test fails rather than hangs.
+ * Waiting in tests. Every wait of an actor has a deadline, which only a broken library reaches, so
+ * that a test fails and does not hang.
  */
 #ifndef TDPSIM_TESTS_DEADLINE_H
 #define TDPSIM_TESTS_DEADLINE_H
@@ -10,7 +10,7 @@
 #include "platform/atomic.h"
 
 #define DEADLINE_NS 1500000000ull
-#define MOMENT_NS   5000000ull /* long enough for a waiter to be parked */
+#define MOMENT_NS   5000000ull /* long enough for a waiting thread to be parked */
 
 struct deadline {
 	uint64_t end;
@@ -29,7 +29,7 @@ static inline bool deadline_wait(struct deadline *deadline)
 	return tdp_clock_now() < deadline->end;
 }
 
-/* Waits until the word is `value` or more; false if it never was in time. */
+/* Waits until the word is at least `value`; false if the deadline passes first. */
 static inline bool reached(const atomic_u32 *word, uint32_t value)
 {
 	struct deadline deadline = deadline_begin();

@@ -1,7 +1,6 @@
 /*
- * What a walk under EPT came to, as the test matrix names it: OK, MISC (an EPT
- * misconfiguration), PF() (a page fault of the guest) or the bits of a
- * violation's exit qualification.
+ * The result of a walk under EPT, as the test matrix names it: OK, MISC (an EPT misconfiguration),
+ * PF() (a page fault of the guest) or the bits of the exit qualification of a violation.
  */
 #ifndef TESTS_SUPPORT_EXPECT_EPT_H
 #define TESTS_SUPPORT_EXPECT_EPT_H
@@ -11,12 +10,12 @@
 #define RD    BIT(0) /* the access */
 #define WR    BIT(1)
 #define FETCH BIT(2)
-#define PR    BIT(3) /* what the entries permitted */
+#define PR    BIT(3) /* rights of the entries */
 #define PW    BIT(4)
 #define PX    BIT(5)
 #define PXU   BIT(6)
 #define GV    BIT(7) /* the linear address is valid */
-#define TR    BIT(8) /* the address is its translation, not an entry met on the way */
+#define TR    BIT(8) /* the address is the translation, not that of a guest table */
 
 #define OK	 (~0ULL)
 #define MISC	 (~1ULL)
@@ -29,7 +28,7 @@
 
 bool is_as_wanted(const struct tdp_walk_result *result, uint64_t wanted);
 
-/* Fails the test, with what came instead. */
+/* Fails the test, and prints the actual result. */
 #define expect(result, wanted) expect_at(result, wanted, __FILE__, __LINE__)
 void expect_at(const struct tdp_walk_result *result, uint64_t wanted, const char *file, int line);
 

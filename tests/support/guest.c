@@ -205,7 +205,7 @@ void guest_end_vm(struct guest *guest)
 	guest->vm = NULL;
 }
 
-/* What the VM took it has given back; guest memory belongs to the backing. */
+/* Whether the VM has freed all its table frames. The backing owns guest memory. */
 static int left_over(const struct guest *guest)
 {
 	struct tdp_host_memory after;
@@ -225,7 +225,7 @@ int guest_teardown(void **state)
 
 	guest->script.inside = NULL;
 	guest->on_event = NULL;
-	/* A script may drop the level without an invalidation; no host does. */
+	/* A script may lower its level without an invalidation, which no host does. */
 	guest->script.level = TDP_1G;
 	if (guest->vm && guest_violations(guest))
 		failed = -1;

@@ -1,7 +1,7 @@
 /*
- * A small guest for the tests of the MMU: a host, a VM with its vCPUs, memory to
- * lay slots over, and what the VM has traced and reported. Results are read
- * through the hardware's walk, which shares no code with lib/mmu.
+ * A small guest for the tests of the MMU: a host, a VM with its vCPUs, memory for its slots, and
+ *the events and reports of the VM. Results are read through the hardware's page walk, which shares
+ *no code with lib/mmu.
  *
  *	static void a_sentence(void **state)
  *	{
@@ -12,8 +12,8 @@
  *		assert_int_equal(guest_level(guest, 600), TDP_2M);
  *	}
  *
- * The teardown lets the checker see the VM, destroys everything and fails the test
- * if there is a violation, or anything left over.
+ * The teardown runs the checker and destroys everything. It fails the test on a violation or a
+ *leaked table frame.
  */
 #ifndef TESTS_SUPPORT_GUEST_H
 #define TESTS_SUPPORT_GUEST_H
@@ -30,25 +30,25 @@
 
 struct guest;
 
-/* All zero: what a field's comment says. */
+/* The comment of a field is its meaning when it is zero. */
 struct guest_config {
-	struct tdp_vm_config vm;     /* latest, 4 levels; the format is the test's kind */
+	struct tdp_vm_config vm;     /* latest, 4 levels; the kind of test sets the format */
 	struct tdp_policy policy;    /* of the VM: as the baseline */
 	struct tdp_host_config host; /* 8 GiB, maxphyaddr 46, 4 GiB of it carve-out */
 	enum tdp_level page;	     /* of the anonymous memory: 4K */
 	uint64_t bytes;		     /* of it: 64 MiB, with 1G pages 2 GiB */
-	bool scripted;		     /* slots lie over the scripted backing instead */
+	bool scripted;		     /* slots use the scripted backing instead */
 	unsigned int vcpus;	     /* 1 */
 	struct tdp_vcpu_config vcpu; /* of all of them */
-	bool untraced;		     /* keep no events: several threads act */
-	bool unchecked;		     /* nobody watches: no check, no events */
+	bool untraced;		     /* keep no events, because several threads run */
+	bool unchecked;		     /* no observer: no check, no events */
 };
 
-/* A backing that does what a test says: its frames are those of the carve-out. */
+/* A backing that a test scripts; its frames are in the carve-out. */
 struct guest_script {
 	struct tdp_backing backing;
 	struct tdp_host *host;
-	unsigned int level;	/* at which the process maps it */
+	unsigned int level;	/* of the mapping in the host process */
 	int error;		/* of the next resolve */
 	bool read_only, device; /* of the pages */
 	uint64_t frame;		/* of every page; 0: those of the carve-out in turn */
@@ -58,7 +58,7 @@ struct guest_script {
 	struct guest *guest;
 };
 
-struct race; /* a test's own */
+struct race; /* defined by a test */
 
 struct guest {
 	struct guest_config config; /* as used */
@@ -69,10 +69,10 @@ struct guest {
 	struct tdp_anon *anon;
 	const struct tdp_backing *backing;
 	struct guest_script script;
-	struct tdp_host_memory before; /* when there was no VM yet */
+	struct tdp_host_memory before; /* before the VM was made */
 	struct tdp_trace_event *events;
 	size_t event_count, event_room;
-	/* Called at each event, under the locks where it happens: another's hand in between. */
+	/* Called at each event, with the locks held there, to act between two steps. */
 	void (*on_event)(struct guest *guest, const struct tdp_trace_event *event);
 	struct race *race;
 	char report[256]; /* the last one */
@@ -96,10 +96,10 @@ extern enum tdp_format guest_npt, guest_ept;
 /* Makes the guest of the test; the fields given are those of struct guest_config. */
 struct guest *guest_make_as(void **state, const struct guest_config *config);
 #define guest_make(state, ...) guest_make_as(state, &(struct guest_config){__VA_ARGS__})
-/* The same up to the host: for tests of tdp_vm_create() itself. */
+/* Likewise, but without the VM, for tests of tdp_vm_create(). */
 struct guest *guest_make_host_as(void **state, const struct guest_config *config);
 #define guest_make_host(state, ...) guest_make_host_as(state, &(struct guest_config){__VA_ARGS__})
-/* What the checker finds; it prints each. The teardown fails a test with any. */
+/* Runs the checker, prints its violations and returns their number. */
 uint64_t guest_violations(const struct guest *guest);
 /* Ends the VM before the teardown does. */
 void guest_end_vm(struct guest *guest);
@@ -112,24 +112,24 @@ void guest_slot(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pag
 void guest_slot_read_only(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pages,
 			  uint64_t offset);
 void guest_slot_delete(struct guest *guest, unsigned int id);
-/* Takes pages of the backing away and gives them back, as madvise() does. */
+/* Discards pages of the backing, as madvise() does. */
 void guest_discard(struct guest *guest, uint64_t page, uint64_t pages);
 
 /* Accesses of vCPU 0; gfns are numbers. */
 struct tdp_access_result guest_access(struct guest *guest, uint64_t gpa, enum tdp_access access);
-/* ... that must be done; how many exits it took. */
+/* The access must be done. Returns how many exits it took. */
 unsigned int guest_touch(struct guest *guest, uint64_t gfn, enum tdp_access access);
 unsigned int guest_touch_on(struct tdp_vcpu *vcpu, uint64_t gfn, enum tdp_access access);
 
-/* What the hardware finds under vCPU 0's root; nothing is changed. */
+/* The hardware's walk under the root of vCPU 0, without updates of A and D. */
 struct tdp_walk_config guest_walk_config(const struct guest *guest);
 struct tdp_walk_result guest_walk(const struct guest *guest, uint64_t gfn, enum tdp_access access);
-/* Level of the leaf that the hardware may read `gfn` through, or TDP_NOT_MAPPED. */
+/* The level of the leaf that allows to read `gfn`, or TDP_NOT_MAPPED. */
 enum tdp_level guest_level(const struct guest *guest, uint64_t gfn);
-/* The entry at which the walk of `gfn` ends, and without its frame. */
+/* The entry at which the walk of `gfn` ends; the same without its frame. */
 uint64_t guest_entry(const struct guest *guest, uint64_t gfn);
 uint64_t guest_entry_bits(const struct guest *guest, uint64_t gfn);
-/* Where that entry is: for tests that change it behind the library's back. */
+/* The address of that entry, for tests that change it directly. */
 uint64_t *guest_entry_at(const struct guest *guest, uint64_t gfn);
 bool guest_writable(const struct guest *guest, uint64_t gfn);
 
@@ -149,17 +149,17 @@ void guest_expect_as(const struct guest *guest, const enum tdp_trace_kind *kinds
 				sizeof(enum tdp_trace_kind))
 /* RET_PF number of the last fault. */
 int guest_fault_return(const struct guest *guest);
-/* spte_changed events from `old` to `new` at `level`, frames left out. */
+/* The number of spte_changed events from `old` to `new` at `level`, without frames. */
 size_t guest_changes(const struct guest *guest, unsigned int level, uint64_t old, uint64_t new);
 
 /* Fails unless err is `expected` and there was exactly one report since the last refusal. */
 void guest_refused(struct guest *guest, int err, int expected);
 
-/* Values that depend on the format alone, or on the baseline too. */
+/* Entry values of the format and the baseline. */
 uint64_t guest_nonpresent(const struct guest *guest);
 uint64_t guest_frozen(const struct guest *guest);
 
-/* pf_taken is the sum of its parts. */
+/* Fails unless pf_taken is the sum of the results. */
 void guest_faults_add_up(const struct guest *guest);
 
 #endif

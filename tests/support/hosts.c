@@ -1,5 +1,5 @@
 /*
- * What hosts.h promises. The budget is an atomic because actors allocate too.
+ * Hosts for tests. See hosts.h. The budget is atomic, because actors allocate as well.
  */
 #include "support/hosts.h"
 

@@ -1,4 +1,4 @@
-/* Steps of a slot's change of flag. See inside.h. */
+/* Steps of switching the log of a slot. See inside.h. */
 #include "support/inside.h"
 
 #include "mmu/split.h"

@@ -1,6 +1,6 @@
 /*
- * Logged slots for the tests of the dirty log: slot 1 of a guest, at AT, over the front
- * of its memory.
+ * Logged slots for the tests of the dirty log: slot 1 of a guest, at AT, over the start of its
+ * memory.
  */
 #ifndef TESTS_SUPPORT_LOGGED_H
 #define TESTS_SUPPORT_LOGGED_H
@@ -11,7 +11,7 @@
 #define PAGES 4096ULL /* 16 MiB */
 #define WORDS (PAGES / 64)
 
-/* Creates the slot, or changes its flag. */
+/* Creates the slot, or switches its log. */
 void slot_logged(struct guest *guest, bool log_dirty);
 /* The same for a slot of any shape. */
 struct tdp_memslot logged_slot_of(const struct guest *guest, unsigned int id, uint64_t gfn,
@@ -19,7 +19,7 @@ struct tdp_memslot logged_slot_of(const struct guest *guest, unsigned int id, ui
 void slot_logged_as(struct guest *guest, unsigned int id, uint64_t gfn, uint64_t pages,
 		    uint64_t offset);
 
-/* Reads slot 1's log: how many pages it reports, and which. */
+/* Reads the log of slot 1; returns the number of reported pages. */
 uint64_t log_read(struct guest *guest, uint64_t bitmap[WORDS]);
 /* Fails unless it reports exactly these pages. */
 #define log_expect(guest, ...)                                                                     \
@@ -27,7 +27,7 @@ uint64_t log_read(struct guest *guest, uint64_t bitmap[WORDS]);
 		      sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 void log_expect_as(struct guest *guest, const uint64_t *pages, size_t count);
 void log_expect_none(struct guest *guest);
-/* Clears [first, first + pages) of slot 1's log, all bits asked for. */
+/* Clears all bits of [first, first + pages) in the log of slot 1. */
 void log_clear(struct guest *guest, uint64_t first, uint64_t pages);
 
 /* Flushes since the last guest_forget(). */

@@ -1,5 +1,5 @@
 /*
- * What memory.h promises.
+ * Anonymous memory for tests. See memory.h.
  */
 #include "support/memory.h"
 

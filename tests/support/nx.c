@@ -1,4 +1,4 @@
-/* Guests under NX huge pages. See nx.h. */
+/* Guests with NX huge pages. See nx.h. */
 #include "support/nx.h"
 
 void expect_pair(const struct guest *guest, int64_t pages_2m, int64_t splits)

@@ -1,6 +1,6 @@
 /*
- * Guests under NX huge pages: what their entries look like, as the captures of scenario
- * nx in tests/conformance/traces have them, and KVM's own way to see what became of them.
+ * Guests with NX huge pages: their entries, as in the captures of scenario nx in
+ * tests/conformance/traces, and the counters that KVM's selftest compares.
  */
 #ifndef TESTS_SUPPORT_NX_H
 #define TESTS_SUPPORT_NX_H
@@ -17,10 +17,10 @@ void expect_pair(const struct guest *guest, int64_t pages_2m, int64_t splits);
 
 bool executable(const struct guest *guest, uint64_t gfn);
 
-/* Entries without their frames: writable leaves, and what links a table. */
+/* Entries without their frames: writable leaves, and the link of a table. */
 uint64_t nx_huge(const struct guest *guest);
 uint64_t small(const struct guest *guest);
-/* Written over a writable leaf, as a child of a split is until 6.12: without D. */
+/* A child of the split of a writable leaf until 6.12: without D. */
 uint64_t small_clean(const struct guest *guest);
 uint64_t table_link(const struct guest *guest);
 

@@ -11,8 +11,8 @@
 int raw_setup(void **state)
 {
 	/*
-	 * Three GiB: a part may be lost to alignment, one is the buffer, one holds tables.
-	 * The few frames for the host's tables leave a gap before the data.
+	 * Three GiB: one for the alignment, one for the buffer, one for tables. The few frames for
+	 * the tables of the host leave a gap before the data.
 	 */
 	struct tdp_host_config config = {.memory_bytes = 4ULL << 30,
 					 .carveout_bytes = 3ULL << 30,
@@ -128,7 +128,7 @@ static unsigned int guest_levels(enum tdp_paging_mode mode)
 	return mode == TDP_PAGING_32BIT ? 2 : mode == TDP_PAGING_LONG ? 4 : 5;
 }
 
-/* Where the guest keeps the entry for RAW_LINEAR in its table at `table`. */
+/* The address of the entry for RAW_LINEAR in the guest table at `table`. */
 static uint64_t guest_entry_gpa(const struct raw *raw, uint64_t table, unsigned int level)
 {
 	if (raw->paging.mode == TDP_PAGING_32BIT)

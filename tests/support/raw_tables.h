@@ -1,12 +1,11 @@
 /*
- * Second-level tables, and a guest's, written entry by entry into frames of a
- * small host: what the walker's tests read. Nothing here comes from the library's
- * MMU; it knows the entry formats by their bit numbers, from the manuals.
+ * Second-level tables, and those of a guest, written entry by entry into frames of a small host,
+ * for tests of the page walk. It uses no code of the MMU; the bit numbers of the formats are from
+ * the manuals.
  *
- * The guest: its tables lie at GPAs from RAW_GUEST_TABLES on, one 4K page each,
- * and map RAW_LINEAR to the first page of the data region, which lies under
- * entries of its own at each level, so that changing one changes nothing for the
- * guest's tables.
+ * The tables of the guest are at GPAs from RAW_GUEST_TABLES on, one 4K page each, and map
+ * RAW_LINEAR to the first page of the data region. The data region has its own entries at each
+ * level, so that a change of one does not affect the tables of the guest.
  */
 #ifndef TESTS_SUPPORT_RAW_TABLES_H
 #define TESTS_SUPPORT_RAW_TABLES_H
@@ -44,7 +43,7 @@
 struct raw {
 	struct tdp_host *host;
 	struct tdp_walk_config config;
-	tdp_pfn_t buffer; /* 1 GiB of frames, aligned, behind the data region */
+	tdp_pfn_t buffer; /* 1 GiB of frames, aligned, which the data region maps */
 	uint64_t next;	  /* frame for the next table */
 	tdp_pfn_t root;
 	uint64_t data; /* GPA of the data region, 1 GiB aligned */
@@ -59,8 +58,8 @@ int raw_setup(void **state);
 int raw_teardown(void **state);
 
 /*
- * Starts again with empty tables for `config`. The data region is then reached
- * down to `level`, where a leaf maps it; all rights are granted.
+ * Starts again with empty tables for `config`. A leaf at `level` then maps the data region with all
+ * rights.
  */
 void raw_build(struct raw *raw, const struct tdp_walk_config *config, unsigned int level);
 
@@ -69,11 +68,11 @@ void raw_build_guest(struct raw *raw, enum tdp_paging_mode mode, unsigned int le
 
 /* The second-level entry at `level` for `gpa`; tables above it are made as needed. */
 uint64_t *raw_entry(struct raw *raw, uint64_t gpa, unsigned int level);
-/* The same for the entry that belongs to the data region. */
+/* Likewise for the entry of the data region. */
 uint64_t *raw_data_entry(struct raw *raw, unsigned int level);
 /* Maps gpa's page at `level` to pfn, all rights granted. */
 void raw_map(struct raw *raw, uint64_t gpa, unsigned int level, uint64_t pfn);
-/* A page of the guest's, mapped 4K; its GPA. */
+/* Maps a 4K page for the guest; returns its GPA. */
 uint64_t raw_guest_page(struct raw *raw);
 
 /* The guest's entry at `level` (4 bytes wide in 32-bit mode) for RAW_LINEAR. */
@@ -85,13 +84,13 @@ uint64_t raw_rights(const struct raw *raw);
 uint64_t raw_accessed(const struct raw *raw);
 uint64_t raw_dirty(const struct raw *raw);
 
-/* The accesses that the matrix has columns for. The last two differ in the guest leaf's U/S. */
+/* The columns of the test matrix. The last two differ in U/S of the guest's leaf. */
 enum raw_column { RAW_READ, RAW_WRITE, RAW_FETCH_SUPERVISOR, RAW_FETCH_USER, RAW_COLUMNS };
 const char *raw_column_name(enum raw_column column);
 
 /*
  * One guest access to RAW_LINEAR (a fetch: 8 bytes further), through the guest's
- * tables; the guest leaf's U/S is set for the column.
+ * tables; U/S of the guest's leaf is set for the column.
  */
 struct tdp_walk_result raw_access(struct raw *raw, enum raw_column column);
 struct tdp_walk_result raw_walk(struct raw *raw, enum tdp_access access, bool user);
