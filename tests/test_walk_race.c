@@ -21,8 +21,8 @@
 
 #define CHANGERS   2
 #define WALKERS	   2
-#define CHANGES	   50000  /* of each changer, at least */
-#define WALKS	   150000 /* of all walkers, during the changes, at least */
+#define CHANGES	   50000 /* of each changer, at least */
+#define WALKS	   60000 /* of all walkers, during the changes, at least */
 #define LIMIT_NS   60000000000ULL
 #define BURST	   7  /* changes of changer 0 between two pauses; of the next one, 1 more */
 #define PAUSES	   40 /* one pause in LONG_PAUSE is so long, for a whole walk; others are of 2 */
