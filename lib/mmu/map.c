@@ -59,9 +59,17 @@ static void mark_writable(const struct fault *fault, uint64_t spte)
 	mmu_mark_dirty(actor, fault->slot, fault->gfn);
 }
 
-static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
+static uint64_t mmio_value(const struct fault *fault, const struct spot *spot)
 {
 	const struct encoding *e = &fault->context->actor.mmu->encoding;
+	uint64_t generation = memslots_generation(fault->slots) & e->mmio_generation_mask;
+
+	return spte_make_mmio(e, spot->gfn, generation);
+}
+
+/* Only a fault in a memslot has a page: the fields of an MMIO fault's page hold nothing. */
+static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
+{
 	struct leaf leaf = {
 		.level = fault->goal,
 		.pfn = fault->pfn,
@@ -71,12 +79,8 @@ static uint64_t leaf_value(const struct fault *fault, const struct spot *spot)
 		.no_exec = fault->goal > TDP_4K && fault->nx,
 		.old = spot->entry,
 	};
-	uint64_t spte;
+	uint64_t spte = spte_make_leaf(&fault->context->actor.mmu->encoding, &leaf);
 
-	if (!fault->slot)
-		return spte_make_mmio(e, spot->gfn,
-				      memslots_generation(fault->slots) & e->mmio_generation_mask);
-	spte = spte_make_leaf(e, &leaf);
 	mark_writable(fault, spte);
 	return spte;
 }
@@ -123,7 +127,7 @@ static int install_leaf(struct mmu_shared shared, struct fault *fault, struct sp
 	if (mmu->policy.spurious_if_allowed == TDP_ON && spte_leaf(e, old, spot->level) &&
 	    spte_allows(e, old, fault->access))
 		return STEP_SPURIOUS;
-	new = leaf_value(fault, spot);
+	new = fault->slot ? leaf_value(fault, spot) : mmio_value(fault, spot);
 	if (new == old) {
 		/* A hole goes to the emulator all the same, or the guest would fault for ever. */
 		if (fault->slot && mmu->policy.quiet_spurious == TDP_ON)
