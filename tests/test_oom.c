@@ -481,7 +481,7 @@ static void with_nothing_left_what_is_mapped_stays_and_can_be_given_back(void **
 
 /* The last task passes from one caller to the next. */
 
-struct handover {
+struct last_task {
 	struct guest *guest;
 	struct mmu_actor *task;
 	struct tdp_flag *zapped;
@@ -489,25 +489,25 @@ struct handover {
 
 static int zap_a_range(struct tdp_actor *self, void *arg)
 {
-	struct handover *handover = arg;
+	struct last_task *last = arg;
 
 	(void)self;
-	tdp_mmu_zap_range(handover->guest->vm, tdp_gfn(AT), 1);
-	tdp_flag_raise(handover->zapped);
+	tdp_mmu_zap_range(last->guest->vm, tdp_gfn(AT), 1);
+	tdp_flag_raise(last->zapped);
 	return 0;
 }
 
 static int put_the_task(struct tdp_actor *self, void *arg)
 {
-	struct handover *handover = arg;
+	struct last_task *last = arg;
 	unsigned int rounds = 0;
 	int verdict;
 
 	(void)self;
 	for (unsigned int i = 0; i < 200; i++)
 		tdp_pause(&rounds);
-	verdict = tdp_flag_raised(handover->zapped) ? -1 : 0;
-	mmu_task_put(handover->task);
+	verdict = tdp_flag_raised(last->zapped) ? -1 : 0;
+	mmu_task_put(last->task);
 	return verdict;
 }
 
@@ -516,20 +516,20 @@ static void who_finds_no_task_waits_for_the_one_kept_back(void **state)
 	bool nothing_left = false;
 	struct guest *guest = guest_make(state, .untraced = true, .host.fail = refuse_all,
 					 .host.fail_context = &nothing_left);
-	struct handover handover = {.guest = guest};
+	struct last_task last = {.guest = guest};
 	struct tdp_actor_config actors[] = {
-		{.body = zap_a_range, .arg = &handover},
-		{.body = put_the_task, .arg = &handover},
+		{.body = zap_a_range, .arg = &last},
+		{.body = put_the_task, .arg = &last},
 	};
 
 	guest_slot(guest, 1, AT, 16, 0);
 	guest_touch(guest, AT, TDP_WRITE);
-	assert_int_equal(tdp_flag_create(&handover.zapped), 0);
+	assert_int_equal(tdp_flag_create(&last.zapped), 0);
 	nothing_left = true;
-	handover.task = mmu_task_get(&guest->vm->mmu);
+	last.task = mmu_task_get(&guest->vm->mmu);
 	assert_int_equal(tdp_run(NULL, actors, 2, NULL), 0);
 	nothing_left = false;
-	tdp_flag_destroy(handover.zapped);
+	tdp_flag_destroy(last.zapped);
 	assert_int_equal(guest_stats(guest).pages_4k, 0);
 }
 

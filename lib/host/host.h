@@ -55,7 +55,8 @@ struct tdp_host {
 	atomic_u32 *ages[TDP_LEAF_LEVEL_MAX]; /* by level - 1; under `check`, see age.h */
 	/* Under `check`: how often an actor used a table that had been freed; relaxed adds. */
 	atomic_u64 freed_table_uses;
-	struct rcu rcu; /* frees page tables */
+	struct handover handover; /* all vCPUs of the host */
+	struct rcu rcu;		  /* frees page tables */
 	struct spinlock callers_lock;
 	struct host_caller *callers;  /* all; under callers_lock */
 	struct host_caller *idle;     /* of them, the borrowed ones put back; likewise */

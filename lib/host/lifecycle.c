@@ -26,7 +26,9 @@ static void host_init(struct tdp_host *host, const struct tdp_host_config *confi
 	host->tables_trusted = config->check ? 0 : config->table_bytes;
 	host->data_first = config_data_first(config);
 	host->frames = host->data_first + (config->memory_bytes >> TDP_PAGE_SHIFT);
+	handover_init(&host->handover);
 	rcu_init(&host->rcu, host);
+	host->rcu.handover = &host->handover;
 	spinlock_init(&host->callers_lock);
 	rwlock_init(&host->notifiers_lock, RWLOCK_SHARED);
 	u32_init(&host->invalidations, 0);
@@ -53,6 +55,7 @@ static void host_free(struct tdp_host *host)
 
 	callers_fini(host);
 	rcu_fini(&host->rcu);
+	handover_fini(&host->handover);
 	frame_allocator_destroy(host);
 	ages_fini(host);
 	window_unmap(host->records, host->table_frames * FRAME_RECORD_BYTES);

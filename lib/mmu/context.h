@@ -93,6 +93,7 @@ struct mmu_context {
 	struct write_log *write_log;	/* cpu_log.h; NULL where writes are found by protection */
 
 	struct rwlock_reader lock_reader;
+	struct handover_member handover_member;
 	struct counters counters;
 	struct gauge_deltas deltas;
 	struct trace_ring ring;

@@ -5,6 +5,7 @@
 #include "mmu/cpu_log.h"
 #include "mmu/fault.h"
 #include "mmu/flush.h"
+#include "mmu/gate.h"
 #include "mmu/ring.h"
 #include "mmu/root.h"
 #include "mmu/table_cache.h"
@@ -65,6 +66,8 @@ void mmu_context_init(struct mmu_context *context, struct mmu *mmu, unsigned int
 	know_links(context);
 	know_plain_exits(context);
 	rwlock_register(&mmu->lock, &context->lock_reader);
+	handover_join(&mmu->host->handover, &context->handover_member, &context->requests,
+		      REQUEST_HANDOVER);
 	tlb_init(&context->tlb);
 	spinlock_init(&context->flush_queue.lock);
 	mmio_cache_clear(context);
@@ -84,6 +87,7 @@ void mmu_context_fini(struct mmu_context *context)
 	mmu_context_unload(context);
 	while (context->tables.count)
 		table_free_now(&context->actor.caller, table_cache_take(context));
+	handover_quit(&context->actor.mmu->host->handover, &context->handover_member);
 	rwlock_unregister(&context->actor.mmu->lock, &context->lock_reader);
 	mmu_actor_fini(&context->actor);
 }
@@ -152,16 +156,41 @@ static bool must_wait_for_ring(struct mmu_context *context, uint32_t requests)
 	return true;
 }
 
+/*
+ * Other threads run until they have left the places where an actor waits for them (handover.h). The
+ * checker may be that actor, so the vCPU is not at work meanwhile. It takes its other requests
+ * afterwards, because the checker expects an obsolete root together with its request.
+ */
+static void hand_over(struct mmu_context *context)
+{
+	u32_and_acq_rel(&context->requests, ~(uint32_t)REQUEST_HANDOVER);
+	gate_leave(&context->actor);
+	handover_give(&context->actor.mmu->host->handover);
+	gate_enter(&context->actor);
+}
+
+static uint32_t serve_requests(struct mmu_context *context)
+{
+	uint32_t requests;
+
+	if (u32_load_relaxed(&context->requests) & REQUEST_HANDOVER)
+		hand_over(context);
+	/* A handover requested since is dropped; its waiter asks again if it still waits. */
+	requests = u32_exchange_acq_rel(&context->requests, 0) & ~(uint32_t)REQUEST_HANDOVER;
+	if (requests) {
+		cpu_log_drain(&context->actor, context); /* a reader of the log kicked it out */
+		free_obsolete_root(context);
+	}
+	return requests;
+}
+
 int mmu_context_prepare(struct mmu_context *context)
 {
 	uint32_t requests = 0;
 	int err = 0;
 
-	if (u32_load_relaxed(&context->requests)) { /* a hint: mmu_guest_enter() tests again */
-		requests = u32_exchange_acq_rel(&context->requests, 0);
-		cpu_log_drain(&context->actor, context); /* a reader of the log kicked it out */
-		free_obsolete_root(context);
-	}
+	if (u32_load_relaxed(&context->requests)) /* a hint: mmu_guest_enter() tests again */
+		requests = serve_requests(context);
 	if (!context->root.table)
 		err = load_root(context);
 	return !err && must_wait_for_ring(context, requests) ? MMU_RING_FULL : err;

@@ -4,18 +4,18 @@
 #include "mmu/context.h"
 #include "mmu/trace.h"
 #include "platform/charge.h"
-#include "platform/wait.h"
+#include "platform/handover.h"
 
 /* Waits until an attempt that is under way has ended (F1). True: there was one. */
-static bool wait_until_left(const struct mmu_context *context)
+static bool wait_until_left(const struct mmu_context *context, struct handover_wait *wait)
 {
 	uint64_t inside = u64_load_seq_cst(&context->inside);
-	struct waiting waiting = {0};
 
 	if (!(inside & 1))
 		return false;
+	handover_wait_next(wait);
 	while (u64_load_acquire(&context->inside) == inside)
-		platform_pause(&waiting);
+		handover_pause(&context->actor.mmu->host->handover, wait);
 	return true;
 }
 
@@ -25,9 +25,9 @@ static struct mmu_context *first_context(struct mmu *mmu)
 	return ptr_load_seq_cst(&mmu->vcpus.youngest);
 }
 
-static bool kick(const struct mmu_context *context)
+static bool kick(const struct mmu_context *context, struct handover_wait *wait)
 {
-	bool inside = wait_until_left(context);
+	bool inside = wait_until_left(context, wait);
 
 	if (inside)
 		charge(CHARGE_IPI, 1);
@@ -37,11 +37,13 @@ static bool kick(const struct mmu_context *context)
 /* All are told before any is waited for, so that they leave side by side. */
 static bool kick_all(struct mmu *mmu)
 {
+	struct handover_wait wait = {0};
 	struct mmu_context *context;
 	bool any = false;
 
 	for (context = first_context(mmu); context; context = context->next)
-		any |= kick(context);
+		any |= kick(context, &wait);
+	handover_wait_end(&mmu->host->handover, &wait);
 	return any;
 }
 
@@ -88,7 +90,10 @@ void mmu_flush_range(struct mmu_actor *actor, tdp_gfn_t gfn, uint64_t pages)
 
 void mmu_kick(struct mmu_context *context)
 {
-	kick(context);
+	struct handover_wait wait = {0};
+
+	kick(context, &wait);
+	handover_wait_end(&context->actor.mmu->host->handover, &wait);
 }
 
 void mmu_kick_all(struct mmu_actor *actor)

@@ -23,6 +23,7 @@
 enum mmu_request {
 	REQUEST_FREE_OBSOLETE_ROOTS = 1,
 	REQUEST_DIRTY_RING_FULL = 2, /* test it; stays until entries are recycled */
+	REQUEST_HANDOVER = 4,	     /* an actor waits for a thread without a CPU (handover.h) */
 };
 
 /* Every vCPU of the VM, everything. */

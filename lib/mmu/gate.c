@@ -2,7 +2,7 @@
 #include "mmu/gate.h"
 
 #include "mmu/context.h"
-#include "platform/wait.h"
+#include "platform/handover.h"
 
 #define GATE_OPEN   0
 #define GATE_CLOSED 1
@@ -20,28 +20,29 @@ void gate_pass(struct mmu_actor *actor)
 	}
 }
 
-static void wait_until_idle(const struct mmu_actor *actor)
+static void wait_until_idle(const struct mmu_actor *actor, struct handover_wait *wait)
 {
-	struct waiting waiting = {0};
-
+	handover_wait_next(wait);
 	while (u32_load_seq_cst(&actor->at_work))
-		platform_pause(&waiting);
+		handover_pause(&actor->mmu->host->handover, wait);
 }
 
 void gate_close(struct mmu *mmu, const struct mmu_actor *self)
 {
 	const struct mmu_context *context;
 	const struct mmu_actor *task;
+	struct handover_wait wait = {0};
 
 	if (!mmu->check)
 		return;
 	u32_exchange_seq_cst(&mmu->checks.gate, GATE_CLOSED);
 	for (context = ptr_load_acquire(&mmu->vcpus.youngest); context; context = context->next)
-		wait_until_idle(&context->actor);
+		wait_until_idle(&context->actor, &wait);
 	/* A task that is linked after this look finds the gate closed. */
 	for (task = ptr_load_seq_cst(&mmu->tasks.all); task; task = task->next_task)
 		if (task != self)
-			wait_until_idle(task);
+			wait_until_idle(task, &wait);
+	handover_wait_end(&mmu->host->handover, &wait);
 }
 
 void gate_open(struct mmu *mmu)

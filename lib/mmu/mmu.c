@@ -91,6 +91,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *config)
 		trace_ring_init(&mmu->task_ring.ring, 0, config->task_events, vm->trace_ring);
 	spinlock_init(&mmu->task_ring.lock);
 	rwlock_init(&mmu->lock, lock_kind(config->policy.lock));
+	mmu->lock.handover = &mmu->host->handover;
 	spinlock_init(&mmu->pages.lock);
 	TAILQ_INIT(&mmu->pages.nx.tables);
 	spinlock_init(&mmu->tasks.lock);

@@ -5,6 +5,7 @@
 #ifndef TDPSIM_PLATFORM_ACTOR_H
 #define TDPSIM_PLATFORM_ACTOR_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -37,5 +38,9 @@ void barrier_leave(struct barrier *barrier);
 /* Should the acting actor let others run now? Always false where nobody is held up. */
 bool actor_should_yield(void);
 void actor_yield(void);
+
+/* How many actors can run at once: a number of CPUs, or all actors. */
+#define ACTOR_CPU_EACH UINT_MAX
+unsigned int actor_cpus(void);
 
 #endif

@@ -32,7 +32,6 @@
 #include "platform/rcu.h"
 
 #include "platform/check.h"
-#include "platform/wait.h"
 
 #define RECLAIM_BATCH 64
 
@@ -40,6 +39,7 @@ void rcu_init(struct rcu *rcu, void *context)
 {
 	u64_init(&rcu->epoch, 1);
 	rcu->plain = announce_plainly();
+	rcu->handover = NULL;
 	mutex_init(&rcu->registry);
 	rcu->readers = NULL;
 	spinlock_init(&rcu->queue_lock);
@@ -174,22 +174,23 @@ void rcu_defer(struct rcu *rcu, struct rcu_head *head,
 void rcu_synchronize(struct rcu *rcu)
 {
 	uint64_t epoch = advance(rcu);
-	struct waiting waiting = {0};
+	struct handover_wait wait = {0};
 
 	while (oldest_section(rcu, epoch) < epoch)
-		platform_pause(&waiting);
+		handover_pause(rcu->handover, &wait);
+	handover_wait_end(rcu->handover, &wait);
 }
 
 void rcu_barrier(struct rcu *rcu)
 {
 	/* Relaxed: what was deferred before the call is ordered before it. */
 	uint64_t goal = u64_load_relaxed(&rcu->deferred);
-	struct waiting waiting = {0};
+	struct handover_wait wait = {0};
 
-	for (;;) {
+	rcu_poll(rcu);
+	while (u64_load_acquire(&rcu->done) < goal) {
+		handover_pause(rcu->handover, &wait);
 		rcu_poll(rcu);
-		if (u64_load_acquire(&rcu->done) >= goal)
-			return;
-		platform_pause(&waiting);
 	}
+	handover_wait_end(rcu->handover, &wait);
 }

@@ -35,6 +35,7 @@
 #include <stddef.h>
 
 #include "platform/announce.h"
+#include "platform/handover.h"
 #include "platform/lock.h"
 
 struct rcu_head {
@@ -57,6 +58,11 @@ struct rcu {
 	/* Advanced under `queue_lock`; read by every section, so alone on its line. */
 	_Alignas(CACHE_LINE) atomic_u64 epoch;
 	bool plain; /* announcements: announce.h; immutable */
+	/*
+	 * The vCPUs that hand their CPUs over while sections are waited for; NULL: none. Set by the
+	 * domain's owner after the init, immutable once others use the domain.
+	 */
+	struct handover *handover;
 
 	_Alignas(CACHE_LINE) struct mutex registry; /* readers */
 	struct rcu_reader *readers;

@@ -36,6 +36,7 @@ void rwlock_init(struct rwlock *lock, enum rwlock_kind kind)
 	lock->kind = kind;
 	lock->plain = kind == RWLOCK_PERCPU && announce_plainly();
 	lock->readers = NULL;
+	lock->handover = NULL;
 	u32_init(&lock->word, 0);
 	u32_init(&lock->writer_inside, 0);
 	u32_init(&lock->writer_wait, 0);
@@ -115,7 +116,8 @@ void rwlock_leave_swept(struct rwlock_reader *reader)
 }
 
 /* Readers that left between the announcement and here have gone below zero. */
-static void writer_wait_for_counted(struct rwlock *lock, uint32_t readers)
+static void writer_wait_for_counted(struct rwlock *lock, uint32_t readers,
+				    struct handover_wait *wait)
 {
 	int rounds = 0;
 	uint32_t left = u32_add_acq_rel(&lock->writer_wait, 2 * readers) + 2 * readers;
@@ -123,26 +125,32 @@ static void writer_wait_for_counted(struct rwlock *lock, uint32_t readers)
 	while (left > 1) {
 		uint32_t parked = left | 1;
 
-		if (!wait_look_again(&rounds) &&
-		    (left == parked || u32_cas_acq_rel(&lock->writer_wait, &left, parked)))
-			wait_while(&lock->writer_wait, parked);
+		if (!wait_look_again(&rounds)) {
+			handover_ask(lock->handover, wait);
+			if (left == parked || u32_cas_acq_rel(&lock->writer_wait, &left, parked))
+				wait_while(&lock->writer_wait, parked);
+		}
 		left = u32_load_acquire(&lock->writer_wait);
 	}
 	/* Relaxed: nobody counts down again before the next announcement. */
 	u32_store_relaxed(&lock->writer_wait, 0);
 }
 
-static void writer_wait_for_flag(struct rwlock_reader *reader)
+static void writer_wait_for_flag(struct rwlock *lock, struct rwlock_reader *reader,
+				 struct handover_wait *wait)
 {
 	int rounds = 0;
 
 	while (u32_load_seq_cst(&reader->state) == RWLOCK_BY_FLAG)
-		if (!wait_look_again(&rounds))
+		if (!wait_look_again(&rounds)) {
+			handover_ask(lock->handover, wait);
 			wait_while_briefly(&reader->state, RWLOCK_BY_FLAG);
+		}
 }
 
 void rwlock_write_lock(struct rwlock *lock)
 {
+	struct handover_wait wait = {0};
 	struct rwlock_reader *reader;
 	uint32_t readers;
 
@@ -151,10 +159,11 @@ void rwlock_write_lock(struct rwlock *lock)
 		return;
 	readers = u32_add_seq_cst(&lock->word, RWLOCK_PHASE) & RWLOCK_READERS;
 	if (readers)
-		writer_wait_for_counted(lock, readers);
+		writer_wait_for_counted(lock, readers, &wait);
 	announce_meet(lock->plain);
 	for (reader = lock->readers; reader; reader = reader->next)
-		writer_wait_for_flag(reader);
+		writer_wait_for_flag(lock, reader, &wait);
+	handover_wait_end(lock->handover, &wait);
 	u32_store_relaxed(&lock->writer_inside, 1);
 }
 

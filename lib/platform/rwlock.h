@@ -8,7 +8,8 @@
  *                     sweeps them; all other readers share one word
  *
  * None may melt when 128 threads share 2 CPUs: whoever cannot get in after a short spin parks, and
- * a release wakes only whom it must.
+ * a release wakes only whom it must. A writer whose readers have been preempted asks vCPUs for
+ * their CPUs (handover.h).
  *
  * Fairness (F1 is the mutex's, lock.h)
  *   F2  No reader enters while a writer waits (SHARED, PERCPU).
@@ -27,6 +28,7 @@
 #include <stddef.h>
 
 #include "platform/announce.h"
+#include "platform/handover.h"
 #include "platform/lock.h"
 
 enum rwlock_kind {
@@ -65,6 +67,11 @@ struct rwlock {
 	enum rwlock_kind kind;	       /* immutable after init */
 	bool plain;		       /* RWLOCK_PERCPU's announcements; immutable after init */
 	struct rwlock_reader *readers; /* under `writers` */
+	/*
+	 * The vCPUs that hand their CPUs over while a writer waits for readers; NULL: none. Set by
+	 * the lock's owner after the init, immutable once others use the lock.
+	 */
+	struct handover *handover;
 
 	/* Phase and readers; only ever added to (rwlock.c). Apart from what never changes. */
 	_Alignas(CACHE_LINE) atomic_u32 word;

@@ -24,6 +24,8 @@ struct waiting {
  * that they wait for.
  */
 void platform_pause(struct waiting *waiting);
+/* The same, but gives the processor up in the first round too. */
+void platform_sleep(struct waiting *waiting);
 
 /* Parks while *word == value. */
 void wait_while(const atomic_u32 *word, uint32_t value);

@@ -104,3 +104,16 @@ void actor_yield(void)
 {
 	sched_yield();
 }
+
+/*
+ * The CPUs that the calling thread may use. A set that is too small for the machine is refused;
+ * such a machine has a CPU for every actor.
+ */
+unsigned int actor_cpus(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return ACTOR_CPU_EACH;
+	return (unsigned int)CPU_COUNT(&set);
+}

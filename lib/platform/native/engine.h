@@ -20,6 +20,9 @@ enum engine_kind {
  */
 #define ENGINE_SPIN_ROUNDS 100
 
+/* How often a waiter pauses before it requests a handover (handover.h). */
+#define ENGINE_ROUNDS_BEFORE_HANDOVER 64
+
 /* Between two looks: gives the core's other thread its turn. */
 static inline void engine_relax(void)
 {

@@ -96,6 +96,11 @@ static void pause_asleep(unsigned int sleeps)
 	nanosleep(&length, NULL);
 }
 
+void platform_sleep(struct waiting *waiting)
+{
+	pause_asleep(waiting->rounds++);
+}
+
 void platform_pause(struct waiting *waiting)
 {
 	unsigned int round = waiting->rounds++;

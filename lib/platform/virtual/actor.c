@@ -129,3 +129,11 @@ void actor_yield(void)
 {
 	scheduler_pass(1);
 }
+
+/* Each actor has a CPU of its own, unless a schedule decides who acts. */
+unsigned int actor_cpus(void)
+{
+	const struct scheduler *scheduler = engine_now.scheduler;
+
+	return scheduler && scheduler->schedule ? 1 : ACTOR_CPU_EACH;
+}

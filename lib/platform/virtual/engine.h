@@ -34,6 +34,8 @@ enum engine_kind {
 /* Nobody gets on while another looks: a waiter parks at once. */
 #define ENGINE_SPIN_ROUNDS 0
 #define ENGINE_LINE_BYTES  64
+/* Few: a schedule preempts an actor for any time, and explores what a waiter does then. */
+#define ENGINE_ROUNDS_BEFORE_HANDOVER 2
 
 /*
  * Of the host's thread that runs the simulation; all its fibers share it. The

@@ -152,6 +152,11 @@ void wait_wake_all_from_outside(const atomic_u32 *word)
 	(void)word; /* the engine is not told of what is done from outside */
 }
 
+void platform_sleep(struct waiting *waiting)
+{
+	platform_pause(waiting);
+}
+
 void platform_pause(struct waiting *waiting)
 {
 	unsigned int round = waiting->rounds++, doublings = round / PAUSE_ROUNDS;
