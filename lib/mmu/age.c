@@ -44,7 +44,7 @@ static void clear_accessed(const struct ageing *ageing, struct spot *spot)
 	report(ageing, spot, spot->entry & ~e->accessed);
 }
 
-/* False: somebody was faster (A1). */
+/* False: another actor changed the entry first (A1). */
 static bool write_tracked(const struct ageing *ageing, struct spot *spot, uint64_t new)
 {
 	uint64_t found = spot->entry;

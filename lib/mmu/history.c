@@ -7,8 +7,8 @@
 
 #include "host/host.h"
 
-#define RECORDS 4096 /* a power of two */
-#define TOLD	3
+#define RECORDS	  4096 /* a power of two */
+#define DESCRIBED 3    /* at most, of one frame */
 
 /* Layout of `where`. */
 #define LEVEL_SHIFT 44
@@ -76,18 +76,18 @@ void history_describe(const struct history *history, unsigned int address_space,
 {
 	uint64_t written = u64_load_relaxed(&history->written);
 	size_t used = 0;
-	int told = 0;
+	int described = 0;
 
 	words[0] = 0;
 	if (!history->records)
 		return;
-	for (uint64_t ago = 1; ago <= written && ago <= RECORDS && told < TOLD; ago++) {
+	for (uint64_t ago = 1; ago <= written && ago <= RECORDS && described < DESCRIBED; ago++) {
 		struct change_record change =
 			read_record(&history->records[(written - ago) % RECORDS]);
 
 		if (!concerns(&change, address_space, gfn))
 			continue;
-		told++;
+		described++;
 		used += (size_t)print_change(words + used, HISTORY_BYTES - used, &change, ago);
 		if (used >= HISTORY_BYTES)
 			return;

@@ -10,7 +10,7 @@ struct lookup {
 	unsigned int level;
 };
 
-/* The last entry on the way to `gfn`: a leaf, or where there is no table any more. */
+/* The entry where the descent to `gfn` ends: a leaf, or the first entry that links no table. */
 static inline struct lookup lookup_last(const struct mmu *mmu, const struct table *root,
 					tdp_gfn_t gfn)
 {
@@ -30,7 +30,7 @@ static inline struct lookup lookup_last(const struct mmu *mmu, const struct tabl
 	return found;
 }
 
-/* The entries of the table of 4K entries that `gfn` has one in, or NULL. */
+/* The entries of the 4K table that maps `gfn`, or NULL if there is none. */
 static inline atomic_u64 *lookup_leaf_table(const struct mmu *mmu, const struct table *root,
 					    tdp_gfn_t gfn)
 {

@@ -26,8 +26,8 @@ static void forget(struct mmu_actor *actor, struct table *table)
 		mmu->pages.nx.count--;
 		mmu_gauge(actor, GAUGE_NX_LPAGE_SPLITS, -1);
 	}
-	/* Last, and a release: who takes the table apart and finds this clear does not come
-	 * here, and uses the links' memory for the grace period. */
+	/* Last, and a release: an actor that unlinked the table and finds the flag clear does not
+	 * call nx_forget(), and uses the memory of the links for the grace period. */
 	u32_store_release(&table->nx_disallowed, false);
 }
 
