@@ -119,7 +119,8 @@ struct tdp_policy {
 						youngest entry on */
 	enum tdp_choice removed_table_first; /* a removed table's events precede that of the
 						entry that linked it */
-	enum tdp_choice ept_read_is_user;    /* the error word of an EPT read has U */
+	enum tdp_choice ept_read_is_user;    /* the error word of an EPT read has U; off: that of
+						a user-mode address has, if the CPU reports it */
 	enum tdp_choice exit_keeps_log;	     /* an exit to user space leaves pages in the CPU's log
 						of writes, where a reader misses them (a bug of 6.18) */
 };

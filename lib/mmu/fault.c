@@ -19,13 +19,18 @@
 #include "mmu/trace.h"
 #include "platform/charge.h"
 
-/* vmx_handle_ept_violation(), 6.12. */
+/*
+ * Until 7.1 a read sets U; since 7.2 U says that the linear address was a user's, which the CPU
+ * reports only with advanced exit information (__vmx_handle_ept_violation(), 6.12 and 7.3).
+ */
 static uint64_t error_of_ept_violation(const struct mmu *mmu, uint64_t qualification)
 {
-	bool read_is_user = mmu->policy.ept_read_is_user == TDP_ON;
 	uint64_t error = 0;
 
-	error |= qualification & 1 && read_is_user ? PFERR_USER : 0;
+	if (mmu->policy.ept_read_is_user == TDP_ON)
+		error |= qualification & EPT_VIOLATION_READ ? PFERR_USER : 0;
+	else
+		error |= qualification & EPT_VIOLATION_USER ? PFERR_USER : 0;
 	error |= qualification & 2 ? PFERR_WRITE : 0;
 	error |= qualification & EPT_VIOLATION_FETCH ? PFERR_FETCH : 0;
 	error |= qualification & EPT_VIOLATION_PRESENT ? PFERR_PRESENT : 0;

@@ -21,8 +21,12 @@
 #define PFERR_GUEST_PAGE  (1ULL << 33)
 
 /* An EPT violation's exit qualification: SDM vol. 3, table 28-7. */
+#define EPT_VIOLATION_READ    1ULL
 #define EPT_VIOLATION_FETCH   4ULL
 #define EPT_VIOLATION_PRESENT 0x78ULL /* the rights that there were */
+#define EPT_VIOLATION_USER                                                                         \
+	0x200ULL /* of a user-mode linear address (advanced exit information)                      \
+		  */
 
 /* The result of a step of the path, unless it is a negative errno (KVM's RET_PF_*). */
 enum fault_step {

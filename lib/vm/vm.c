@@ -155,6 +155,8 @@ static int init_walkers(struct tdp_vm *vm)
 		walk.ad = !vm->config.no_ad;
 		walk.execute_only = !vm->config.no_execute_only;
 		walk.mbec = vm->config.mbec;
+		/* KVM uses MBEC only on a CPU that has both. */
+		walk.advanced_exit_info = vm->config.mbec;
 	} else {
 		walk.host_nxe = true;
 		walk.reserved_not_present = vm->config.reserved_not_present;

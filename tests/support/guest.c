@@ -339,7 +339,9 @@ struct tdp_walk_config guest_walk_config(const struct guest *guest)
 		.maxphyaddr = guest->config.host.maxphyaddr,
 		.ad = ept && !vm->no_ad,
 		.execute_only = ept && !vm->no_execute_only,
+		.mbec = vm->mbec,
 		.host_nxe = !ept,
+		.gmet = vm->gmet,
 	};
 }
 
