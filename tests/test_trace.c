@@ -1,6 +1,6 @@
 /*
- * Tracepoints. The texts are lines of real kernels (6.1 and 6.12, NPT and EPT), so a parser of
- * those parses ours.
+ * Tracepoints. The texts are lines of real kernels (6.1, 6.12 and 7.3, NPT and EPT), so a parser
+ * of those parses ours.
  */
 #include "observe/tracepoint.h"
 
@@ -126,6 +126,41 @@ static void page_tables_show_their_role(void **state)
 	assert_string_equal(
 		text_of(event),
 		"sp gen 1 gfn 40200 l2 4-byte q2 -u- invalid !nxe ad root 7 sync existing");
+}
+
+static struct tdp_trace_event in_7_2(struct tdp_trace_event event)
+{
+	event.layout = TDP_ENTRY_LAYOUT_7_2;
+	return event;
+}
+
+/* The words under GMET, and of roots that are not as usual, are derived. */
+static void roles_of_7_2_have_four_bits_of_access(void **state)
+{
+	(void)state;
+	assert_string_equal(text_of(in_7_2(page_event(TDP_TRACE_GET_PAGE, 0x6f83))),
+			    "sp gen 0 gfn 40200 l3 8-byte q0 direct rwux nxe ad root 0 sync new");
+	assert_string_equal(text_of(in_7_2(page_event(TDP_TRACE_PREPARE_ZAP_PAGE, 0x16f81))),
+			    "sp gen 0 gfn 40200 l1 8-byte q0 direct rwux nxe !ad root 0 sync");
+	assert_non_null(strstr(text_of(in_7_2(page_event(TDP_TRACE_GET_PAGE, 0x106b83))),
+			       " direct rw-x nxe ad "));
+	assert_non_null(strstr(text_of(in_7_2(page_event(TDP_TRACE_GET_PAGE, 0x5183))),
+			       " direct r--- invalid !nxe ad "));
+}
+
+static void events_of_7_2_show_access_and_more_names_of_error_bits(void **state)
+{
+	struct tdp_trace_event requested = {
+		.kind = TDP_TRACE_SPTE_REQUESTED,
+		.spte_requested = {.gfn = 0x52345, .pfn = 0x112345, .level = 3, .access = 15},
+	};
+
+	(void)state;
+	assert_string_equal(text_of(in_7_2(requested)), "gfn 52345 pfn 112345 level 3 access f");
+	assert_string_equal(text_of(requested), "gfn 52345 pfn 112345 level 3");
+	assert_non_null(strstr(text_of(in_7_2(fast_fault(0x807f, false))),
+			       " P|W|U|PK|SS|SGX|RSVD|F sptep"));
+	assert_non_null(strstr(text_of(fast_fault(0x807f, false)), " P|W|U|RSVD|F|0x8060 sptep"));
 }
 
 static void set_entries_show_their_rights(void **state)
@@ -504,6 +539,8 @@ int main(void)
 		cmocka_unit_test(a_zero_entry_keeps_its_prefix),
 		cmocka_unit_test(page_requests_and_entry_changes_read_as_the_kernels),
 		cmocka_unit_test(page_tables_show_their_role),
+		cmocka_unit_test(roles_of_7_2_have_four_bits_of_access),
+		cmocka_unit_test(events_of_7_2_show_access_and_more_names_of_error_bits),
 		cmocka_unit_test(set_entries_show_their_rights),
 		cmocka_unit_test(splits_read_as_the_kernels),
 		cmocka_unit_test(mmio_entries_read_as_the_kernels),

@@ -1,49 +1,22 @@
 /*
  * Formats events as the kernel prints them
  *
- * The formats are those of Linux arch/x86/kvm/mmu/mmutrace.h and
- * arch/x86/kvm/trace.h (TP_printk), the same from 6.1 to 6.12. The moments at
- * which the kernel has no tracepoint are written as a kprobe there would be, and
- * named after the probe.
+ * Each kind of event is a row: its name, and the pieces of its text in order. A piece is literal
+ * text and the field that follows it; a function writes the few fields that are no plain number.
  *
- * The kernel's "%#x" prints "0x" before a zero, too; the C library's does not, so
- * the prefix is always written out here.
+ * The formats are those of Linux arch/x86/kvm/mmu/mmutrace.h and arch/x86/kvm/trace.h
+ * (TP_printk), 6.1 to 7.3; a piece that 7.2 added says so. A moment at which the kernel has no
+ * tracepoint is written as a kprobe there would be, and named after the probe.
+ *
+ * The kernel's "%#x" prints "0x" before a zero, too; the C library's does not, so the prefix is
+ * a part of the literal text.
  */
 #include <tdpsim/trace.h>
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-const char *tdp_trace_name(enum tdp_trace_kind kind)
-{
-	static const char *const names[TDP_TRACE_KINDS] = {
-		[TDP_TRACE_PAGE_FAULT] = "kvm_page_fault",
-		[TDP_TRACE_FAST_PAGE_FAULT] = "fast_page_fault",
-		[TDP_TRACE_SPTE_REQUESTED] = "kvm_mmu_spte_requested",
-		[TDP_TRACE_GET_PAGE] = "kvm_mmu_get_page",
-		[TDP_TRACE_PREPARE_ZAP_PAGE] = "kvm_mmu_prepare_zap_page",
-		[TDP_TRACE_SPTE_CHANGED] = "kvm_tdp_mmu_spte_changed",
-		[TDP_TRACE_SET_SPTE] = "kvm_mmu_set_spte",
-		[TDP_TRACE_SPLIT_HUGE_PAGE] = "kvm_mmu_split_huge_page",
-		[TDP_TRACE_MARK_MMIO_SPTE] = "mark_mmio_spte",
-		[TDP_TRACE_CHECK_MMIO_SPTE] = "check_mmio_spte",
-		[TDP_TRACE_HANDLE_MMIO_PAGE_FAULT] = "handle_mmio_page_fault",
-		[TDP_TRACE_ZAP_ALL_FAST] = "kvm_mmu_zap_all_fast",
-		[TDP_TRACE_UNMAP_HVA_RANGE] = "kvm_unmap_hva_range",
-		[TDP_TRACE_DIRTY_RING_PUSH] = "kvm_dirty_ring_push",
-		[TDP_TRACE_DIRTY_RING_RESET] = "kvm_dirty_ring_reset",
-		[TDP_TRACE_AGE_HVA] = "kvm_age_hva",
-		[TDP_TRACE_TEST_AGE_HVA] = "kvm_test_age_hva",
-		[TDP_TRACE_DIRTY_RING_EXIT] = "kvm_dirty_ring_exit",
-		[TDP_TRACE_FAULT_RETURN] = "ret_tdp_page_fault",
-		[TDP_TRACE_FLUSH] = "flush_all",
-		[TDP_TRACE_LOAD_ROOT] = "load_pgd",
-		[TDP_TRACE_MARK_DIRTY] = "mark_dirty",
-	};
-
-	return (unsigned int)kind < TDP_TRACE_KINDS ? names[kind] : NULL;
-}
+#include <string.h>
 
 /* Text that grows; counts what would not fit, as snprintf() does. */
 struct text {
@@ -65,13 +38,16 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
 		text->length += (size_t)length;
 }
 
-/* Where a role word has its fields: Linux union kvm_mmu_page_role, arch/x86/include/asm/kvm_host.h.
- */
+static bool since_7_2(const struct tdp_trace_event *event)
+{
+	return event->layout == TDP_ENTRY_LAYOUT_7_2;
+}
+
+/* Where a role word has its fields (Linux union kvm_mmu_page_role, asm/kvm_host.h). */
 struct role_fields {
 	unsigned int access_bits, invalid, efer_nx;
-	const char *
-		access_letters[2]; /* for each access bit: when clear, when set; printed in order */
-	unsigned int access_order[4]; /* the bits, as they are printed */
+	const char *access_letters[2]; /* in the order of print: a clear bit's, a set bit's */
+	unsigned int access_order[4];  /* the access bits in that order */
 };
 
 static const struct role_fields role_until_7_1 = {3, 11, 12, {"---", "wux"}, {1, 2, 0}};
@@ -92,8 +68,7 @@ static void put_access(struct text *text, const struct role_fields *fields, unsi
 static void put_page(struct text *text, const struct tdp_trace_event *event)
 {
 	const struct tdp_trace_page *page = &event->page;
-	const struct role_fields *fields =
-		event->layout == TDP_ENTRY_LAYOUT_7_2 ? &role_since_7_2 : &role_until_7_1;
+	const struct role_fields *fields = since_7_2(event) ? &role_since_7_2 : &role_until_7_1;
 	uint32_t role = page->role;
 
 	put(text, "sp gen %u gfn %" PRIx64 " l%u %u-byte q%u%s ", page->generation, page->gfn,
@@ -118,15 +93,17 @@ static const struct error_name error_names[] = {
 	{0x40, "SS", true}, {0x8000, "SGX", true}, {0x8, "RSVD", false}, {0x10, "F", false},
 };
 
-static void put_error_code(struct text *text, uint64_t error_code, enum tdp_entry_layout layout)
+static void put_error_code(struct text *text, const struct tdp_trace_event *event)
 {
+	uint64_t error_code = event->fast_page_fault.error_code;
 	const char *between = "";
 
+	if (event->fast_page_fault.narrow)
+		error_code = (uint32_t)error_code;
 	for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++) {
 		const struct error_name *named = &error_names[i];
 
-		if (!(error_code & named->bit) ||
-		    (named->since_7_2 && layout != TDP_ENTRY_LAYOUT_7_2))
+		if (!(error_code & named->bit) || (named->since_7_2 && !since_7_2(event)))
 			continue;
 		put(text, "%s%s", between, named->name);
 		between = "|";
@@ -136,169 +113,220 @@ static void put_error_code(struct text *text, uint64_t error_code, enum tdp_entr
 		put(text, "%s0x%" PRIx64, between, error_code);
 }
 
-static void put_fast_page_fault(struct text *text, const struct tdp_trace_event *event)
+static void put_rights(struct text *text, const struct tdp_trace_event *event)
 {
-	uint64_t error_code = event->fast_page_fault.error_code;
-
-	put(text, "vcpu %d gva %" PRIx64 " error_code ", event->vcpu,
-	    event->fast_page_fault.address);
-	put_error_code(text, event->fast_page_fault.narrow ? (uint32_t)error_code : error_code,
-		       event->layout);
-	put(text, " sptep %016" PRIx64 " old 0x%" PRIx64 " new %" PRIx64 " spurious %d fixed %d",
-	    event->fast_page_fault.entry_at, event->fast_page_fault.old_entry,
-	    event->fast_page_fault.new_entry, event->fast_page_fault.spurious,
-	    event->fast_page_fault.fixed);
-}
-
-static void put_set_spte(struct text *text, const struct tdp_trace_event *event)
-{
-	put(text, "gfn %" PRIx64 " spte %" PRIx64 " (%s%s%s%s) level %d at %" PRIx64,
-	    event->set_spte.gfn, event->set_spte.entry, event->set_spte.readable ? "r" : "-",
+	put(text, "%s%s%s%s", event->set_spte.readable ? "r" : "-",
 	    event->set_spte.writable ? "w" : "-", event->set_spte.executable ? "x" : "-",
-	    event->set_spte.user ? "u" : "-", event->set_spte.level, event->set_spte.entry_at);
+	    event->set_spte.user ? "u" : "-");
 }
 
-static void put_mmio(struct text *text, const struct tdp_trace_event *event)
+static void put_created(struct text *text, const struct tdp_trace_event *event)
 {
-	switch (event->kind) {
-	case TDP_TRACE_MARK_MMIO_SPTE:
-		put(text, "sptep:%016" PRIx64 " gfn %" PRIx64 " access %x gen %x",
-		    event->mark_mmio.entry_at, event->mark_mmio.gfn, event->mark_mmio.access,
-		    event->mark_mmio.generation);
-		break;
-	case TDP_TRACE_CHECK_MMIO_SPTE:
-		put(text, "spte %" PRIx64 " kvm_gen %x spte-gen %x valid %d",
-		    event->check_mmio.entry, event->check_mmio.vm_generation,
-		    event->check_mmio.entry_generation, event->check_mmio.valid);
-		break;
+	put(text, event->page.created ? "new" : "existing");
+}
+
+static void put_ring_used(struct text *text, const struct tdp_trace_event *event)
+{
+	put(text, "%" PRIu32, event->dirty_ring.dirty - event->dirty_ring.reset);
+}
+
+static void put_flush(struct text *text, const struct tdp_trace_event *event)
+{
+	if (event->flush.pages)
+		put(text, "_range) gfn=0x%" PRIx64 " n=%" PRIu64, event->flush.gfn,
+		    event->flush.pages);
+	else
+		put(text, ")");
+}
+
+enum form {
+	FORM_LITERAL, /* no field */
+	FORM_SIGNED,
+	FORM_UNSIGNED,
+	FORM_HEX,
+	FORM_FUNCTION,
+};
+
+struct piece {
+	const char *before; /* NULL: behind the last piece */
+	enum form form;
+	unsigned int width; /* hex: at least so many digits */
+	size_t offset, size;
+	void (*put)(struct text *text, const struct tdp_trace_event *event);
+	bool since_7_2; /* absent until then */
+};
+
+#define PIECES 8
+
+struct row {
+	const char *name;
+	struct piece pieces[PIECES + 1];
+};
+
+#define FIELD(literal, how, field)                                                                 \
+	.before = literal, .form = how, .offset = offsetof(struct tdp_trace_event, field),         \
+	.size = sizeof(((struct tdp_trace_event *)NULL)->field)
+
+#define SIGNED(literal, field)                                                                     \
+	{                                                                                          \
+		FIELD(literal, FORM_SIGNED, field)                                                 \
+	}
+#define UNSIGNED(literal, field)                                                                   \
+	{                                                                                          \
+		FIELD(literal, FORM_UNSIGNED, field)                                               \
+	}
+#define HEX(literal, field)                                                                        \
+	{                                                                                          \
+		FIELD(literal, FORM_HEX, field), .width = 1                                        \
+	}
+#define HEX_OF(digits, literal, field)                                                             \
+	{                                                                                          \
+		FIELD(literal, FORM_HEX, field), .width = digits                                   \
+	}
+#define HEX_7_2(literal, field)                                                                    \
+	{                                                                                          \
+		FIELD(literal, FORM_HEX, field), .width = 1, .since_7_2 = true                     \
+	}
+#define FUNCTION(literal, function)                                                                \
+	{                                                                                          \
+		.before = literal, .form = FORM_FUNCTION, .put = function                          \
+	}
+#define LITERAL(literal)                                                                           \
+	{                                                                                          \
+		.before = literal                                                                  \
+	}
+
+/* The notifiers' "%#016lx" prints 0x and 14 digits. */
+static const struct row rows[TDP_TRACE_KINDS] = {
+	[TDP_TRACE_PAGE_FAULT] = {"kvm_page_fault",
+				  {SIGNED("vcpu ", vcpu), HEX(" rip 0x", page_fault.rip),
+				   HEX_OF(16, " address 0x", page_fault.address),
+				   HEX(" error_code 0x", page_fault.error_code)}},
+	[TDP_TRACE_FAST_PAGE_FAULT] = {"fast_page_fault",
+				       {SIGNED("vcpu ", vcpu),
+					HEX(" gva ", fast_page_fault.address),
+					FUNCTION(" error_code ", put_error_code),
+					HEX_OF(16, " sptep ", fast_page_fault.entry_at),
+					HEX(" old 0x", fast_page_fault.old_entry),
+					HEX(" new ", fast_page_fault.new_entry),
+					UNSIGNED(" spurious ", fast_page_fault.spurious),
+					UNSIGNED(" fixed ", fast_page_fault.fixed)}},
+	[TDP_TRACE_SPTE_REQUESTED] = {"kvm_mmu_spte_requested",
+				      {HEX("gfn ", spte_requested.gfn),
+				       HEX(" pfn ", spte_requested.pfn),
+				       UNSIGNED(" level ", spte_requested.level),
+				       HEX_7_2(" access ", spte_requested.access)}},
+	[TDP_TRACE_GET_PAGE] = {"kvm_mmu_get_page",
+				{FUNCTION("", put_page), FUNCTION(" ", put_created)}},
+	[TDP_TRACE_PREPARE_ZAP_PAGE] = {"kvm_mmu_prepare_zap_page", {FUNCTION("", put_page)}},
+	[TDP_TRACE_SPTE_CHANGED] = {"kvm_tdp_mmu_spte_changed",
+				    {UNSIGNED("as id ", spte_changed.address_space),
+				     HEX(" gfn ", spte_changed.gfn),
+				     UNSIGNED(" level ", spte_changed.level),
+				     HEX(" old_spte ", spte_changed.old_entry),
+				     HEX(" new_spte ", spte_changed.new_entry)}},
+	[TDP_TRACE_SET_SPTE] = {"kvm_mmu_set_spte",
+				{HEX("gfn ", set_spte.gfn), HEX(" spte ", set_spte.entry),
+				 FUNCTION(" (", put_rights), UNSIGNED(") level ", set_spte.level),
+				 HEX(" at ", set_spte.entry_at)}},
+	[TDP_TRACE_SPLIT_HUGE_PAGE] = {"kvm_mmu_split_huge_page",
+				       {HEX("gfn ", split.gfn), HEX(" spte ", split.entry),
+					SIGNED(" level ", split.level),
+					SIGNED(" errno ", split.error)}},
+	[TDP_TRACE_MARK_MMIO_SPTE] = {"mark_mmio_spte",
+				      {HEX_OF(16, "sptep:", mark_mmio.entry_at),
+				       HEX(" gfn ", mark_mmio.gfn),
+				       HEX(" access ", mark_mmio.access),
+				       HEX(" gen ", mark_mmio.generation)}},
+	[TDP_TRACE_CHECK_MMIO_SPTE] = {"check_mmio_spte",
+				       {HEX("spte ", check_mmio.entry),
+					HEX(" kvm_gen ", check_mmio.vm_generation),
+					HEX(" spte-gen ", check_mmio.entry_generation),
+					UNSIGNED(" valid ", check_mmio.valid)}},
+	[TDP_TRACE_HANDLE_MMIO_PAGE_FAULT] = {"handle_mmio_page_fault",
+					      {HEX("addr:", handle_mmio.address),
+					       HEX(" gfn ", handle_mmio.gfn),
+					       HEX(" access ", handle_mmio.access)}},
+	[TDP_TRACE_ZAP_ALL_FAST] = {"kvm_mmu_zap_all_fast",
+				    {UNSIGNED("kvm-mmu-valid-gen ", zap_all_fast.generation),
+				     HEX(" used_pages ", zap_all_fast.used_pages)}},
+	[TDP_TRACE_UNMAP_HVA_RANGE] = {"kvm_unmap_hva_range",
+				       {HEX_OF(14, "mmu notifier unmap range: 0x", unmap_hva.start),
+					HEX_OF(14, " -- 0x", unmap_hva.end)}},
+	[TDP_TRACE_DIRTY_RING_PUSH] = {"kvm_dirty_ring_push",
+				       {UNSIGNED("ring ", dirty_ring.ring),
+					HEX(": dirty 0x", dirty_ring.dirty),
+					HEX(" reset 0x", dirty_ring.reset),
+					UNSIGNED(" slot ", dirty_ring.slot),
+					HEX(" offset 0x", dirty_ring.offset),
+					FUNCTION(" (used ", put_ring_used), LITERAL(")")}},
+	[TDP_TRACE_DIRTY_RING_RESET] = {"kvm_dirty_ring_reset",
+					{UNSIGNED("ring ", dirty_ring.ring),
+					 HEX(": dirty 0x", dirty_ring.dirty),
+					 HEX(" reset 0x", dirty_ring.reset),
+					 FUNCTION(" (used ", put_ring_used), LITERAL(")")}},
+	[TDP_TRACE_AGE_HVA] = {"kvm_age_hva",
+			       {HEX_OF(14, "mmu notifier age hva: 0x", age_hva.start),
+				HEX_OF(14, " -- 0x", age_hva.end)}},
+	[TDP_TRACE_TEST_AGE_HVA] = {"kvm_test_age_hva",
+				    {HEX_OF(14, "mmu notifier test age hva: 0x",
+					    test_age_hva.hva)}},
+	[TDP_TRACE_DIRTY_RING_EXIT] = {"kvm_dirty_ring_exit", {SIGNED("vcpu ", vcpu)}},
+
+	[TDP_TRACE_FAULT_RETURN] = {"ret_tdp_page_fault",
+				    {SIGNED("(kvm_tdp_page_fault) ret=", fault_return.result)}},
+	[TDP_TRACE_FLUSH] = {"flush_all", {FUNCTION("(kvm_flush_remote_tlbs", put_flush)}},
+	[TDP_TRACE_LOAD_ROOT] = {"load_pgd",
+				 {HEX("(load_mmu_pgd) root=0x", load_root.root),
+				  UNSIGNED(" level=", load_root.level)}},
+	[TDP_TRACE_MARK_DIRTY] = {"mark_dirty",
+				  {HEX("(mark_page_dirty_in_slot) gfn=0x", mark_dirty.gfn)}},
+};
+
+/* The unsigned field of the piece. */
+static uint64_t field_of(const struct tdp_trace_event *event, const struct piece *piece)
+{
+	const char *at = (const char *)event + piece->offset;
+	uint64_t wide;
+	uint32_t narrow;
+
+	switch (piece->size) {
+	case sizeof(wide):
+		memcpy(&wide, at, sizeof(wide));
+		return wide;
+	case sizeof(narrow):
+		memcpy(&narrow, at, sizeof(narrow));
+		return narrow;
 	default:
-		put(text, "addr:%" PRIx64 " gfn %" PRIx64 " access %x", event->handle_mmio.address,
-		    event->handle_mmio.gfn, event->handle_mmio.access);
+		return *(const uint8_t *)at; /* bool, too */
 	}
 }
 
-/* Changes of the process's own memory. %#016lx prints 0x and 14 digits. */
-static void put_notified(struct text *text, const struct tdp_trace_event *event)
+static void put_piece(struct text *text, const struct piece *piece,
+		      const struct tdp_trace_event *event)
 {
-	switch (event->kind) {
-	case TDP_TRACE_UNMAP_HVA_RANGE:
-		put(text, "mmu notifier unmap range: 0x%014" PRIx64 " -- 0x%014" PRIx64,
-		    event->unmap_hva.start, event->unmap_hva.end);
+	put(text, "%s", piece->before);
+	switch (piece->form) {
+	case FORM_LITERAL:
 		break;
-	case TDP_TRACE_AGE_HVA:
-		put(text, "mmu notifier age hva: 0x%014" PRIx64 " -- 0x%014" PRIx64,
-		    event->age_hva.start, event->age_hva.end);
+	case FORM_SIGNED: /* an int */
+		put(text, "%" PRId32, (int32_t)field_of(event, piece));
 		break;
-	default:
-		put(text, "mmu notifier test age hva: 0x%014" PRIx64, event->test_age_hva.hva);
+	case FORM_UNSIGNED:
+		put(text, "%" PRIu64, field_of(event, piece));
+		break;
+	case FORM_HEX:
+		put(text, "%0*" PRIx64, (int)piece->width, field_of(event, piece));
+		break;
+	case FORM_FUNCTION:
+		piece->put(text, event);
+		break;
 	}
 }
 
-/* Events without a tracepoint in the kernel, as the line of a kprobe. */
-static void put_probe(struct text *text, const struct tdp_trace_event *event)
+const char *tdp_trace_name(enum tdp_trace_kind kind)
 {
-	switch (event->kind) {
-	case TDP_TRACE_FAULT_RETURN:
-		put(text, "(kvm_tdp_page_fault) ret=%d", event->fault_return.result);
-		break;
-	case TDP_TRACE_FLUSH:
-		if (event->flush.pages)
-			put(text, "(kvm_flush_remote_tlbs_range) gfn=0x%" PRIx64 " n=%" PRIu64,
-			    event->flush.gfn, event->flush.pages);
-		else
-			put(text, "(kvm_flush_remote_tlbs)");
-		break;
-	case TDP_TRACE_LOAD_ROOT:
-		put(text, "(load_mmu_pgd) root=0x%" PRIx64 " level=%u", event->load_root.root,
-		    event->load_root.level);
-		break;
-	default:
-		put(text, "(mark_page_dirty_in_slot) gfn=0x%" PRIx64, event->mark_dirty.gfn);
-	}
-}
-
-/* Linux include/trace/events/kvm.h: slot and offset belong to a push only. */
-static void put_dirty_ring(struct text *text, const struct tdp_trace_event *event)
-{
-	uint32_t dirty = event->dirty_ring.dirty, reset = event->dirty_ring.reset;
-
-	put(text, "ring %u: dirty 0x%" PRIx32 " reset 0x%" PRIx32, event->dirty_ring.ring, dirty,
-	    reset);
-	if (event->kind == TDP_TRACE_DIRTY_RING_PUSH)
-		put(text, " slot %" PRIu32 " offset 0x%" PRIx64, event->dirty_ring.slot,
-		    event->dirty_ring.offset);
-	put(text, " (used %" PRIu32 ")", dirty - reset);
-}
-
-static void put_event(struct text *text, const struct tdp_trace_event *event)
-{
-	switch (event->kind) {
-	case TDP_TRACE_PAGE_FAULT:
-		put(text,
-		    "vcpu %d rip 0x%" PRIx64 " address 0x%016" PRIx64 " error_code 0x%" PRIx64,
-		    event->vcpu, event->page_fault.rip, event->page_fault.address,
-		    event->page_fault.error_code);
-		break;
-	case TDP_TRACE_FAST_PAGE_FAULT:
-		put_fast_page_fault(text, event);
-		break;
-	case TDP_TRACE_SPTE_REQUESTED:
-		put(text, "gfn %" PRIx64 " pfn %" PRIx64 " level %d", event->spte_requested.gfn,
-		    event->spte_requested.pfn, event->spte_requested.level);
-		if (event->layout == TDP_ENTRY_LAYOUT_7_2)
-			put(text, " access %x", event->spte_requested.access);
-		break;
-	case TDP_TRACE_GET_PAGE:
-		put_page(text, event);
-		put(text, event->page.created ? " new" : " existing");
-		break;
-	case TDP_TRACE_PREPARE_ZAP_PAGE:
-		put_page(text, event);
-		break;
-	case TDP_TRACE_SPTE_CHANGED:
-		put(text,
-		    "as id %d gfn %" PRIx64 " level %d old_spte %" PRIx64 " new_spte %" PRIx64,
-		    event->spte_changed.address_space, event->spte_changed.gfn,
-		    event->spte_changed.level, event->spte_changed.old_entry,
-		    event->spte_changed.new_entry);
-		break;
-	case TDP_TRACE_SET_SPTE:
-		put_set_spte(text, event);
-		break;
-	case TDP_TRACE_SPLIT_HUGE_PAGE:
-		put(text, "gfn %" PRIx64 " spte %" PRIx64 " level %d errno %d", event->split.gfn,
-		    event->split.entry, event->split.level, event->split.error);
-		break;
-	case TDP_TRACE_MARK_MMIO_SPTE:
-	case TDP_TRACE_CHECK_MMIO_SPTE:
-	case TDP_TRACE_HANDLE_MMIO_PAGE_FAULT:
-		put_mmio(text, event);
-		break;
-	case TDP_TRACE_ZAP_ALL_FAST:
-		put(text, "kvm-mmu-valid-gen %u used_pages %x", event->zap_all_fast.generation,
-		    event->zap_all_fast.used_pages);
-		break;
-	case TDP_TRACE_UNMAP_HVA_RANGE:
-	case TDP_TRACE_AGE_HVA:
-	case TDP_TRACE_TEST_AGE_HVA:
-		put_notified(text, event);
-		break;
-	case TDP_TRACE_DIRTY_RING_PUSH:
-	case TDP_TRACE_DIRTY_RING_RESET:
-		put_dirty_ring(text, event);
-		break;
-	case TDP_TRACE_DIRTY_RING_EXIT:
-		put(text, "vcpu %d", event->vcpu);
-		break;
-	case TDP_TRACE_FAULT_RETURN:
-	case TDP_TRACE_FLUSH:
-	case TDP_TRACE_LOAD_ROOT:
-	case TDP_TRACE_MARK_DIRTY:
-		put_probe(text, event);
-		break;
-	case TDP_TRACE_KINDS:
-		break;
-	}
+	return (unsigned int)kind < TDP_TRACE_KINDS ? rows[kind].name : NULL;
 }
 
 int tdp_trace_text(const struct tdp_trace_event *event, char *buffer, size_t size)
@@ -307,6 +335,10 @@ int tdp_trace_text(const struct tdp_trace_event *event, char *buffer, size_t siz
 
 	if (size)
 		buffer[0] = '\0';
-	put_event(&text, event);
+	if ((unsigned int)event->kind >= TDP_TRACE_KINDS)
+		return 0;
+	for (const struct piece *piece = rows[event->kind].pieces; piece->before; piece++)
+		if (!piece->since_7_2 || since_7_2(event))
+			put_piece(&text, piece, event);
 	return (int)text.length;
 }
