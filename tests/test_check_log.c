@@ -89,6 +89,43 @@ static void a_page_lost_from_the_cpus_log_is_found(void **state)
 	dirty_log_mark(log_of(guest), 5);
 }
 
+/* Writes a page and leaves to user space, as a HLT does. */
+static struct guest *left_after_a_write(void **state, enum tdp_baseline baseline)
+{
+	struct guest *guest = logged(state, (struct guest_config){.vm.baseline = baseline});
+
+	guest_touch(guest, AT + 5, TDP_WRITE);
+	tdp_vcpu_exit(guest->vcpu);
+	return guest;
+}
+
+static void a_page_that_6_18_leaves_in_the_cpus_log_is_found(void **state)
+{
+	struct guest *guest = left_after_a_write(state, TDP_BASELINE_6_18);
+
+	assert_int_equal(unlogged(guest), 1);
+	log_expect_none(guest);
+	guest_touch(guest, AT + 100, TDP_READ); /* the exit takes the page out */
+	assert_int_equal(unlogged(guest), 0);
+	log_expect(guest, 5, 100);
+}
+
+static void no_page_stays_in_the_cpus_log_in_6_16(void **state)
+{
+	struct guest *guest = left_after_a_write(state, TDP_BASELINE_6_16);
+
+	assert_int_equal(unlogged(guest), 0);
+	log_expect(guest, 5);
+}
+
+static void no_page_stays_in_the_cpus_log_in_7_2(void **state)
+{
+	struct guest *guest = left_after_a_write(state, TDP_BASELINE_7_2);
+
+	assert_int_equal(unlogged(guest), 0);
+	log_expect(guest, 5);
+}
+
 static void an_entry_recycled_without_protection_is_found(void **state)
 {
 	struct guest *guest =
@@ -129,6 +166,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		guest_tests(a_mark_lost_from_the_bitmap_is_found),
 		guest_test_ept(a_page_lost_from_the_cpus_log_is_found),
+		guest_test_ept(a_page_that_6_18_leaves_in_the_cpus_log_is_found),
+		guest_test_ept(no_page_stays_in_the_cpus_log_in_6_16),
+		guest_test_ept(no_page_stays_in_the_cpus_log_in_7_2),
 		guest_tests(an_entry_recycled_without_protection_is_found),
 		guest_tests(pages_marked_from_the_start_are_no_loss),
 	};

@@ -141,6 +141,33 @@ static void the_generation_of_7_2_leaves_bit_10_alone(void **state)
 	}
 }
 
+/* Does the change of slots that takes the generation to 0x40000 drop all roots? */
+static bool wraps_at_18_bits(void **state, enum tdp_baseline baseline)
+{
+	struct guest *guest = guest_make(state, .vm.baseline = baseline);
+
+	guest_slot(guest, 1, 0x40000, 64, 0);
+	guest_touch(guest, 0x40000, TDP_WRITE);
+	u64_store_release(&memslots_of(&guest->vm->memory, 0)->generation, 0x40000 - 4);
+	guest_forget(guest);
+	guest_slot(guest, 2, 0x80000, 64, 0);
+	assert_int_equal(guest_count(guest, TDP_TRACE_ZAP_ALL_FAST), 0);
+	guest_slot(guest, 3, 0xc0000, 64, 0);
+	assert_int_equal(tdp_vm_memslot_generation(guest->vm), 0x40000);
+	return guest_count(guest, TDP_TRACE_ZAP_ALL_FAST) && !guest_stats(guest).pages_4k;
+}
+
+/* Derived: no capture changes its slots as often. */
+static void a_generation_of_7_2_wraps_after_half_as_many_changes(void **state)
+{
+	assert_true(wraps_at_18_bits(state, TDP_BASELINE_7_2));
+}
+
+static void until_7_1_it_does_not_wrap_there(void **state)
+{
+	assert_false(wraps_at_18_bits(state, TDP_BASELINE_6_18));
+}
+
 static uint32_t word(enum tdp_entry_layout layout, struct root_role role)
 {
 	return role_word(role_of_root(&role), layout);
@@ -160,6 +187,9 @@ static void role_words_are_the_kernels(void **state)
 	assert_int_equal(word(NEW, ROOT(.level = 4)), 0x6f84);
 	assert_int_equal(word(NEW, ROOT(.level = 5)), 0x6f85);
 	assert_int_equal(word(NEW, ROOT(.level = 4, .ad_disabled = true)), 0x16f84);
+	/* Derived: */
+	assert_int_equal(word(NEW, ROOT(.level = 4, .address_space = 1)), 0x1006f84);
+	assert_int_equal(word(NEW, ROOT(.level = 4, .guest_mode = true)), 0x26f84);
 	assert_int_equal(word(NEW, ROOT(.level = 4, .mbec = true)), 0x106f84);
 	assert_int_equal(word(NEW, ROOT(.level = 5, .mbec = true)), 0x106f85);
 	assert_int_equal(word(NEW, ROOT(.level = 4, .gmet = true)), 0x106b84);
@@ -231,6 +261,8 @@ int main(void)
 		cmocka_unit_test(leaves_are_those_of_the_captures),
 		cmocka_unit_test(an_old_page_saves_its_three_rights),
 		cmocka_unit_test(the_generation_of_7_2_leaves_bit_10_alone),
+		guest_tests(a_generation_of_7_2_wraps_after_half_as_many_changes),
+		guest_tests(until_7_1_it_does_not_wrap_there),
 		cmocka_unit_test(role_words_are_the_kernels),
 		cmocka_unit_test(old_roles_take_nx_and_wp_from_the_guest),
 		cmocka_unit_test(mbec_and_gmet_need_their_format_and_layout),
