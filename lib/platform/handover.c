@@ -4,14 +4,14 @@
 #include "platform/actor.h"
 #include "platform/check.h"
 
-/* A member that has slept its longest gets the request again. */
+/* A member whose sleep was shorter than the wait gets the request again. */
 #define ROUNDS_BETWEEN_ASKS 32
 
 void handover_init(struct handover *handover)
 {
 	spinlock_init(&handover->lock);
 	handover->members = NULL;
-	handover->member_count = 0;
+	u32_init(&handover->member_count, 0);
 	u32_init(&handover->asked, 0);
 	u32_init(&handover->ended, 0);
 }
@@ -30,7 +30,7 @@ void handover_join(struct handover *handover, struct handover_member *member, at
 	spinlock_lock(&handover->lock);
 	member->next = handover->members;
 	handover->members = member;
-	handover->member_count++;
+	u32_add_relaxed(&handover->member_count, 1);
 	spinlock_unlock(&handover->lock);
 }
 
@@ -44,7 +44,7 @@ void handover_quit(struct handover *handover, struct handover_member *member)
 		link = &(*link)->next;
 	}
 	*link = member->next;
-	handover->member_count--;
+	u32_add_relaxed(&handover->member_count, (uint32_t)-1);
 	spinlock_unlock(&handover->lock);
 }
 
@@ -60,17 +60,12 @@ static void set_bits(struct handover *handover)
 	spinlock_unlock(&handover->lock);
 }
 
-/* Fewer CPUs than members and the waiter? */
-static bool crowded(struct handover *handover)
+/* Fewer CPUs than members and the waiter? Relaxed: an old count costs a needless request. */
+static bool crowded(const struct handover *handover)
 {
-	unsigned int members, cpus = actor_cpus();
+	unsigned int cpus = actor_cpus();
 
-	if (cpus == ACTOR_CPU_EACH)
-		return false;
-	spinlock_lock(&handover->lock);
-	members = handover->member_count;
-	spinlock_unlock(&handover->lock);
-	return members >= cpus;
+	return cpus != ACTOR_CPU_EACH && u32_load_relaxed(&handover->member_count) >= cpus;
 }
 
 void handover_ask(struct handover *handover, struct handover_wait *wait)
@@ -107,17 +102,15 @@ void handover_wait_end(struct handover *handover, struct handover_wait *wait)
 		return;
 	wait->asked = false;
 	u32_add_acq_rel(&handover->ended, 1);
-	wait_wake_all(&handover->ended);
 }
 
 void handover_give(struct handover *handover)
 {
-	uint32_t goal = u32_load_acquire(&handover->asked);
+	uint32_t asked = u32_load_acquire(&handover->asked);
 	uint32_t ended = u32_load_acquire(&handover->ended);
+	/* Relaxed: only the length of the sleep depends on it. */
+	uint64_t members = u32_load_relaxed(&handover->member_count);
 
-	while ((int32_t)(ended - goal) < 0) {
-		if (!wait_while_for(&handover->ended, ended, HANDOVER_NS_MOST))
-			return;
-		ended = u32_load_acquire(&handover->ended);
-	}
+	if ((int32_t)(asked - ended) > 0)
+		wait_while_for(&handover->ended, ended, members * ENGINE_HANDOVER_NS);
 }

@@ -12,11 +12,15 @@
  * actor waits for. Meanwhile the CPUs run the preempted threads, each until its own next access. So
  * the wait costs one switch of threads for each of them and no time slice.
  *
+ * Nobody wakes a sleeping member: it sleeps as long as the switches of threads take that a wait may
+ * need. If all woke when the wait ends, they would preempt the very thread that had waited, which
+ * would then need a time slice of each of them before it goes on to its next wait.
+ *
  * Promises
  *   H1  The awaited thread gets a CPU once each member has reached its next access.
- *   H2  A member sleeps until as many waits have ended as had been announced when it came, or until
- *       none has ended for HANDOVER_NS_MOST. Later waits do not prolong its sleep, so members make
- *       progress however often a handover is requested.
+ *   H2  A member sleeps for at most ENGINE_HANDOVER_NS times the number of members, and then makes
+ *       an access before it sleeps again, so members make progress however often a handover is
+ *       requested.
  *   H3  Only speed depends on a handover: a member that misses the bit or comes back early does
  *       what it would do without. So no deadlock can involve a sleeping member.
  *
@@ -25,17 +29,15 @@
  * preempts actors anywhere, is a handover of use, and it is explored there.
  *
  * Order: read-modify-writes of the member's word set and clear the bit. A member reads `asked`
- * after it cleared the bit (acquire), so it finds the waiter counted. It sleeps on the value of
- * `ended` that it compared; a waiter adds to `ended` (acquire-release) and wakes the sleepers after
- * it, so no wake is lost. Both counters may wrap; their difference stays far below 2^31.
+ * after it cleared the bit (acquire), so it finds the waiter counted. It reads `ended` after
+ * `asked`, so a difference means a wait that has not ended, unless others have begun and ended in
+ * between; then it does not sleep, which H3 allows. Both counters may wrap; their difference stays
+ * far below 2^31.
  */
 #ifndef TDPSIM_PLATFORM_HANDOVER_H
 #define TDPSIM_PLATFORM_HANDOVER_H
 
 #include "platform/lock.h"
-
-/* Longer than all switches of threads that one wait takes. */
-#define HANDOVER_NS_MOST 10000000
 
 struct handover_member {
 	atomic_u32 *word; /* immutable once joined */
@@ -46,7 +48,7 @@ struct handover_member {
 struct handover {
 	struct spinlock lock;
 	struct handover_member *members; /* under `lock` */
-	unsigned int member_count;	 /* likewise */
+	atomic_u32 member_count;	 /* written under `lock`; relaxed, a hint for readers */
 	/*
 	 * Waits that requested a handover, and how many of them have ended. Added to by the
 	 * waiters, acquire-release (order above); on a line of their own, which only members read

@@ -36,6 +36,8 @@ enum engine_kind {
 #define ENGINE_LINE_BYTES  64
 /* Few: a schedule preempts an actor for any time, and explores what a waiter does then. */
 #define ENGINE_ROUNDS_BEFORE_HANDOVER 2
+/* No thread is switched there, and an explored run lasts some microseconds. */
+#define ENGINE_HANDOVER_NS 100
 
 /*
  * Of the host's thread that runs the simulation; all its fibers share it. The
