@@ -9,12 +9,13 @@
 #include "stress/stage/random.h"
 #include "stress/stage/round.h"
 
-#define GIB	    ((uint64_t)1 << 30)
-#define MIB	    ((uint64_t)1 << 20)
-#define MILLISECOND 1000000ULL
-#define SLICES	    STRESS_STAGES
-#define FIRST_HVA   ((uint64_t)1 << 46) /* of scripted memory; anonymous memory lies below */
-#define CHECK_WAIT  300			/* pauses between two checks */
+#define GIB		    ((uint64_t)1 << 30)
+#define MIB		    ((uint64_t)1 << 20)
+#define MILLISECOND	    1000000ULL
+#define SLICES		    STRESS_STAGES
+#define FIRST_HVA	    ((uint64_t)1 << 46) /* of scripted memory; anonymous memory lies below */
+#define ACT_NS_PER_CHECK_NS 4
+#define CHECK_WAIT	    300 /* pauses between two checks */
 
 /*
  * A run is divided into slices. Each has a new VM, so that any run covers every lock, both
@@ -105,15 +106,30 @@ int stress_cast_vcpu(struct stress *stress, const char *name, player_body *body,
 	return err;
 }
 
+/*
+ * A check stops all players; an instrumented one takes so long that they would hardly act. A run of
+ * one schedule has few steps, so it is checked as often as they allow.
+ */
+static void let_others_act(struct player *player, uint64_t check_ns)
+{
+	uint64_t end = tdp_clock_now() + ACT_NS_PER_CHECK_NS * check_ns;
+	unsigned int rounds = 0;
+
+	player_delay(player, CHECK_WAIT);
+	while (!player->stress->once && tdp_clock_now() < end && player_goes_on(player))
+		tdp_pause(&rounds);
+}
+
 static int check_again(struct player *player)
 {
 	while (player_goes_on(player)) {
+		uint64_t start = tdp_clock_now();
 		uint64_t violations = stress_inspect(player->stress);
 
 		if (violations)
 			return player_fail(player, "%llu violations",
 					   (unsigned long long)violations);
-		player_delay(player, CHECK_WAIT);
+		let_others_act(player, tdp_clock_now() - start);
 	}
 	return 0;
 }
