@@ -16,8 +16,9 @@
 					each(dirty_ring) each(fast_vs_log) each(eager_split)       \
 						each(recovery) each(logging_mix) each(age_vs_fast) \
 							each(age_vs_table) each(age_vs_log)        \
-								each(nx_recovery_vs_zap)           \
-									each(nx_recovery_vs_fetch)
+								each(nx_recovery_vs_zap) each(     \
+									nx_recovery_vs_fetch)      \
+									each(many_vcpus_flush)
 
 /* Two to four players with a few operations each (stress/stage/round.h). */
 #define SMALL_SCENARIOS(each)                                                                      \
