@@ -102,6 +102,8 @@ void handover_wait_end(struct handover *handover, struct handover_wait *wait)
 		return;
 	wait->asked = false;
 	u32_add_acq_rel(&handover->ended, 1);
+	if (ENGINE_HANDOVER_WAKES)
+		wait_wake_all(&handover->ended);
 }
 
 void handover_give(struct handover *handover)

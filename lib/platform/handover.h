@@ -12,9 +12,9 @@
  * actor waits for. Meanwhile the CPUs run the preempted threads, each until its own next access. So
  * the wait costs one switch of threads for each of them and no time slice.
  *
- * Nobody wakes a sleeping member: it sleeps as long as the switches of threads take that a wait may
- * need. If all woke when the wait ends, they would preempt the very thread that had waited, which
- * would then need a time slice of each of them before it goes on to its next wait.
+ * Natively nobody wakes a sleeping member: it sleeps as long as the switches of threads take that a
+ * wait may need. If all woke when the wait ends, they would preempt the very thread that had
+ * waited, which would then need a time slice of each of them before it goes on to its next wait.
  *
  * Promises
  *   H1  The awaited thread gets a CPU once each member has reached its next access.

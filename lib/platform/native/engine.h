@@ -23,7 +23,8 @@ enum engine_kind {
 /* How often a waiter pauses before it requests a handover (handover.h). */
 #define ENGINE_ROUNDS_BEFORE_HANDOVER 64
 /* A member's sleep for each member: some switches of threads. */
-#define ENGINE_HANDOVER_NS 50000
+#define ENGINE_HANDOVER_NS    50000
+#define ENGINE_HANDOVER_WAKES false
 
 /* Between two looks: gives the core's other thread its turn. */
 static inline void engine_relax(void)

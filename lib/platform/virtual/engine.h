@@ -36,8 +36,9 @@ enum engine_kind {
 #define ENGINE_LINE_BYTES  64
 /* Few: a schedule preempts an actor for any time, and explores what a waiter does then. */
 #define ENGINE_ROUNDS_BEFORE_HANDOVER 2
-/* No thread is switched there, and an explored run lasts some microseconds. */
-#define ENGINE_HANDOVER_NS 100
+#define ENGINE_HANDOVER_NS	      100
+/* Under a schedule an actor that sleeps goes on only if it is woken or nobody else can act. */
+#define ENGINE_HANDOVER_WAKES true
 
 /*
  * Of the host's thread that runs the simulation; all its fibers share it. The
